@@ -1,0 +1,6 @@
+//! What every process stands on: configuration, logs, metrics, servers, tasks, readiness, shutdown.
+//! Knows no signal and no role.
+
+pub mod error;
+
+pub use error::{Chain, Classify, ErrorKind};

@@ -1,0 +1,54 @@
+//! Ingester (write), store-gateway (scan), compactor (merge).
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use storage::block::{BlockFacts, BlockReader};
+use tenancy::TenantId;
+
+use crate::{Cut, ScanQuery, ScanStream, SignalError};
+
+/// The format of a signal's blocks.
+///
+/// `write` and the decoding parts of the others are heavy on the CPU: callers run them on the compute pool.
+pub trait BlockFormat: Send + Sync {
+    /// Writes a cut as blocks: one per aligned window of data time.
+    fn write(&self, cut: &Cut, options: &WriteOptions) -> Result<Vec<NewBlock>, SignalError>;
+
+    /// Rows of a block that match.
+    fn scan(&self, block: BlockReader, query: &ScanQuery) -> ScanStream;
+
+    /// Merges blocks of one tenant into as many as `options` asks for, dropping rows that stand twice: the same
+    /// function that the querier uses. The result holds every row of the inputs and no other.
+    fn merge(&self, blocks: Vec<BlockReader>, options: MergeOptions) -> BoxFuture<'static, Result<Vec<NewBlock>, SignalError>>;
+}
+
+/// How a cut becomes blocks.
+#[derive(Clone, Debug)]
+pub struct WriteOptions {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Blocks do not cross multiples of this many nanoseconds of data time.
+    pub window_ns: i64,
+}
+
+/// How blocks are merged.
+#[derive(Clone, Debug)]
+pub struct MergeOptions {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Blocks do not cross multiples of this many nanoseconds of data time.
+    pub window_ns: i64,
+    /// About how large a block may become, bytes.
+    pub target_bytes: u64,
+}
+
+/// A block that was made and not yet uploaded.
+#[derive(Clone, Debug)]
+pub struct NewBlock {
+    /// Facts for the catalog: times, rows, hash range, schema version.
+    pub facts: BlockFacts,
+    /// `data.parquet`.
+    pub data: Bytes,
+    /// `index`, where it serves something.
+    pub index: Option<Bytes>,
+}

@@ -1,0 +1,100 @@
+//! Query-frontend (routes, plan, merge) and querier (execute).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use tenancy::TenantId;
+
+use crate::{QueryError, Routes, ScanError, SignalName, TimeRange};
+
+/// A signal's query APIs.
+pub trait Queries: Send + Sync {
+    /// Query-frontend: mounts the routes. A handler parses, splits and shards the request into [`SubQuery`]s, runs them
+    /// through `exec`, merges what comes back and encodes it as the original API does.
+    fn mount(&self, routes: &mut Routes, exec: Arc<dyn QueryExecutor>);
+
+    /// Querier: answers one sub-query from the leaves. The stream is dropped when nobody waits any more: work ends with it.
+    fn execute(&self, query: SubQuery, leaves: Arc<dyn Leaves>) -> PartialStream;
+}
+
+/// Parts of an answer, encoded by the signal.
+pub type PartialStream = BoxStream<'static, Result<Bytes, QueryError>>;
+
+/// Queues sub-queries, fairly per tenant. Dropping the stream cancels the work.
+pub trait QueryExecutor: Send + Sync {
+    /// Runs one sub-query on some querier.
+    fn run(&self, query: SubQuery) -> PartialStream;
+}
+
+/// A part of a query that one querier answers.
+#[derive(Clone, Debug)]
+pub struct SubQuery {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which signal's.
+    pub signal: SignalName,
+    /// What to do, encoded by the signal; the first byte is its version.
+    pub payload: Bytes,
+    /// The data it reads at most.
+    pub range: TimeRange,
+    /// How long it may take from now on.
+    pub timeout: Duration,
+}
+
+/// The leaves of one sub-query as the querier role sees them: ingesters and store-gateways.
+pub trait Leaves: Send + Sync {
+    /// Scans everything that may hold rows of the range: the heads of the tenant's ingesters and the catalog's
+    /// blocks. The stream ends well only when every source has been answered; the same row may come from several.
+    fn scan(&self, scan: Scan) -> LeafStream;
+
+    /// A budget in bytes for what the signal holds of the answers; refused reservations are limit errors.
+    fn reserve(&self, bytes: u64) -> Result<(), QueryError>;
+}
+
+/// Batches of rows with where they came from.
+pub type LeafStream = BoxStream<'static, Result<LeafBatch, QueryError>>;
+
+/// What is asked of every leaf.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// The data it reads.
+    pub range: TimeRange,
+    /// The signal's filter; the first byte is its version.
+    pub payload: Bytes,
+}
+
+/// Rows of one source.
+#[derive(Clone, Debug)]
+pub struct LeafBatch {
+    /// Where they come from.
+    pub source: Source,
+    /// The rows, encoded by the signal.
+    pub payload: Bytes,
+}
+
+/// Where rows come from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The head of an ingester.
+    Head(String),
+    /// A block.
+    Block(String),
+}
+
+/// What a leaf is asked to do with one source.
+#[derive(Clone, Debug)]
+pub struct ScanQuery {
+    /// Whose data.
+    pub tenant: TenantId,
+    /// Rows outside it are not wanted.
+    pub range: TimeRange,
+    /// The signal's filter.
+    pub payload: Bytes,
+    /// True when no other source of the query overlaps this one: the leaf may aggregate.
+    pub alone: bool,
+}
+
+/// Rows of one source, encoded by the signal.
+pub type ScanStream = BoxStream<'static, Result<Bytes, ScanError>>;

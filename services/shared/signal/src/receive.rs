@@ -1,0 +1,105 @@
+//! Distributor: public formats in, [`WriteBatch`] out.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use futures::future::BoxFuture;
+use runtime::{Classify, ErrorKind};
+use tenancy::http::Door;
+
+use crate::{Refusal, WriteBatch};
+
+/// A signal's receivers.
+pub trait Receivers: Send + Sync {
+    /// Mounts the signal's write routes. A handler decodes, validates against the tenant's limits and gives
+    /// what is good to `sink`; what it refused itself it joins with what comes back.
+    fn mount(&self, routes: &mut Routes, sink: Arc<dyn WriteSink>);
+}
+
+/// Where batches go: the distributor's replication.
+pub trait WriteSink: Send + Sync {
+    /// Answers when every item has a quorum of successes or of refusals, at the latest after the push timeout.
+    fn write(&self, batch: WriteBatch) -> BoxFuture<'static, Result<WriteOutcome, WriteError>>;
+
+    /// How many distributors are alive, this one included; at least 1. Rates of a tenant are divided by it.
+    fn live_writers(&self) -> usize;
+}
+
+/// A batch that went through, maybe without some of its items.
+#[derive(Clone, Debug, Default)]
+pub struct WriteOutcome {
+    /// Items that a quorum refused, one refusal each.
+    pub refused: Vec<Refusal>,
+}
+
+/// A batch that failed: at least one item has no quorum, so the client must send all of it again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct WriteError {
+    /// `Unavailable`, `Timeout`, `RateLimited`, `Cancelled` or `Internal`.
+    pub kind: ErrorKind,
+    /// What went wrong.
+    pub text: String,
+}
+
+impl Classify for WriteError {
+    fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+/// Where receivers and queries put their HTTP routes and gRPC services.
+///
+/// Routes of `tenant` run behind the [`Door`], which checks `X-Scope-OrgID` and leaves a
+/// [`tenancy::Tenants`] in the request's extensions.
+pub struct Routes {
+    door: Door,
+    http: runtime::http::Routes,
+    grpc: runtime::grpc::Routes,
+}
+
+impl Routes {
+    /// Empty.
+    #[must_use]
+    pub fn new(door: Door) -> Self {
+        Self { door, http: runtime::http::Routes::default(), grpc: runtime::grpc::Routes::default() }
+    }
+
+    /// Routes of the main port (8080) that need a tenant.
+    pub fn tenant(&mut self, router: Router) {
+        self.http.main(self.door.guard(router));
+    }
+
+    /// Routes of the main port that need none.
+    pub fn open(&mut self, router: Router) {
+        self.http.main(router);
+    }
+
+    /// Routes of an alias port (`prometheus`: 9090, `loki`: 3100 …) that need a tenant.
+    pub fn alias_tenant(&mut self, alias: &'static str, router: Router) {
+        self.http.alias(alias, self.door.guard(router));
+    }
+
+    /// Routes of an alias port that need none.
+    pub fn alias_open(&mut self, alias: &'static str, router: Router) {
+        self.http.alias(alias, router);
+    }
+
+    /// gRPC services of the public protocols.
+    pub fn grpc(&mut self) -> &mut runtime::grpc::Routes {
+        &mut self.grpc
+    }
+
+    /// What was mounted, for the process's servers.
+    #[must_use]
+    pub fn into_parts(self) -> (runtime::http::Routes, runtime::grpc::Routes) {
+        (self.http, self.grpc)
+    }
+}
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Routes").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,94 @@
+//! Blocks: their names, the facts about them that a plan needs, and how they are read.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+
+use crate::error::StoreError;
+use crate::time::TimeRange;
+
+/// The name of a block: a ULID, so names sort by the time at which they were given.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BlockId(pub Ulid);
+
+impl fmt::Display for BlockId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for BlockId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What is known of a block before it is read: enough to plan a query and to open it with one ranged read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockFacts {
+    /// Times of its rows.
+    pub range: TimeRange,
+    /// Rows (metrics: samples).
+    pub rows: u64,
+    /// Series, streams or traces.
+    pub series: u64,
+    /// Smallest and greatest shard key of its rows; both belong.
+    pub hash_range: (u32, u32),
+    /// Bytes from the footer's first byte to the end of `data.parquet`.
+    pub footer_len: u32,
+    /// Version of the signal's schema.
+    pub schema_version: u16,
+}
+
+/// Random access to one file of a block.
+pub trait Ranged: Send + Sync + fmt::Debug {
+    /// Length of the file in bytes.
+    fn len(&self) -> u64;
+
+    /// True for an empty file.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of a range that lies inside the file. Errors: [`StoreError::NotFound`] when the object is gone.
+    fn read(&self, range: Range<u64>) -> BoxFuture<'static, Result<Bytes, StoreError>>;
+}
+
+/// An open block.
+#[derive(Clone, Debug)]
+pub struct BlockReader {
+    /// Its name: the key of everything cached about it.
+    pub id: BlockId,
+    /// What the catalog says.
+    pub facts: BlockFacts,
+    /// `data.parquet`.
+    pub data: Arc<dyn Ranged>,
+    /// `index`, where there is one.
+    pub index: Option<Arc<dyn Ranged>>,
+}
+
+/// A file in memory.
+#[derive(Clone, Debug)]
+pub struct InMemory(pub Bytes);
+
+impl Ranged for InMemory {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read(&self, range: Range<u64>) -> BoxFuture<'static, Result<Bytes, StoreError>> {
+        let bytes = usize::try_from(range.start)
+            .ok()
+            .zip(usize::try_from(range.end).ok())
+            .filter(|(start, end)| start <= end && *end <= self.0.len())
+            .map(|(start, end)| self.0.slice(start..end));
+        let len = self.len();
+        Box::pin(async move { bytes.ok_or(StoreError::Range { start: range.start, end: range.end, len }) })
+    }
+}

@@ -1,0 +1,93 @@
+//! Reading and writing single bits, the highest bit of a byte first.
+
+/// Collects bits.
+#[derive(Clone, Debug, Default)]
+pub struct BitWriter {
+    bytes: Vec<u8>,
+    /// Bits of the last byte that are free, 0 to 7.
+    free: u32,
+}
+
+impl BitWriter {
+    /// Appends the lowest `count` bits of `value`, the highest of them first. `count` is at most 64.
+    pub fn write(&mut self, value: u64, count: u32) {
+        let mut left = count;
+        while left > 0 {
+            if self.free == 0 {
+                self.bytes.push(0);
+                self.free = 8;
+            }
+            let take = left.min(self.free);
+            let part = (value >> (left - take)) & ((1 << take) - 1);
+            let last = self.bytes.last_mut().expect("a byte with free bits was pushed");
+            *last |= u8::try_from(part << (self.free - take)).expect("the part fits the free bits");
+            self.free -= take;
+            left -= take;
+        }
+    }
+
+    /// What was written; the last byte is filled up with zeros.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Bytes reserved.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
+/// Takes bits apart again.
+#[derive(Clone, Debug)]
+pub struct BitReader<'a> {
+    bytes: &'a [u8],
+    /// Bits that were loaded and not yet taken, at the top.
+    window: u64,
+    /// How many of them are real.
+    loaded: u32,
+}
+
+impl<'a> BitReader<'a> {
+    /// Starts at the first bit.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, window: 0, loaded: 0 }
+    }
+
+    fn fill(&mut self) {
+        while self.loaded <= 56 {
+            let Some((first, rest)) = self.bytes.split_first() else { return };
+            self.window |= u64::from(*first) << (56 - self.loaded);
+            self.loaded += 8;
+            self.bytes = rest;
+        }
+    }
+
+    /// The next `count` bits as a number; `None` when fewer are left. `count` is at most 64.
+    pub fn read(&mut self, count: u32) -> Option<u64> {
+        if count > 32 {
+            let high = self.read(count - 32)?;
+            return Some(high << 32 | self.read(32)?);
+        }
+        if count == 0 {
+            return Some(0);
+        }
+        if self.loaded < count {
+            self.fill();
+            if self.loaded < count {
+                return None;
+            }
+        }
+        let value = self.window >> (64 - count);
+        self.window <<= count;
+        self.loaded -= count;
+        Some(value)
+    }
+
+    /// The next bit.
+    pub fn bit(&mut self) -> Option<bool> {
+        self.read(1).map(|bit| bit == 1)
+    }
+}

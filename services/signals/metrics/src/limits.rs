@@ -1,0 +1,116 @@
+//! Limits of a tenant, by the names that Mimir's operators know. Limits that say "no effect yet" are read, so that an
+//! existing overrides file loads as it is, and wait for the issue that needs them.
+
+use runtime::config::HumanDuration;
+use runtime::{setting_enum, settings};
+
+setting_enum! {
+    /// Which names of metrics and labels are accepted.
+    pub enum NameValidation {
+        /// Letters, digits, underscores, and colons in metric names.
+        Legacy = "legacy",
+        /// Any UTF-8.
+        Utf8 = "utf8",
+    }
+}
+
+settings! {
+    /// Limits of one tenant for metrics.
+    pub struct MetricsLimits {
+        /// Push requests per second over all distributors; 0 is no limit.
+        pub request_rate: f64 = 0.0,
+        /// Push requests that may come at once; 0 is no limit.
+        pub request_burst_size: u64 = 0,
+        /// Samples and metadata per second over all distributors.
+        pub ingestion_rate: f64 = 10_000.0,
+        /// Samples and metadata that may come at once.
+        pub ingestion_burst_size: u64 = 200_000,
+        /// Series with recent samples over all ingesters; 0 is no limit.
+        pub max_global_series_per_user: u64 = 150_000,
+        /// Series of one metric with recent samples over all ingesters; 0 is no limit.
+        pub max_global_series_per_metric: u64 = 0,
+        /// Labels of a series, the name included.
+        pub max_label_names_per_series: usize = 30,
+        /// Labels of a series whose metric name ends in `_info`, the name included.
+        pub max_label_names_per_info_series: usize = 80,
+        /// Bytes of a label's name.
+        pub max_label_name_length: usize = 1024,
+        /// Bytes of a label's value.
+        pub max_label_value_length: usize = 2048,
+        /// Bytes of a metric's name in metadata; longer help texts are cut.
+        pub max_metadata_length: usize = 1024,
+        /// Accepted names.
+        pub name_validation_scheme: NameValidation = NameValidation::Utf8,
+        /// How far in the future a sample may be dated.
+        pub creation_grace_period: HumanDuration = HumanDuration::from_secs(600),
+        /// How far in the past a sample may be dated, beyond the out-of-order window; `0s` is no limit.
+        pub past_grace_period: HumanDuration = HumanDuration::from_secs(0),
+        /// How much older than the newest sample of its series a sample may be; `0s` refuses all that are older.
+        pub out_of_order_time_window: HumanDuration = HumanDuration::from_secs(0),
+        /// No effect yet: exemplars kept per tenant.
+        pub max_global_exemplars_per_user: u64 = 0,
+        /// No effect yet: metadata entries per tenant.
+        pub max_global_metadata_per_user: u64 = 0,
+        /// No effect yet: metadata entries per metric.
+        pub max_global_metadata_per_metric: u64 = 0,
+        /// No effect yet: whether native histograms are stored. They are dropped.
+        pub native_histograms_ingestion_enabled: bool = true,
+        /// No effect yet: whether native histograms may come out of order.
+        pub ooo_native_histograms_ingestion_enabled: bool = false,
+        /// No effect yet: buckets of a native histogram.
+        pub max_native_histogram_buckets: u64 = 0,
+        /// No effect yet: whether samples of high-availability pairs are told apart.
+        pub accept_ha_samples: bool = false,
+        /// No effect yet: the label that names a high-availability pair.
+        pub ha_cluster_label: String = "cluster".to_owned(),
+        /// No effect yet: the label that names a replica of a pair.
+        pub ha_replica_label: String = "__replica__".to_owned(),
+        /// No effect yet: high-availability pairs of a tenant.
+        pub ha_max_clusters: u64 = 100,
+        /// No effect yet: whether OTLP metrics get suffixes of type and unit.
+        pub otel_metric_suffixes_enabled: bool = false,
+        /// Ingesters that hold a tenant's series; 0 is all.
+        pub ingestion_tenant_shard_size: u64 = 0,
+        /// Store-gateways that serve a tenant's blocks; 0 is all.
+        pub store_gateway_tenant_shard_size: u64 = 0,
+        /// How far back ingesters are asked. No effect: a range is asked of every ingester that may hold it.
+        pub query_ingesters_within: HumanDuration = HumanDuration::from_secs(13 * 3600),
+        /// Series that one query may fetch; 0 is no limit.
+        pub max_fetched_series_per_query: u64 = 0,
+        /// Chunks that one query may fetch; 0 is no limit.
+        pub max_fetched_chunks_per_query: u64 = 2_000_000,
+        /// Bytes of chunks that one query may fetch; 0 is no limit.
+        pub max_fetched_chunk_bytes_per_query: u64 = 0,
+        /// Bytes of memory that one query may hold; 0 is no limit of its own.
+        pub max_estimated_memory_consumption_per_query: u64 = 0,
+        /// `end - start` of a query; `0s` is no limit.
+        pub max_total_query_length: HumanDuration = HumanDuration::from_secs(0),
+        /// `end - start` of a part of a query after splitting; `0s` is no limit.
+        pub max_partial_query_length: HumanDuration = HumanDuration::from_secs(0),
+        /// How far back a query may look; older data is left out silently. `0s` is no limit.
+        pub max_query_lookback: HumanDuration = HumanDuration::from_secs(0),
+        /// `end - start` of a query for labels or series; longer ones are cut silently. `0s` is no limit.
+        pub max_labels_query_length: HumanDuration = HumanDuration::from_secs(0),
+        /// Bytes of a query's text; 0 is no limit.
+        pub max_query_expression_size_bytes: u64 = 0,
+        /// Parts of a query that run at once.
+        pub max_query_parallelism: u64 = 14,
+        /// No effect yet: shards of a query.
+        pub query_sharding_total_shards: u64 = 16,
+        /// No effect yet: whether a query's range is moved to multiples of its step.
+        pub align_queries_with_step: bool = false,
+        /// No effect yet: how young an answer is that is not cached.
+        pub max_cache_freshness: HumanDuration = HumanDuration::from_secs(600),
+        /// No effect yet: queriers of a tenant; 0 is all.
+        pub max_queriers_per_tenant: u64 = 0,
+        /// Names of labels that an answer may hold; 0 is no limit.
+        pub max_label_names_limit: u64 = 0,
+        /// Values of a label that an answer may hold; 0 is no limit.
+        pub max_label_values_limit: u64 = 0,
+        /// How long blocks are kept; `0s` is for ever.
+        pub compactor_blocks_retention_period: HumanDuration = HumanDuration::from_secs(0),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,351 @@
+//! What the whole signal speaks of: labels, timestamps, samples and staleness markers.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// The label that holds a metric's name.
+pub const METRIC_NAME: &str = "__name__";
+
+/// Bits of the value that says "this series has ended": a NaN that no computation makes.
+pub const STALE_BITS: u64 = 0x7ff0_0000_0000_0002;
+
+/// Milliseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimestampMs(pub i64);
+
+impl TimestampMs {
+    /// Of nanoseconds; rounds towards the past, also before 1970.
+    #[must_use]
+    pub const fn floor_ns(ns: i64) -> Self {
+        Self(ns.div_euclid(1_000_000))
+    }
+
+    /// Of nanoseconds; rounds towards the future, also before 1970.
+    #[must_use]
+    pub const fn ceil_ns(ns: i64) -> Self {
+        Self(ns.div_euclid(1_000_000) + if ns.rem_euclid(1_000_000) == 0 { 0 } else { 1 })
+    }
+}
+
+/// One measurement.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// When, ms since the Unix epoch.
+    pub t: i64,
+    /// The value; its bits matter, a NaN keeps its payload.
+    pub v: f64,
+}
+
+/// Two samples are equal when their bits are.
+impl PartialEq for Sample {
+    fn eq(&self, other: &Self) -> bool {
+        self.t == other.t && self.v.to_bits() == other.v.to_bits()
+    }
+}
+
+impl Eq for Sample {}
+
+/// The staleness marker.
+#[must_use]
+pub fn stale_marker() -> f64 {
+    f64::from_bits(STALE_BITS)
+}
+
+/// True for the staleness marker, and for no other NaN.
+#[must_use]
+pub fn is_stale(value: f64) -> bool {
+    value.to_bits() == STALE_BITS
+}
+
+/// The labels of a series: sorted by name, each name once, no empty values. Cheap to clone.
+#[derive(Clone)]
+pub struct Labels(Arc<Inner>);
+
+struct Inner {
+    /// Names and values, one after the other.
+    text: Box<str>,
+    /// Where each of them ends in `text`: name, value, name, value …
+    ends: Box<[u32]>,
+    hash: u64,
+}
+
+impl Labels {
+    /// No labels at all.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::from_sorted(std::iter::empty())
+    }
+
+    /// Labels in any order. A pair with an empty value says that there is no such label; of two pairs with the same name the later wins.
+    pub fn from_pairs<N: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut builder = LabelsBuilder::default();
+        for (name, value) in pairs {
+            builder.set(name.as_ref(), value.as_ref());
+        }
+        builder.build()
+    }
+
+    /// Labels that are sorted already, each name once and no value empty (checked in debug builds).
+    pub fn from_sorted<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut text = String::new();
+        let mut ends = Vec::new();
+        let mut hash = SeriesHash::default();
+        let mut last: Option<&str> = None;
+        for (name, value) in pairs {
+            debug_assert!(last.is_none_or(|last| last < name), "labels are sorted: {last:?} {name:?}");
+            debug_assert!(!value.is_empty(), "no label has an empty value: {name:?}");
+            last = Some(name);
+            for part in [name, value] {
+                text.push_str(part);
+                ends.push(u32::try_from(text.len()).expect("a request of more than 4 GiB is refused at the door"));
+            }
+            hash.add(name.as_bytes(), value.as_bytes());
+        }
+        Self(Arc::new(Inner { text: text.into_boxed_str(), ends: ends.into_boxed_slice(), hash: hash.finish() }))
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.ends.len() / 2
+    }
+
+    /// True when there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.ends.is_empty()
+    }
+
+    /// Bytes that the labels take on the heap, about.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.0.text.len() + self.0.ends.len() * size_of::<u32>() + size_of::<Inner>() + 2 * size_of::<usize>()
+    }
+
+    fn part(&self, index: usize) -> &str {
+        let start = if index == 0 { 0 } else { self.0.ends[index - 1] as usize };
+        &self.0.text[start..self.0.ends[index] as usize]
+    }
+
+    /// The pair at a place.
+    fn pair(&self, index: usize) -> (&str, &str) {
+        (self.part(2 * index), self.part(2 * index + 1))
+    }
+
+    /// Pairs of name and value, sorted by name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + DoubleEndedIterator + Clone {
+        (0..self.len()).map(|index| self.pair(index))
+    }
+
+    /// The value of a label.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.part(2 * middle).cmp(name) {
+                Ordering::Equal => return Some(self.part(2 * middle + 1)),
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+
+    /// The metric's name.
+    #[must_use]
+    pub fn metric_name(&self) -> Option<&str> {
+        self.get(METRIC_NAME)
+    }
+
+    /// Hash of all labels: the same in every process and version, see [`SeriesHash`].
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        self.0.hash
+    }
+
+    /// Hash of all labels but the metric's name.
+    #[must_use]
+    pub fn hash_without_name(&self) -> u64 {
+        self.hash_of(|name| name != METRIC_NAME)
+    }
+
+    /// Hash of the labels whose names `keep` wants.
+    pub fn hash_of(&self, keep: impl Fn(&str) -> bool) -> u64 {
+        let mut hash = SeriesHash::default();
+        for (name, value) in self.iter().filter(|(name, _)| keep(name)) {
+            hash.add(name.as_bytes(), value.as_bytes());
+        }
+        hash.finish()
+    }
+
+    /// The labels whose names `keep` wants.
+    #[must_use]
+    pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
+        Self::from_sorted(self.iter().filter(|(name, _)| keep(name)))
+    }
+
+    /// A builder that starts with these labels.
+    #[must_use]
+    pub fn builder(&self) -> LabelsBuilder {
+        LabelsBuilder { pairs: self.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect() }
+    }
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl PartialEq for Labels {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || (self.0.hash == other.0.hash && self.0.text == other.0.text && self.0.ends == other.0.ends)
+    }
+}
+
+impl Eq for Labels {}
+
+impl std::hash::Hash for Labels {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.hash);
+    }
+}
+
+/// Pair by pair, name before value; a set of labels that another begins with comes first.
+impl Ord for Labels {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.iter().cmp(other.iter())
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// As Prometheus writes labels in its messages: `{__name__="up", job="api"}`.
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (index, (name, value)) in self.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            if is_legacy_name(name) {
+                write!(f, "{name}={value:?}")?;
+            } else {
+                write!(f, "{name:?}={value:?}")?;
+            }
+        }
+        f.write_str("}")
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Labels {
+    fn from_iter<T: IntoIterator<Item = (N, V)>>(pairs: T) -> Self {
+        Self::from_pairs(pairs)
+    }
+}
+
+/// True for a label name that needs no quotes: `[a-zA-Z_][a-zA-Z0-9_]*`.
+#[must_use]
+pub fn is_legacy_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_') && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// True for a metric name that needs no quotes: a label name that may hold colons.
+#[must_use]
+pub fn is_legacy_metric_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_' || first == b':')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':')
+}
+
+/// Makes [`Labels`] out of changes to others.
+#[derive(Clone, Debug, Default)]
+pub struct LabelsBuilder {
+    /// Sorted by name.
+    pairs: Vec<(String, String)>,
+}
+
+impl LabelsBuilder {
+    /// Sets a label; an empty value removes it.
+    pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        match self.pairs.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
+            Ok(index) if value.is_empty() => {
+                self.pairs.remove(index);
+            }
+            Ok(index) => value.clone_into(&mut self.pairs[index].1),
+            Err(_) if value.is_empty() => {}
+            Err(index) => self.pairs.insert(index, (name.to_owned(), value.to_owned())),
+        }
+        self
+    }
+
+    /// Removes a label, if it is there.
+    pub fn remove(&mut self, name: &str) -> &mut Self {
+        self.set(name, "")
+    }
+
+    /// Keeps the labels that `keep` wants.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) -> &mut Self {
+        self.pairs.retain(|(name, _)| keep(name));
+        self
+    }
+
+    /// The value of a label as it stands now.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok().map(|index| self.pairs[index].1.as_str())
+    }
+
+    /// The labels.
+    #[must_use]
+    pub fn build(&self) -> Labels {
+        Labels::from_sorted(self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+}
+
+/// The hash of a series, fed label by label in the order of names. It can be computed from the bytes of a
+/// request without building anything.
+///
+/// Each string is hashed by XXH3 with the hash so far as its seed: no separator is needed and no buffer.
+/// Heads, shard keys and query shards stand on it, so it never changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SeriesHash(u64);
+
+impl SeriesHash {
+    /// Takes one label.
+    pub fn add(&mut self, name: &[u8], value: &[u8]) {
+        self.0 = xxh3_64_with_seed(value, xxh3_64_with_seed(name, self.0));
+    }
+
+    /// The hash.
+    #[must_use]
+    pub const fn finish(self) -> u64 {
+        self.0
+    }
+}
+
+/// The place of a series on the ring: a hash of its tenant and all its labels.
+#[must_use]
+pub fn shard_key(tenant: &str, series_hash: u64) -> u32 {
+    let mixed = xxh3_64_with_seed(tenant.as_bytes(), series_hash);
+    // The upper half: the lower one chooses buckets of hash tables elsewhere.
+    u32::try_from(mixed >> 32).expect("32 bits are left")
+}
+
+#[cfg(test)]
+mod tests;

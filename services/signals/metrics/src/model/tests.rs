@@ -1,0 +1,53 @@
+use super::*;
+
+#[test]
+fn sorted_once_and_without_empty_values() {
+    let labels = Labels::from_pairs([("b", "2"), ("a", "1"), ("c", ""), ("b", "3")]);
+    assert_eq!(labels.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "3")]);
+    assert_eq!(labels.get("b"), Some("3"));
+    assert_eq!(labels.get("c"), None);
+    assert_eq!(labels.to_string(), r#"{a="1", b="3"}"#);
+}
+
+#[test]
+fn a_quoted_name_is_printed_with_quotes() {
+    assert_eq!(Labels::from_pairs([("svc.name", "x\"y")]).to_string(), r#"{"svc.name"="x\"y"}"#);
+}
+
+#[test]
+fn the_hash_tells_borders_apart() {
+    let one = Labels::from_pairs([("a", "bc")]);
+    let other = Labels::from_pairs([("ab", "c")]);
+    assert_ne!(one.hash(), other.hash());
+    assert_ne!(one, other);
+    let named = Labels::from_pairs([(METRIC_NAME, "up"), ("a", "bc")]);
+    assert_eq!(named.hash_without_name(), one.hash());
+}
+
+#[test]
+fn ordered_by_pairs() {
+    let mut all = [
+        Labels::from_pairs([("b", "1")]),
+        Labels::from_pairs([("a", "1"), ("b", "1")]),
+        Labels::from_pairs([("a", "1")]),
+        Labels::empty(),
+    ];
+    all.sort();
+    assert_eq!(format!("{all:?}"), r#"[{}, {a="1"}, {a="1", b="1"}, {b="1"}]"#);
+}
+
+#[test]
+fn nanoseconds_round_outwards_before_1970_too() {
+    assert_eq!(TimestampMs::floor_ns(-1), TimestampMs(-1));
+    assert_eq!(TimestampMs::ceil_ns(-1), TimestampMs(0));
+    assert_eq!(TimestampMs::ceil_ns(1), TimestampMs(1));
+    assert_eq!(TimestampMs::floor_ns(1_999_999), TimestampMs(1));
+    assert_eq!(TimestampMs::ceil_ns(i64::MAX), TimestampMs(9_223_372_036_855));
+}
+
+/// The hash and the shard key are on disks and in rings: a change of these figures breaks clusters.
+#[test]
+fn golden_hashes() {
+    let labels = Labels::from_pairs([(METRIC_NAME, "up"), ("job", "api")]);
+    expect_test::expect![""].assert_eq(&format!("{:016x} {:08x}", labels.hash(), shard_key("anonymous", labels.hash())));
+}

@@ -1,0 +1,81 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::chunk::tests::runs;
+use crate::chunk::{Chunk, encode_run};
+
+fn text() -> impl Strategy<Value = String> {
+    "[a-z_é]{0,6}"
+}
+
+fn matcher() -> impl Strategy<Value = LabelMatcher> {
+    let op = prop_oneof![Just(MatchOp::Equal), Just(MatchOp::NotEqual), Just(MatchOp::Regex), Just(MatchOp::NotRegex)];
+    (text(), op, text()).prop_map(|(name, op, value)| LabelMatcher::new(name, op, value))
+}
+
+fn series_sets() -> impl Strategy<Value = Vec<Vec<LabelMatcher>>> {
+    prop::collection::vec(prop::collection::vec(matcher(), 0..4), 0..3)
+}
+
+fn queries() -> impl Strategy<Value = LeafQuery> {
+    prop_oneof![
+        prop::collection::vec(matcher(), 0..4).prop_map(|matchers| LeafQuery::Chunks { matchers }),
+        (series_sets(), any::<u64>()).prop_map(|(sets, limit)| LeafQuery::LabelNames { sets, limit }),
+        (text(), series_sets(), any::<u64>()).prop_map(|(name, sets, limit)| LeafQuery::LabelValues { name, sets, limit }),
+        (series_sets(), any::<u64>()).prop_map(|(sets, limit)| LeafQuery::Series { sets, limit }),
+    ]
+}
+
+fn series_labels() -> impl Strategy<Value = Labels> {
+    prop::collection::vec((text(), text()), 0..5).prop_map(Labels::from_pairs)
+}
+
+fn rows() -> impl Strategy<Value = LeafRows> {
+    let chunks = runs().prop_map(|samples| encode_run(&samples).collect::<Vec<Chunk>>());
+    prop_oneof![
+        prop::collection::vec((series_labels(), chunks), 0..4)
+            .prop_map(|all| LeafRows::Chunks(all.into_iter().map(|(labels, chunks)| SeriesChunks { labels, chunks }).collect())),
+        prop::collection::vec(text(), 0..5).prop_map(LeafRows::Strings),
+        prop::collection::vec(series_labels(), 0..5).prop_map(LeafRows::Series),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn queries_round_trip(query in queries()) {
+        prop_assert_eq!(LeafQuery::decode(&query.encode()).unwrap(), query);
+    }
+
+    #[test]
+    fn rows_round_trip(rows in rows()) {
+        prop_assert_eq!(LeafRows::decode(&rows.encode()).unwrap(), rows);
+    }
+
+    #[test]
+    fn garbage_is_an_error(bytes in prop::collection::vec(any::<u8>(), 0..100), valid in any::<bool>()) {
+        let mut bytes = bytes;
+        if valid && !bytes.is_empty() {
+            bytes[0] = 1;
+        }
+        let _ = LeafQuery::decode(&bytes);
+        let _ = LeafRows::decode(&Bytes::from(bytes));
+    }
+
+    #[test]
+    fn a_message_that_is_cut_off_is_an_error(rows in rows(), at in any::<prop::sample::Index>()) {
+        let whole = rows.encode();
+        prop_assert!(LeafRows::decode(&whole.slice(..at.index(whole.len()))).is_err());
+    }
+
+    #[test]
+    fn numbers_round_trip(unsigned in any::<u64>(), signed in any::<i64>()) {
+        let mut out = Vec::new();
+        put_varint(&mut out, unsigned);
+        put_signed(&mut out, signed);
+        let mut from = Reader::new(&out);
+        prop_assert_eq!(from.varint().unwrap(), unsigned);
+        prop_assert_eq!(from.signed().unwrap(), signed);
+        from.end().unwrap();
+    }
+}
