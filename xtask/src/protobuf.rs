@@ -30,9 +30,6 @@ pub(crate) fn generate_into(dir: &Path) -> Result<(), ProtoError> {
     let files = protox::compile(FILES.map(|file| root.join(file)), [&root])?;
     let mut config = prost_build::Config::new();
     config.bytes(["."]);
-    tonic_prost_build::configure()
-        .build_transport(false)
-        .out_dir(dir)
-        .compile_fds_with_config(files, config)?;
+    tonic_prost_build::configure().build_transport(false).out_dir(dir).compile_fds_with_config(files, config)?;
     Ok(())
 }

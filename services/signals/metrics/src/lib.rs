@@ -1,26 +1,17 @@
 //! The metrics signal: Prometheus remote write in, Gorilla chunks in heads and blocks, PromQL out.
 //!
-//! The rooms in the order in which the data passes them: [`ingest`], [`head`], [`block`], [`query`], [`api`].
+//! The rooms in the order in which the data passes them: `ingest`, `head`, `block`, `query`, `api`.
 //! Knows no role: what it is given and what it gives crosses the seam of the crate `signal`.
 
 pub mod chunk;
 pub mod limits;
-pub mod merge;
 pub mod model;
-pub mod wire;
-
-pub mod block;
-pub mod head;
-pub mod ingest;
-
-pub mod api;
-pub mod query;
 
 use std::sync::Arc;
 
 use runtime::Clock;
-use signal::{Plugin, SignalName};
-use tenancy::overrides::Overrides;
+use signal::SignalName;
+use tenancy::Overrides;
 
 use crate::limits::MetricsLimits;
 
@@ -39,17 +30,5 @@ pub struct Deps {
 impl std::fmt::Debug for Deps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Deps").finish_non_exhaustive()
-    }
-}
-
-/// The signal, for the list of `signals`. Its instruments join `registry`.
-#[must_use]
-pub fn plugin(deps: &Deps, registry: &mut prometheus_client::registry::Registry) -> Plugin {
-    Plugin {
-        name: NAME,
-        receivers: Arc::new(ingest::MetricsReceivers::new(deps, registry)),
-        heads: Arc::new(head::MetricsHeads::new(deps, registry)),
-        blocks: Arc::new(block::MetricsBlocks),
-        queries: query::queries(deps, registry),
     }
 }

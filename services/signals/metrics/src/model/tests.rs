@@ -26,12 +26,8 @@ fn the_hash_tells_borders_apart() {
 
 #[test]
 fn ordered_by_pairs() {
-    let mut all = [
-        Labels::from_pairs([("b", "1")]),
-        Labels::from_pairs([("a", "1"), ("b", "1")]),
-        Labels::from_pairs([("a", "1")]),
-        Labels::empty(),
-    ];
+    let mut all =
+        [Labels::from_pairs([("b", "1")]), Labels::from_pairs([("a", "1"), ("b", "1")]), Labels::from_pairs([("a", "1")]), Labels::empty()];
     all.sort();
     assert_eq!(format!("{all:?}"), r#"[{}, {a="1"}, {a="1", b="1"}, {b="1"}]"#);
 }

@@ -1,0 +1,116 @@
+//! Configuration: one typed tree for a process, each part of it beside the code that it configures.
+//!
+//! A part is declared with [`settings!`](crate::settings): every field has a default and a sentence of documentation, from
+//! which `--help`, `--print-config` and the reference in `docs/` are made. Values come from the defaults, then the YAML
+//! file, then `QUARTET_SECTION__KEY`, then `--section.key=value`.
+
+pub mod values;
+
+pub use values::{ByteSize, HumanDuration, Secret};
+
+/// A setting, or a group of settings.
+pub trait Setting {
+    /// Appends what documents this setting, or each of those below it, in the order of their declaration.
+    ///
+    /// * `at`: the key so far, `section.key`.
+    /// * `doc`: the sentence of the field that holds it.
+    /// * `self` is the default that is shown.
+    fn describe(&self, at: &str, doc: &str, out: &mut Vec<SettingDoc>);
+}
+
+/// What `--help` says about one setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingDoc {
+    /// `section.key`.
+    pub key: String,
+    /// What it does.
+    pub doc: String,
+    /// Its default, as it would stand in the YAML.
+    pub default: String,
+    /// What values look like: `duration`, `bytes`, `integer`, `number`, `text`, `true or false`, or the choices.
+    pub kind: String,
+}
+
+impl SettingDoc {
+    /// A leaf of the tree.
+    pub fn leaf(at: &str, doc: &str, default: impl Into<String>, kind: impl Into<String>) -> Self {
+        Self { key: at.to_owned(), doc: doc.to_owned(), default: default.into(), kind: kind.into() }
+    }
+}
+
+/// Joins a key and the one below it.
+#[must_use]
+pub fn join(at: &str, key: &str) -> String {
+    if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") }
+}
+
+/// Declares a group of settings: a struct whose fields all have a default and a sentence.
+///
+/// ```
+/// runtime::settings! {
+///     /// Settings of the door.
+///     pub struct DoorConfig {
+///         /// How long it stays open.
+///         pub open: runtime::config::HumanDuration = runtime::config::HumanDuration::from_secs(5),
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! settings {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident {
+            $( $(#[doc = $doc:literal])* $fvis:vis $field:ident : $ty:ty = $default:expr ),* $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        $vis struct $name { $( $(#[doc = $doc])* $fvis $field: $ty, )* }
+
+        impl ::std::default::Default for $name {
+            fn default() -> Self {
+                Self { $( $field: $default, )* }
+            }
+        }
+
+        impl $crate::config::Setting for $name {
+            fn describe(&self, at: &str, _doc: &str, out: &mut ::std::vec::Vec<$crate::config::SettingDoc>) {
+                $( $crate::config::Setting::describe(
+                    &self.$field,
+                    &$crate::config::join(at, stringify!($field)),
+                    concat!($($doc),*).trim(),
+                    out,
+                ); )*
+            }
+        }
+    };
+}
+
+/// Declares a setting that has a few named values.
+#[macro_export]
+macro_rules! setting_enum {
+    (
+        $(#[$meta:meta])*
+        $vis:vis enum $name:ident { $( $(#[doc = $doc:literal])* $variant:ident = $text:literal ),* $(,)? }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize)]
+        $vis enum $name { $( $(#[doc = $doc])* #[serde(rename = $text)] $variant, )* }
+
+        impl $name {
+            /// The word in the configuration.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Self::$variant => $text, )* }
+            }
+        }
+
+        impl $crate::config::Setting for $name {
+            fn describe(&self, at: &str, doc: &str, out: &mut ::std::vec::Vec<$crate::config::SettingDoc>) {
+                let choices: &[&str] = &[$($text),*];
+                out.push($crate::config::SettingDoc::leaf(at, doc, self.as_str(), choices.join(" | ")));
+            }
+        }
+    };
+}
