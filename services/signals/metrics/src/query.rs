@@ -1,0 +1,3 @@
+//! Queries: PromQL's text, its tree and its evaluation.
+
+pub mod promql;

@@ -1,0 +1,176 @@
+//! Operators.
+
+use std::fmt;
+
+/// A sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UnaryOp {
+    /// `+`: changes nothing.
+    Plus,
+    /// `-`: negates, and drops the metric's name.
+    Minus,
+}
+
+impl UnaryOp {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plus => "+",
+            Self::Minus => "-",
+        }
+    }
+}
+
+/// An operator between two expressions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BinaryOp {
+    /// `+`
+    Add,
+    /// `-`
+    Sub,
+    /// `*`
+    Mul,
+    /// `/`
+    Div,
+    /// `%`: the remainder has the dividend's sign.
+    Mod,
+    /// `^`
+    Pow,
+    /// `atan2`
+    Atan2,
+    /// `==`
+    Eql,
+    /// `!=`
+    Neq,
+    /// `>`
+    Gtr,
+    /// `<`
+    Lss,
+    /// `>=`
+    Gte,
+    /// `<=`
+    Lte,
+    /// `</`: keeps a histogram's buckets up to a value.
+    TrimUpper,
+    /// `>/`: keeps a histogram's buckets from a value on.
+    TrimLower,
+    /// `and`
+    And,
+    /// `or`
+    Or,
+    /// `unless`
+    Unless,
+}
+
+impl BinaryOp {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Sub => "-",
+            Self::Mul => "*",
+            Self::Div => "/",
+            Self::Mod => "%",
+            Self::Pow => "^",
+            Self::Atan2 => "atan2",
+            Self::Eql => "==",
+            Self::Neq => "!=",
+            Self::Gtr => ">",
+            Self::Lss => "<",
+            Self::Gte => ">=",
+            Self::Lte => "<=",
+            Self::TrimUpper => "</",
+            Self::TrimLower => ">/",
+            Self::And => "and",
+            Self::Or => "or",
+            Self::Unless => "unless",
+        }
+    }
+
+    /// Whether it compares: may have `bool`, and keeps the left side's values without it.
+    #[must_use]
+    pub const fn is_comparison(self) -> bool {
+        matches!(self, Self::Eql | Self::Neq | Self::Gtr | Self::Lss | Self::Gte | Self::Lte)
+    }
+
+    /// Whether it works on sets of series: `and`, `or`, `unless`.
+    #[must_use]
+    pub const fn is_set(self) -> bool {
+        matches!(self, Self::And | Self::Or | Self::Unless)
+    }
+}
+
+/// An operator that makes fewer samples of many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // Each is what its name says; docs/compatibility.md and the engine say how.
+pub enum AggregateOp {
+    Avg,
+    Bottomk,
+    Count,
+    CountValues,
+    Group,
+    LimitRatio,
+    Limitk,
+    Max,
+    Min,
+    Quantile,
+    Stddev,
+    Stdvar,
+    Sum,
+    Topk,
+}
+
+impl AggregateOp {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Avg => "avg",
+            Self::Bottomk => "bottomk",
+            Self::Count => "count",
+            Self::CountValues => "count_values",
+            Self::Group => "group",
+            Self::LimitRatio => "limit_ratio",
+            Self::Limitk => "limitk",
+            Self::Max => "max",
+            Self::Min => "min",
+            Self::Quantile => "quantile",
+            Self::Stddev => "stddev",
+            Self::Stdvar => "stdvar",
+            Self::Sum => "sum",
+            Self::Topk => "topk",
+        }
+    }
+
+    /// Whether it takes a parameter before the vector.
+    #[must_use]
+    pub const fn takes_param(self) -> bool {
+        matches!(self, Self::Bottomk | Self::CountValues | Self::LimitRatio | Self::Limitk | Self::Quantile | Self::Topk)
+    }
+
+    /// Whether it is experimental: a tenant's limits can forbid it.
+    #[must_use]
+    pub const fn is_experimental(self) -> bool {
+        matches!(self, Self::LimitRatio | Self::Limitk)
+    }
+}
+
+impl fmt::Display for UnaryOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for BinaryOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for AggregateOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
