@@ -8,6 +8,7 @@ pub mod batch;
 pub mod block;
 pub mod error;
 pub mod head;
+pub mod policy;
 pub mod query;
 pub mod receive;
 
@@ -18,6 +19,7 @@ pub use batch::{Item, Push, PushItem, Refusal, WriteBatch};
 pub use block::{BlockFormat, MergeOptions, NewBlock, WriteOptions};
 pub use error::{QueryError, ScanError, SignalError};
 pub use head::{Appended, Cut, CutId, Head, HeadContext, HeadStats, Heads, Pending, Prepared, SegmentId, WalSeq};
+pub use policy::Policy;
 pub use query::{LeafBatch, LeafStream, Leaves, PartialStream, Queries, QueryExecutor, Scan, ScanQuery, ScanStream, Source, SubQuery};
 pub use receive::{Receivers, Routes, WriteError, WriteOutcome, WriteSink};
 pub use storage::time::TimeRange;
@@ -65,6 +67,8 @@ pub struct Plugin {
     pub blocks: Arc<dyn BlockFormat>,
     /// Query-frontend and querier.
     pub queries: Arc<dyn Queries>,
+    /// Every role: what a tenant's limits say about placement, retention and width.
+    pub policy: Arc<dyn Policy>,
 }
 
 impl fmt::Debug for Plugin {
