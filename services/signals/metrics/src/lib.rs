@@ -5,7 +5,9 @@
 
 pub mod chunk;
 pub mod limits;
+pub mod merge;
 pub mod model;
+pub mod wire;
 
 use std::sync::Arc;
 
