@@ -1,0 +1,96 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use prometheus_client::registry::Registry;
+use runtime::{ErrorKind, Tasks};
+use signal::{PartialStream, QueryExecutor, SignalName, SubQuery, TimeRange};
+use tenancy::TenantId;
+use tokio::sync::mpsc;
+
+use super::{Dispatch, Executor, JobId};
+use crate::config::QueryFrontendConfig;
+use crate::metrics::FrontendMetrics;
+
+fn dispatch(max_outstanding_per_tenant: usize) -> Arc<Dispatch> {
+    let config = QueryFrontendConfig { max_outstanding_per_tenant, ..QueryFrontendConfig::default() };
+    Arc::new(Dispatch::new(&config, FrontendMetrics::register(&mut Registry::default()), Arc::new(|| 7), Tasks::default()))
+}
+
+fn run(dispatch: &Arc<Dispatch>, query: SubQuery) -> PartialStream {
+    Executor(dispatch.clone()).run(query)
+}
+
+fn query(text: &'static str) -> SubQuery {
+    SubQuery {
+        tenant: TenantId::anonymous(),
+        signal: SignalName::new("test"),
+        payload: Bytes::from_static(text.as_bytes()),
+        range: TimeRange { start: 1, end: 2 },
+        timeout: Duration::from_secs(60),
+    }
+}
+
+#[tokio::test]
+async fn an_answer_comes_back_to_who_asked() {
+    let dispatch = dispatch(10);
+    let worker = dispatch.join(mpsc::unbounded_channel().0);
+    let mut answer = run(&dispatch, query("a"));
+    let job = dispatch.take(worker).await.job;
+    assert_eq!((job.payload.as_ref(), job.catalog_number), (&b"a"[..], 7));
+    assert!(dispatch.answer(JobId(job.id), Ok(Bytes::from_static(b"one"))).await);
+    assert!(dispatch.answer(JobId(job.id), Ok(Bytes::from_static(b"two"))).await);
+    dispatch.finish(JobId(job.id));
+    assert_eq!(answer.next().await.unwrap().unwrap().as_ref(), b"one");
+    assert_eq!(answer.next().await.unwrap().unwrap().as_ref(), b"two");
+    assert!(answer.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_job_of_a_lost_querier_goes_to_another() {
+    let dispatch = dispatch(10);
+    let (first, second) = (dispatch.join(mpsc::unbounded_channel().0), dispatch.join(mpsc::unbounded_channel().0));
+    let mut answer = run(&dispatch, query("a"));
+    let job = dispatch.take(first).await.job;
+    dispatch.leave(first);
+    let again = dispatch.take(second).await.job;
+    assert_eq!(again.id, job.id);
+    dispatch.answer(JobId(again.id), Ok(Bytes::from_static(b"x"))).await;
+    // Part of the answer is out: a repetition would stand twice in it.
+    dispatch.leave(second);
+    assert_eq!(answer.next().await.unwrap().unwrap().as_ref(), b"x");
+    assert_eq!(answer.next().await.unwrap().unwrap_err().kind, ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_dropped_answer_cancels_its_job() {
+    let dispatch = dispatch(1);
+    let (cancel, mut cancelled) = mpsc::unbounded_channel();
+    let worker = dispatch.join(cancel);
+    let running = run(&dispatch, query("running"));
+    let job = dispatch.take(worker).await.job;
+    let waiting = run(&dispatch, query("waiting"));
+    drop(waiting);
+    drop(running);
+    assert_eq!(cancelled.recv().await, Some(JobId(job.id)));
+    assert!(dispatch.try_take(worker).is_none(), "the waiting job has left the queue");
+}
+
+#[tokio::test]
+async fn too_many_waiting_are_refused() {
+    let dispatch = dispatch(1);
+    let _waits = run(&dispatch, query("a"));
+    let err = run(&dispatch, query("b")).next().await.unwrap().unwrap_err();
+    assert_eq!((err.kind, err.text.as_str()), (ErrorKind::RateLimited, "too many outstanding requests"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_times_out() {
+    let dispatch = dispatch(1);
+    let err = run(&dispatch, query("a")).next().await.unwrap().unwrap_err();
+    assert_eq!(err.kind, ErrorKind::Timeout);
+    // Its place in the queue is free again.
+    let _waits = run(&dispatch, query("b"));
+    assert_eq!(dispatch.metrics.in_progress.get(), 1);
+}

@@ -1,0 +1,94 @@
+//! The fair queue: tenants take turns, whatever the number of sub-queries each of them has waiting.
+
+use std::collections::{HashMap, VecDeque};
+
+use tenancy::TenantId;
+
+/// Items that wait, per tenant. Not synchronised.
+#[derive(Debug)]
+pub struct FairQueue<T> {
+    /// Waiting items of tenants that have any.
+    waiting: HashMap<TenantId, VecDeque<T>>,
+    /// The same tenants in the order of their turns.
+    turns: VecDeque<TenantId>,
+    max_per_tenant: usize,
+}
+
+/// A tenant has as many items waiting as it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many outstanding requests")]
+pub struct TooMany;
+
+impl<T> FairQueue<T> {
+    /// An empty queue that holds at most `max_per_tenant` items of each tenant.
+    #[must_use]
+    pub fn new(max_per_tenant: usize) -> Self {
+        Self { waiting: HashMap::new(), turns: VecDeque::new(), max_per_tenant }
+    }
+
+    /// Puts an item at the end of its tenant's line.
+    pub fn push(&mut self, tenant: &TenantId, item: T) -> Result<(), TooMany> {
+        let line = self.line(tenant);
+        if line.len() >= self.max_per_tenant {
+            self.leave_if_empty(tenant);
+            return Err(TooMany);
+        }
+        self.line(tenant).push_back(item);
+        Ok(())
+    }
+
+    /// Puts an item back to the front of its tenant's line: it was taken and could not be served. There is always room for it.
+    pub fn put_back(&mut self, tenant: &TenantId, item: T) {
+        self.line(tenant).push_front(item);
+    }
+
+    /// Takes the next item of the tenant whose turn it is.
+    pub fn pop(&mut self) -> Option<T> {
+        let tenant = self.turns.pop_front()?;
+        let line = self.waiting.get_mut(&tenant)?;
+        let item = line.pop_front();
+        if line.is_empty() {
+            self.waiting.remove(&tenant);
+        } else {
+            self.turns.push_back(tenant);
+        }
+        item
+    }
+
+    /// Takes out the items of a tenant that `unwanted` names.
+    pub fn remove(&mut self, tenant: &TenantId, unwanted: impl Fn(&T) -> bool) {
+        if let Some(line) = self.waiting.get_mut(tenant) {
+            line.retain(|item| !unwanted(item));
+        }
+        self.leave_if_empty(tenant);
+    }
+
+    /// How many items of a tenant wait.
+    #[must_use]
+    pub fn len_of(&self, tenant: &TenantId) -> usize {
+        self.waiting.get(tenant).map_or(0, VecDeque::len)
+    }
+
+    /// Takes out everything.
+    pub fn drain(&mut self) -> Vec<T> {
+        self.turns.clear();
+        self.waiting.drain().flat_map(|(_, line)| line).collect()
+    }
+
+    fn line(&mut self, tenant: &TenantId) -> &mut VecDeque<T> {
+        if !self.waiting.contains_key(tenant) {
+            self.turns.push_back(tenant.clone());
+        }
+        self.waiting.entry(tenant.clone()).or_default()
+    }
+
+    fn leave_if_empty(&mut self, tenant: &TenantId) {
+        if self.waiting.get(tenant).is_some_and(VecDeque::is_empty) {
+            self.waiting.remove(tenant);
+            self.turns.retain(|turn| turn != tenant);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
