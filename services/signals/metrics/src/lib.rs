@@ -3,7 +3,9 @@
 //! The rooms in the order in which the data passes them: `ingest`, `head`, `block`, `query`, `api`.
 //! Knows no role: what it is given and what it gives crosses the seam of the crate `signal`.
 
+pub mod block;
 pub mod chunk;
+pub mod instruments;
 pub mod limits;
 pub mod merge;
 pub mod model;
@@ -11,7 +13,7 @@ pub mod wire;
 
 use std::sync::Arc;
 
-use runtime::Clock;
+use runtime::{Clock, Compute};
 use signal::SignalName;
 use tenancy::Overrides;
 
@@ -27,6 +29,10 @@ pub struct Deps {
     pub limits: Overrides<MetricsLimits>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The pool for heavy computation.
+    pub compute: Compute,
+    /// What the signal counts; registered once per process.
+    pub instruments: instruments::Instruments,
 }
 
 impl std::fmt::Debug for Deps {

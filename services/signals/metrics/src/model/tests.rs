@@ -45,5 +45,9 @@ fn nanoseconds_round_outwards_before_1970_too() {
 #[test]
 fn golden_hashes() {
     let labels = Labels::from_pairs([(METRIC_NAME, "up"), ("job", "api")]);
-    expect_test::expect!["896dd9ccf9f6ebdc a417effe"].assert_eq(&format!("{:016x} {:08x}", labels.hash(), shard_key("anonymous", labels.hash())));
+    expect_test::expect!["896dd9ccf9f6ebdc a417effe"].assert_eq(&format!(
+        "{:016x} {:08x}",
+        labels.hash(),
+        shard_key("anonymous", labels.hash())
+    ));
 }

@@ -1,0 +1,3 @@
+//! Blocks: what a head's cut becomes.
+
+pub mod cut;

@@ -1,0 +1,164 @@
+//! What the signal counts, by the names that the dashboards of Mimir's mixin read.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use tenancy::TenantId;
+
+use std::sync::atomic::AtomicU64;
+
+/// The label `user`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct User {
+    /// The tenant.
+    pub user: String,
+}
+
+/// The labels `user` and `reason`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct UserReason {
+    /// Why.
+    pub reason: String,
+    /// The tenant.
+    pub user: String,
+}
+
+impl From<&TenantId> for User {
+    fn from(tenant: &TenantId) -> Self {
+        Self { user: tenant.as_str().to_owned() }
+    }
+}
+
+/// A counter per tenant.
+pub type PerUser = Family<User, Counter>;
+
+/// A counter per tenant and reason.
+pub type PerReason = Family<UserReason, Counter>;
+
+/// Everything that the signal counts. Clones share the figures.
+#[derive(Clone, Debug)]
+pub struct Instruments {
+    /// `cortex_discarded_samples_total`: counted where a sample was refused, by distributors and by ingesters.
+    pub discarded_samples: PerReason,
+    /// `cortex_discarded_exemplars_total`.
+    pub discarded_exemplars: PerReason,
+    /// `cortex_discarded_metadata_total`.
+    pub discarded_metadata: PerReason,
+    /// `cortex_discarded_requests_total`.
+    pub discarded_requests: PerReason,
+    /// `cortex_distributor_requests_in_total`: every push.
+    pub requests_in: PerUser,
+    /// `cortex_distributor_received_requests_total`: pushes that were decoded and not refused as a whole.
+    pub received_requests: PerUser,
+    /// `cortex_distributor_samples_in_total`: before validation.
+    pub samples_in: PerUser,
+    /// `cortex_distributor_received_samples_total`: after validation.
+    pub received_samples: PerUser,
+    /// `cortex_distributor_exemplars_in_total`: before validation.
+    pub exemplars_in: PerUser,
+    /// `cortex_distributor_metadata_in_total`: before validation.
+    pub metadata_in: PerUser,
+    /// `cortex_distributor_received_metadata_total`: after validation.
+    pub received_metadata: PerUser,
+    /// `cortex_distributor_latest_seen_sample_timestamp_seconds`.
+    pub latest_sample: Family<User, Gauge<f64, AtomicU64>>,
+    /// `cortex_labels_per_sample`: labels of a series.
+    pub labels_per_series: Histogram,
+    /// `cortex_ingester_memory_series`.
+    pub memory_series: Gauge,
+    /// `cortex_ingester_memory_users`.
+    pub memory_users: Gauge,
+    /// `cortex_ingester_memory_series_created_total`.
+    pub series_created: PerUser,
+    /// `cortex_ingester_memory_series_removed_total`.
+    pub series_removed: PerUser,
+    /// `cortex_ingester_ingested_samples_total`.
+    pub ingested_samples: PerUser,
+    /// `cortex_ingester_ingested_samples_failures_total`.
+    pub ingested_samples_failures: PerUser,
+}
+
+impl Instruments {
+    /// Makes the instruments and registers them. To be called once per registry.
+    #[must_use]
+    pub fn register(registry: &mut Registry) -> Self {
+        let all = Self::default();
+        let cortex = registry.sub_registry_with_prefix("cortex");
+        let reasons = [
+            ("discarded_samples", "Samples that were refused", &all.discarded_samples),
+            ("discarded_exemplars", "Exemplars that were not stored", &all.discarded_exemplars),
+            ("discarded_metadata", "Metadata that was refused", &all.discarded_metadata),
+            ("discarded_requests", "Requests that were refused as a whole", &all.discarded_requests),
+        ];
+        for (name, help, family) in reasons {
+            cortex.register(name, help, family.clone());
+        }
+        let users = [
+            ("distributor_requests_in", "Push requests, before anything is looked at", &all.requests_in),
+            ("distributor_received_requests", "Push requests that were not refused as a whole", &all.received_requests),
+            ("distributor_samples_in", "Samples, before validation", &all.samples_in),
+            ("distributor_received_samples", "Samples, after validation", &all.received_samples),
+            ("distributor_exemplars_in", "Exemplars, before validation", &all.exemplars_in),
+            ("distributor_metadata_in", "Metadata entries, before validation", &all.metadata_in),
+            ("distributor_received_metadata", "Metadata entries, after validation", &all.received_metadata),
+            ("ingester_memory_series_created", "Series that came into memory", &all.series_created),
+            ("ingester_memory_series_removed", "Series that left memory", &all.series_removed),
+            ("ingester_ingested_samples", "Samples that were stored", &all.ingested_samples),
+            ("ingester_ingested_samples_failures", "Samples that were refused", &all.ingested_samples_failures),
+        ];
+        for (name, help, family) in users {
+            cortex.register(name, help, family.clone());
+        }
+        cortex.register(
+            "distributor_latest_seen_sample_timestamp_seconds",
+            "Greatest timestamp of a sample, seconds since the Unix epoch",
+            all.latest_sample.clone(),
+        );
+        cortex.register("labels_per_sample", "Labels of a series", all.labels_per_series.clone());
+        cortex.register("ingester_memory_series", "Series in memory", all.memory_series.clone());
+        cortex.register("ingester_memory_users", "Tenants in memory", all.memory_users.clone());
+        all
+    }
+
+    /// Counts samples that were refused for one reason.
+    pub fn discard_samples(&self, tenant: &TenantId, reason: &str, count: u64) {
+        discard(&self.discarded_samples, tenant, reason, count);
+    }
+}
+
+/// Counts `count` things that were refused for one reason.
+pub(crate) fn discard(family: &PerReason, tenant: &TenantId, reason: &str, count: u64) {
+    if count > 0 {
+        family.get_or_create(&UserReason { reason: reason.to_owned(), user: tenant.as_str().to_owned() }).inc_by(count);
+    }
+}
+
+/// Instruments that nobody reads: for tests and tools.
+impl Default for Instruments {
+    fn default() -> Self {
+        Self {
+            discarded_samples: Family::default(),
+            discarded_exemplars: Family::default(),
+            discarded_metadata: Family::default(),
+            discarded_requests: Family::default(),
+            requests_in: Family::default(),
+            received_requests: Family::default(),
+            samples_in: Family::default(),
+            received_samples: Family::default(),
+            exemplars_in: Family::default(),
+            metadata_in: Family::default(),
+            received_metadata: Family::default(),
+            latest_sample: Family::default(),
+            labels_per_series: Histogram::new([5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 75.0, 100.0].into_iter()),
+            memory_series: Gauge::default(),
+            memory_users: Gauge::default(),
+            series_created: Family::default(),
+            series_removed: Family::default(),
+            ingested_samples: Family::default(),
+            ingested_samples_failures: Family::default(),
+        }
+    }
+}
