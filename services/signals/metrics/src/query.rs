@@ -1,3 +1,4 @@
 //! Queries: PromQL's text, its tree and its evaluation.
 
+pub mod engine;
 pub mod promql;

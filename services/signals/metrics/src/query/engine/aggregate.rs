@@ -1,0 +1,299 @@
+//! Aggregations that make one series of each group.
+
+use rustc_hash::FxHashMap;
+
+use super::annotations::Annotation;
+use super::batch::{Batch, RowMut, SeriesKey};
+use super::grouping::{Groups, Selection, members};
+use super::numbers::{self, Compensated, Mean};
+use super::plan::AggregateNode;
+use super::{EvalError, bits};
+use crate::model::{Labels, METRIC_NAME};
+use crate::query::promql::ast::AggregateOp;
+
+/// Takes up the values of a group at one step, in the order of the series.
+trait Accumulator: Copy {
+    /// With the first value.
+    fn start(value: f64) -> Self;
+    /// One more value.
+    fn add(&mut self, value: f64);
+    /// What they make together.
+    fn finish(self) -> f64;
+}
+
+#[derive(Clone, Copy)]
+struct Sum(Compensated);
+
+impl Accumulator for Sum {
+    fn start(value: f64) -> Self {
+        Self(Compensated::of(value))
+    }
+    fn add(&mut self, value: f64) {
+        self.0 = self.0.plus(value);
+    }
+    fn finish(self) -> f64 {
+        self.0.total()
+    }
+}
+
+impl Accumulator for Mean {
+    fn start(value: f64) -> Self {
+        Self::of(value)
+    }
+    fn add(&mut self, value: f64) {
+        Mean::add(self, value);
+    }
+    fn finish(self) -> f64 {
+        self.value()
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Count(f64);
+
+impl Accumulator for Count {
+    fn start(_: f64) -> Self {
+        Self(1.0)
+    }
+    fn add(&mut self, _: f64) {
+        self.0 += 1.0;
+    }
+    fn finish(self) -> f64 {
+        self.0
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Present;
+
+impl Accumulator for Present {
+    fn start(_: f64) -> Self {
+        Self
+    }
+    fn add(&mut self, _: f64) {}
+    fn finish(self) -> f64 {
+        1.0
+    }
+}
+
+/// NaN gives way to every number.
+#[derive(Clone, Copy)]
+struct Max(f64);
+
+impl Accumulator for Max {
+    fn start(value: f64) -> Self {
+        Self(value)
+    }
+    fn add(&mut self, value: f64) {
+        if self.0 < value || self.0.is_nan() {
+            self.0 = value;
+        }
+    }
+    fn finish(self) -> f64 {
+        self.0
+    }
+}
+
+/// NaN gives way to every number.
+#[derive(Clone, Copy)]
+struct Min(f64);
+
+impl Accumulator for Min {
+    fn start(value: f64) -> Self {
+        Self(value)
+    }
+    fn add(&mut self, value: f64) {
+        if self.0 > value || self.0.is_nan() {
+            self.0 = value;
+        }
+    }
+    fn finish(self) -> f64 {
+        self.0
+    }
+}
+
+/// The population's variance in one pass (Welford, Technometrics 4:3, 1962).
+#[derive(Clone, Copy)]
+struct Variance {
+    count: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Accumulator for Variance {
+    fn start(value: f64) -> Self {
+        Self { count: 1.0, mean: value, squares: if value.is_finite() { 0.0 } else { f64::NAN } }
+    }
+    fn add(&mut self, value: f64) {
+        self.count += 1.0;
+        let delta = value - self.mean;
+        self.mean += delta / self.count;
+        self.squares += delta * (value - self.mean);
+    }
+    fn finish(self) -> f64 {
+        self.squares / self.count
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Deviation(Variance);
+
+impl Accumulator for Deviation {
+    fn start(value: f64) -> Self {
+        Self(Variance::start(value))
+    }
+    fn add(&mut self, value: f64) {
+        self.0.add(value);
+    }
+    fn finish(self) -> f64 {
+        self.0.finish().sqrt()
+    }
+}
+
+/// The series that belong together, and what their group is called.
+struct Grouped {
+    groups: Vec<(SeriesKey, Vec<usize>)>,
+}
+
+impl Grouped {
+    fn of(node: &AggregateNode, input: &Batch) -> Self {
+        let mut groups = Groups::new(Selection::new(!node.without, &node.grouping));
+        let members = members(&mut groups, input.keys().iter().map(|key| &key.labels));
+        let keyed = members.into_iter().enumerate().map(|(group, rows)| {
+            let drop_name = rows.iter().any(|row| input.key(*row).drop_name);
+            (SeriesKey { labels: groups.labels(group), drop_name }, rows)
+        });
+        Self { groups: keyed.collect() }
+    }
+}
+
+/// `sum`, `avg` and the others that need no parameter.
+pub(crate) fn fold(op: AggregateOp, node: &AggregateNode, input: &Batch) -> Batch {
+    match op {
+        AggregateOp::Sum => fold_with::<Sum>(node, input),
+        AggregateOp::Avg => fold_with::<Mean>(node, input),
+        AggregateOp::Count => fold_with::<Count>(node, input),
+        AggregateOp::Group => fold_with::<Present>(node, input),
+        AggregateOp::Max => fold_with::<Max>(node, input),
+        AggregateOp::Min => fold_with::<Min>(node, input),
+        AggregateOp::Stddev => fold_with::<Deviation>(node, input),
+        AggregateOp::Stdvar => fold_with::<Variance>(node, input),
+        AggregateOp::Bottomk
+        | AggregateOp::CountValues
+        | AggregateOp::LimitRatio
+        | AggregateOp::Limitk
+        | AggregateOp::Quantile
+        | AggregateOp::Topk => unreachable!("operators with a parameter are evaluated elsewhere"),
+    }
+}
+
+fn fold_with<A: Accumulator>(node: &AggregateNode, input: &Batch) -> Batch {
+    let mut out = Batch::new(input.steps());
+    let mut states: Vec<Option<A>> = vec![None; input.steps()];
+    for (key, rows) in Grouped::of(node, input).groups {
+        for row in rows {
+            let values = input.values(row);
+            for step in bits::ones(input.present(row)) {
+                match &mut states[step] {
+                    Some(state) => state.add(values[step]),
+                    none => *none = Some(A::start(values[step])),
+                }
+            }
+        }
+        out.push_with(key, |row| finish(&mut states, row));
+    }
+    out
+}
+
+/// Writes what was taken up into a row and forgets it.
+fn finish<A: Accumulator>(states: &mut [Option<A>], row: &mut RowMut<'_>) {
+    for (step, state) in states.iter_mut().enumerate() {
+        if let Some(state) = state.take() {
+            row.set(step, state.finish());
+        }
+    }
+}
+
+/// Remarks about φs that are not between 0 and 1.
+pub(crate) fn check_phis(phis: &[f64]) -> Vec<Annotation> {
+    let greatest = phis.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let smallest = phis.iter().copied().fold(f64::INFINITY, f64::min);
+    let nan = phis.iter().any(|phi| phi.is_nan()).then_some(f64::NAN);
+    let wrong = [nan, (greatest > 1.0).then_some(greatest), (smallest < 0.0).then_some(smallest)];
+    wrong.into_iter().flatten().map(|phi| Annotation::InvalidQuantile { phi }).collect()
+}
+
+/// `quantile`
+pub(crate) fn quantile(node: &AggregateNode, phis: &[f64], input: &Batch) -> Batch {
+    let mut out = Batch::new(input.steps());
+    let mut values = Vec::new();
+    for (key, rows) in Grouped::of(node, input).groups {
+        out.push_with(key, |row| {
+            for (step, phi) in phis.iter().enumerate() {
+                values.clear();
+                values.extend(rows.iter().filter_map(|row| input.get(*row, step)));
+                if !values.is_empty() {
+                    row.set(step, numbers::quantile(*phi, &mut values));
+                }
+            }
+        });
+    }
+    out
+}
+
+/// `count_values`: a series for each group and value.
+pub(crate) fn count_values(node: &AggregateNode, label: &[u8], input: &Batch) -> Result<Batch, EvalError> {
+    let label =
+        std::str::from_utf8(label).ok().filter(|label| !label.is_empty()).ok_or_else(|| EvalError::Label { name: quoted(label) })?;
+    let mut rows: FxHashMap<Labels, usize> = FxHashMap::default();
+    let mut counts: Vec<(Labels, Vec<f64>)> = Vec::new();
+    for row in 0..input.len() {
+        let mut known: FxHashMap<u64, usize> = FxHashMap::default();
+        let values = input.values(row);
+        for step in bits::ones(input.present(row)) {
+            let place = *known.entry(values[step].to_bits()).or_insert_with(|| {
+                let labels = value_labels(node, &input.key(row).labels, label, values[step]);
+                *rows.entry(labels.clone()).or_insert_with(|| {
+                    counts.push((labels, vec![0.0; input.steps()]));
+                    counts.len() - 1
+                })
+            });
+            counts[place].1[step] += 1.0;
+        }
+    }
+    let mut out = Batch::new(input.steps());
+    for (labels, counts) in counts {
+        out.push_with(SeriesKey { labels, drop_name: false }, |row| {
+            for (step, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0.0) {
+                row.set(step, *count);
+            }
+        });
+    }
+    Ok(out)
+}
+
+/// The labels of a group with one of its values.
+fn value_labels(node: &AggregateNode, labels: &Labels, label: &str, value: f64) -> Labels {
+    let mut builder = labels.builder();
+    builder.set(label, &numbers::plain(value));
+    if node.without {
+        builder.retain(|name| name != METRIC_NAME && !node.grouping.iter().any(|dropped| dropped == name));
+    } else {
+        builder.retain(|name| name == label || node.grouping.iter().any(|kept| kept == name));
+    }
+    builder.build()
+}
+
+/// A text that may not be UTF-8 as Go quotes it.
+fn quoted(text: &[u8]) -> String {
+    let mut out = String::from("\"");
+    for chunk in text.utf8_chunks() {
+        let valid = syntax::Quoted(chunk.valid()).to_string();
+        out.push_str(valid.get(1..valid.len() - 1).unwrap_or_default());
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out.push('"');
+    out
+}

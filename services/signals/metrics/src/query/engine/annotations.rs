@@ -1,0 +1,193 @@
+//! Warnings and infos: what a user should know about an answer that is none the less one.
+
+use std::fmt;
+
+use syntax::{Position, Quoted};
+
+use super::numbers;
+
+/// What is remarked.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Annotation {
+    /// A φ that is not between 0 and 1.
+    InvalidQuantile {
+        /// The φ.
+        phi: f64,
+    },
+    /// A ratio that is not between -1 and 1.
+    InvalidRatio {
+        /// The ratio.
+        ratio: f64,
+        /// What was taken in its place.
+        capped: f64,
+    },
+    /// A bucket of a classic histogram without a bound.
+    BadBucketLabel {
+        /// The value of `le`.
+        value: String,
+        /// The metric.
+        metric: String,
+    },
+    /// Sorting in a range query.
+    SortInRange,
+    /// A rate of what is not called like a counter.
+    PossibleNonCounter {
+        /// The metric.
+        metric: String,
+    },
+    /// Buckets of a classic histogram whose counts fall.
+    ForcedMonotonicity(ForcedMonotonicity),
+    /// Operands whose kinds don't go together.
+    IncompatibleTypes {
+        /// The operator.
+        operator: &'static str,
+    },
+}
+
+/// Where and by how much the buckets of a classic histogram were corrected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForcedMonotonicity {
+    /// The metric.
+    pub metric: String,
+    /// The lowest bound of a corrected bucket.
+    pub min_bucket: f64,
+    /// The highest.
+    pub max_bucket: f64,
+    /// The greatest correction.
+    pub max_diff: f64,
+    /// The first time of a correction, ms since the Unix epoch.
+    pub min_t: i64,
+    /// The last.
+    pub max_t: i64,
+    /// How many histograms were corrected.
+    pub count: u64,
+}
+
+impl Annotation {
+    /// True for a warning, false for an info.
+    #[must_use]
+    pub const fn is_warning(&self) -> bool {
+        matches!(self, Self::InvalidQuantile { .. } | Self::InvalidRatio { .. } | Self::BadBucketLabel { .. } | Self::SortInRange)
+    }
+
+    /// The text that tells remarks apart: one answer has each once.
+    fn text(&self) -> String {
+        match self {
+            Self::InvalidQuantile { phi } => format!("quantile value should be between 0 and 1, got {}", numbers::general(*phi, None)),
+            Self::InvalidRatio { ratio, capped } => format!(
+                "ratio value should be between -1 and 1, got {}, capping to {}",
+                numbers::general(*ratio, None),
+                numbers::general(*capped, None)
+            ),
+            Self::BadBucketLabel { value, metric } => {
+                format!("bucket label \"le\" is missing or has a malformed value of {}{}", Quoted(value), OfMetric(metric))
+            }
+            Self::SortInRange => "sort is ineffective for range queries since results are always ordered by labels".to_owned(),
+            Self::PossibleNonCounter { metric } => {
+                format!("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}", Quoted(metric))
+            }
+            Self::ForcedMonotonicity(forced) => format!(
+                "input to histogram_quantile needed to be fixed for monotonicity (see \
+                 https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile){}",
+                OfMetric(&forced.metric)
+            ),
+            Self::IncompatibleTypes { operator } => {
+                format!("incompatible sample types encountered for binary operator {}: float {operator} float", Quoted(operator))
+            }
+        }
+    }
+
+    /// What stands between the text and its place.
+    fn details(&self) -> String {
+        match self {
+            Self::ForcedMonotonicity(forced) => format!(
+                ", from buckets {} to {}, with a max diff of {}, over {} samples from {} to {}",
+                numbers::general(forced.min_bucket, None),
+                numbers::general(forced.max_bucket, None),
+                numbers::general(forced.max_diff, Some(2)),
+                forced.count,
+                super::dates::Rfc3339(forced.min_t),
+                super::dates::Rfc3339(forced.max_t)
+            ),
+            _ => String::new(),
+        }
+    }
+
+    /// Takes up what an earlier remark with the same text said.
+    fn absorb(&mut self, earlier: &Self) {
+        if let (Self::ForcedMonotonicity(now), Self::ForcedMonotonicity(earlier)) = (self, earlier) {
+            now.min_bucket = now.min_bucket.min(earlier.min_bucket);
+            now.max_bucket = now.max_bucket.max(earlier.max_bucket);
+            now.max_diff = now.max_diff.max(earlier.max_diff);
+            now.min_t = now.min_t.min(earlier.min_t);
+            now.max_t = now.max_t.max(earlier.max_t);
+            now.count += earlier.count;
+        }
+    }
+}
+
+/// ` for metric name "x"`, or nothing without a name.
+struct OfMetric<'a>(&'a str);
+
+impl fmt::Display for OfMetric<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " for metric name {}", Quoted(self.0)) }
+    }
+}
+
+/// All remarks about one answer, each text once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Annotations {
+    /// Text, remark, and the byte of the query that it is about.
+    items: Vec<(String, Annotation, usize)>,
+}
+
+impl Annotations {
+    /// Adds a remark about what stands at byte `at` of the query. One with the same text gives way.
+    pub(crate) fn add(&mut self, mut annotation: Annotation, at: usize) {
+        let text = annotation.text();
+        match self.items.iter_mut().find(|(known, ..)| *known == text) {
+            Some((_, known, place)) => {
+                annotation.absorb(known);
+                *known = annotation;
+                *place = at;
+            }
+            None => self.items.push((text, annotation, at)),
+        }
+    }
+
+    /// True when there is nothing to remark.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The warnings as the API writes them, with their place in `query`; after `limit` of them only how many more there are.
+    #[must_use]
+    pub fn warnings(&self, query: &str, limit: usize) -> Vec<String> {
+        self.render(query, limit, true)
+    }
+
+    /// The infos as the API writes them, with their place in `query`; after `limit` of them only how many more there are.
+    #[must_use]
+    pub fn infos(&self, query: &str, limit: usize) -> Vec<String> {
+        self.render(query, limit, false)
+    }
+
+    fn render(&self, query: &str, limit: usize, warnings: bool) -> Vec<String> {
+        let kind = if warnings { "warning" } else { "info" };
+        let mut texts: Vec<String> = self
+            .items
+            .iter()
+            .filter(|(_, annotation, _)| annotation.is_warning() == warnings)
+            .map(|(text, annotation, at)| format!("PromQL {kind}: {text}{} ({})", annotation.details(), Position::of(query, *at)))
+            .collect();
+        if texts.len() > limit {
+            let more = texts.len() - limit;
+            texts.truncate(limit);
+            texts.push(format!("{more} more {kind} annotations omitted"));
+        }
+        texts
+    }
+}

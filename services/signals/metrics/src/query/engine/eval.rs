@@ -1,0 +1,281 @@
+//! Walks a plan and evaluates each of its nodes at all steps.
+
+use super::annotations::{Annotation, Annotations};
+use super::batch::{Batch, SeriesKey, Steps};
+use super::plan::{AggregateNode, BinaryNode, CallNode, Kind, Node, Select};
+use super::{Cancel, EvalError, aggregate, binary, bits, instant, labels, matching, range, topk};
+use crate::merge::SeriesSamples;
+use crate::model::{Labels, is_stale};
+use crate::query::promql::ast::{AggregateOp, BinaryOp};
+use crate::query::promql::functions::FunctionId;
+
+/// What a node evaluates to.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    /// One number for each step.
+    Scalar(Vec<f64>),
+    /// An instant vector for each step.
+    Vector(Batch),
+    /// A text; not always UTF-8.
+    Text(Vec<u8>),
+}
+
+impl Value {
+    /// The numbers of a scalar.
+    pub(crate) fn into_scalar(self) -> Vec<f64> {
+        match self {
+            Self::Scalar(values) => values,
+            other => unreachable!("the parser lets only scalars stand here: {other:?}"),
+        }
+    }
+
+    /// The series of a vector.
+    pub(crate) fn into_vector(self) -> Batch {
+        match self {
+            Self::Vector(batch) => batch,
+            other => unreachable!("the parser lets only instant vectors stand here: {other:?}"),
+        }
+    }
+
+    fn samples(&self) -> usize {
+        match self {
+            Self::Scalar(values) => values.len(),
+            Self::Vector(batch) => batch.samples(),
+            Self::Text(_) => 0,
+        }
+    }
+}
+
+/// The state of one evaluation.
+#[derive(Debug)]
+pub(crate) struct Evaluator<'a> {
+    /// The series of each request of the plan.
+    pub(crate) data: &'a [Vec<SeriesSamples>],
+    /// How old a sample may be, ms.
+    pub(crate) lookback: i64,
+    /// Whether the query is one over a range, as opposed to one at a single time.
+    pub(crate) is_range: bool,
+    /// What is to be remarked.
+    pub(crate) annotations: Annotations,
+    /// The most samples to hold at once.
+    pub(crate) max_samples: usize,
+    /// Samples held now.
+    pub(crate) held: usize,
+    /// Says when to stop.
+    pub(crate) cancel: &'a Cancel,
+}
+
+impl<'a> Evaluator<'a> {
+    /// The value of a node at all steps.
+    pub(crate) fn eval(&mut self, node: &Node, steps: Steps) -> Result<Value, EvalError> {
+        self.cancel.check()?;
+        let held = self.held;
+        let value = if node.invariant && steps.count > 1 {
+            match self.eval_kind(node, Steps { count: 1, ..steps })? {
+                Value::Scalar(values) => Value::Scalar(vec![values[0]; steps.count]),
+                Value::Vector(batch) => {
+                    self.check_limit(batch.len().saturating_mul(steps.count))?;
+                    Value::Vector(batch.broadcast(steps.count))
+                }
+                text @ Value::Text(_) => text,
+            }
+        } else {
+            self.eval_kind(node, steps)?
+        };
+        // What the operands held is released now.
+        self.held = held;
+        self.check_limit(value.samples())?;
+        self.held += value.samples();
+        Ok(value)
+    }
+
+    /// The value of a scalar node at all steps.
+    pub(crate) fn scalar(&mut self, node: &Node, steps: Steps) -> Result<Vec<f64>, EvalError> {
+        Ok(self.eval(node, steps)?.into_scalar())
+    }
+
+    /// The value of a vector node at all steps.
+    pub(crate) fn vector(&mut self, node: &Node, steps: Steps) -> Result<Batch, EvalError> {
+        Ok(self.eval(node, steps)?.into_vector())
+    }
+
+    /// Errors when so many more samples would be too many.
+    pub(crate) fn check_limit(&self, more: usize) -> Result<(), EvalError> {
+        if self.held.saturating_add(more) > self.max_samples { Err(EvalError::TooManySamples) } else { Ok(()) }
+    }
+
+    /// Remarks something about what stands at byte `at` of the query.
+    pub(crate) fn annotate(&mut self, annotation: Annotation, at: usize) {
+        self.annotations.add(annotation, at);
+    }
+
+    fn eval_kind(&mut self, node: &Node, steps: Steps) -> Result<Value, EvalError> {
+        match &node.kind {
+            Kind::Number(value) => Ok(Value::Scalar(vec![*value; steps.count])),
+            Kind::Text(text) => Ok(Value::Text(text.clone())),
+            Kind::Select(select) => Ok(Value::Vector(self.select(select, steps, Pick::Value)?)),
+            Kind::Range(_) => unreachable!("a range vector stands only as an argument or as the whole query"),
+            Kind::Negate(inner) => Ok(negate(self.eval(inner, steps)?)),
+            Kind::Binary(binary) => self.binary(binary, node.at, steps),
+            Kind::Aggregate(aggregate) => Ok(Value::Vector(self.aggregate(aggregate, node.at, steps)?)),
+            Kind::Call(call) => self.call(call, node, steps),
+        }
+    }
+
+    /// The newest sample of each series at each step, if it is young enough and no staleness marker.
+    pub(crate) fn select(&mut self, select: &Select, steps: Steps, pick: Pick) -> Result<Batch, EvalError> {
+        let data = self.data;
+        let mut out = Batch::new(steps.count);
+        let mut count = 0;
+        for series in &data[select.selector] {
+            self.cancel.check()?;
+            let samples = &series.samples;
+            let mut next = 0;
+            count += out.push_with(SeriesKey { labels: series.labels.clone(), drop_name: false }, |row| {
+                for (step, time) in steps.times().enumerate() {
+                    let time = select.fixed.unwrap_or(time).saturating_sub(select.offset);
+                    next = advance(samples, next, time);
+                    let Some(sample) = next.checked_sub(1).map(|last| samples[last]) else { continue };
+                    if sample.t > time.saturating_sub(self.lookback) && !is_stale(sample.v) {
+                        row.set(step, pick.of(sample));
+                    }
+                }
+            });
+            self.check_limit(count)?;
+        }
+        Ok(out)
+    }
+
+    fn binary(&mut self, node: &BinaryNode, at: usize, steps: Steps) -> Result<Value, EvalError> {
+        let lhs = self.eval(&node.lhs, steps)?;
+        let rhs = self.eval(&node.rhs, steps)?;
+        if matches!(node.op, BinaryOp::TrimUpper | BinaryOp::TrimLower) {
+            return Ok(Value::Vector(self.trim(node.op, at, &lhs, &rhs, steps)));
+        }
+        Ok(match (lhs, rhs) {
+            (Value::Scalar(lhs), Value::Scalar(rhs)) => Value::Scalar(binary::scalars(node.op, &lhs, &rhs)),
+            (Value::Vector(vector), Value::Scalar(scalar)) => {
+                Value::Vector(binary::with_scalar(node.op, vector, &scalar, binary::ScalarSide::Right, node.return_bool))
+            }
+            (Value::Scalar(scalar), Value::Vector(vector)) => {
+                Value::Vector(binary::with_scalar(node.op, vector, &scalar, binary::ScalarSide::Left, node.return_bool))
+            }
+            (Value::Vector(lhs), Value::Vector(rhs)) => {
+                let matching = node.matching.as_ref().expect("the parser gives two vectors a matching");
+                Value::Vector(if node.op.is_set() {
+                    matching::set_operation(node.op, matching, lhs, &rhs)?
+                } else {
+                    matching::arithmetic(node.op, matching, node.return_bool, &lhs, &rhs)?
+                })
+            }
+            (lhs, rhs) => unreachable!("the parser refuses texts as operands: {lhs:?} {rhs:?}"),
+        })
+    }
+
+    /// The trim operators keep buckets of histograms: of floats they keep nothing, and say so.
+    fn trim(&mut self, op: BinaryOp, at: usize, lhs: &Value, rhs: &Value, steps: Steps) -> Batch {
+        if lhs.samples() > 0 && rhs.samples() > 0 {
+            self.annotate(Annotation::IncompatibleTypes { operator: op.as_str() }, at);
+        }
+        Batch::new(steps.count)
+    }
+
+    fn aggregate(&mut self, node: &AggregateNode, at: usize, steps: Steps) -> Result<Batch, EvalError> {
+        let param = node.param.as_ref().map(|param| self.eval(param, steps)).transpose()?;
+        let param_at = node.param.as_ref().map_or(at, |param| param.at);
+        let input = self.vector(&node.expr, steps)?;
+        match (node.op, param) {
+            (AggregateOp::CountValues, Some(Value::Text(label))) => aggregate::count_values(node, &label, &input),
+            (AggregateOp::Quantile, Some(Value::Scalar(phis))) => {
+                aggregate::check_phis(&phis).into_iter().for_each(|annotation| self.annotate(annotation, param_at));
+                Ok(aggregate::quantile(node, &phis, &input))
+            }
+            (AggregateOp::Topk | AggregateOp::Bottomk | AggregateOp::Limitk, Some(Value::Scalar(counts))) => {
+                topk::by_count(node, &counts, &input, !self.is_range)
+            }
+            (AggregateOp::LimitRatio, Some(Value::Scalar(ratios))) => {
+                topk::check_ratios(&ratios)?.into_iter().for_each(|annotation| self.annotate(annotation, param_at));
+                Ok(topk::by_ratio(&ratios, &input))
+            }
+            (op, _) => Ok(aggregate::fold(op, node, &input)),
+        }
+    }
+
+    fn call(&mut self, call: &CallNode, node: &Node, steps: Steps) -> Result<Value, EvalError> {
+        if let Some(position) = call.args.iter().position(|arg| matches!(arg.kind, Kind::Range(_))) {
+            return Ok(Value::Vector(range::call(self, call, position, steps)?));
+        }
+        match call.function {
+            FunctionId::LabelReplace => Ok(Value::Vector(labels::replace(self, call, steps)?)),
+            FunctionId::LabelJoin => Ok(Value::Vector(labels::join(self, call, steps)?)),
+            FunctionId::Sort | FunctionId::SortDesc | FunctionId::SortByLabel | FunctionId::SortByLabelDesc => {
+                let input = self.vector(&call.args[0], steps)?;
+                if self.is_range {
+                    self.annotate(Annotation::SortInRange, node.at);
+                    return Ok(Value::Vector(input));
+                }
+                Ok(Value::Vector(labels::sort(call, &input)))
+            }
+            FunctionId::HistogramQuantile | FunctionId::HistogramQuantiles | FunctionId::HistogramFraction => {
+                Ok(Value::Vector(super::buckets::call(self, call, steps)?))
+            }
+            _ => instant::call(self, call, steps),
+        }
+    }
+}
+
+/// What of a sample is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pick {
+    /// Its value.
+    Value,
+    /// Its time in seconds.
+    Time,
+}
+
+impl Pick {
+    fn of(self, sample: crate::model::Sample) -> f64 {
+        match self {
+            Self::Value => sample.v,
+            Self::Time => super::numbers::seconds(sample.t),
+        }
+    }
+}
+
+/// How many samples lie at `time` or before, given that `from` do: steps a little by foot, then halves.
+pub(crate) fn advance(samples: &[crate::model::Sample], from: usize, time: i64) -> usize {
+    const BY_FOOT: usize = 8;
+    let near = samples.len().min(from + BY_FOOT);
+    for (index, sample) in samples[from..near].iter().enumerate() {
+        if sample.t > time {
+            return from + index;
+        }
+    }
+    near + samples[near..].partition_point(|sample| sample.t <= time)
+}
+
+fn negate(value: Value) -> Value {
+    match value {
+        Value::Scalar(mut values) => {
+            values.iter_mut().for_each(|value| *value = -*value);
+            Value::Scalar(values)
+        }
+        Value::Vector(mut batch) => {
+            batch.all_values_mut().iter_mut().for_each(|value| *value = -*value);
+            batch.keys_mut().iter_mut().for_each(|key| key.drop_name = true);
+            Value::Vector(batch)
+        }
+        Value::Text(text) => Value::Text(text),
+    }
+}
+
+/// The vector that has a value of 1 at the steps whose bit is not set.
+pub(crate) fn absent(present: &[u64], labels: Labels, drop_name: bool, steps: usize) -> Batch {
+    let mut out = Batch::new(steps);
+    out.push_with(SeriesKey { labels, drop_name }, |row| {
+        row.values.fill(1.0);
+        row.present.copy_from_slice(&bits::all(steps));
+        bits::subtract(row.present, present);
+    });
+    out
+}

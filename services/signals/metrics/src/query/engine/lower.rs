@@ -1,0 +1,245 @@
+//! From the tree to the plan: durations become milliseconds, `@` becomes a time, selectors become requests.
+
+use syntax::MatchOp;
+
+use super::batch::Steps;
+use super::plan::{AggregateNode, BinaryNode, CallNode, Kind, Node, Origin, Plan, RangeSource, Select, SelectorRequest};
+use super::{EvalError, Evaluation, Options};
+use crate::model::{Labels, LabelsBuilder, METRIC_NAME};
+use crate::query::promql::ast::{
+    AggregateExpr, AtModifier, BinaryExpr, Call, DurationExpr, Expr, MatrixSelector, QueryTimes, SubqueryExpr, UnaryOp, ValueType,
+    VectorSelector,
+};
+use crate::query::promql::functions::FunctionId;
+
+/// Plans `expr`, see [`super::plan()`].
+pub(super) fn lower(expr: &Expr, evaluation: Evaluation, options: &Options) -> Result<Plan, EvalError> {
+    let steps = evaluation.steps()?;
+    let value_type = expr.value_type();
+    if evaluation.is_range() && !matches!(value_type, ValueType::Scalar | ValueType::Vector) {
+        return Err(EvalError::RangeQueryType { found: value_type });
+    }
+    let (start, end) = evaluation.bounds();
+    let mut lowering = Lowering { options, times: evaluation.query_times(), start, end, selectors: Vec::new() };
+    let root = lowering.node(expr, Span { first: steps.start, last: steps.end() })?;
+    Ok(Plan {
+        selectors: lowering.selectors,
+        root,
+        steps,
+        is_range: evaluation.is_range(),
+        lookback_ms: options.lookback_ms,
+        max_samples: options.max_samples,
+    })
+}
+
+/// The first and the last time at which a part is evaluated.
+#[derive(Clone, Copy)]
+struct Span {
+    first: i64,
+    last: i64,
+}
+
+impl Span {
+    /// The span that a modifier's `@` and `offset` make of this one.
+    fn modified(self, fixed: Option<i64>, offset: i64) -> Self {
+        let Self { first, last } = fixed.map_or(self, |at| Self { first: at, last: at });
+        Self { first: first.saturating_sub(offset), last: last.saturating_sub(offset) }
+    }
+}
+
+struct Lowering<'a> {
+    options: &'a Options,
+    times: QueryTimes,
+    start: i64,
+    end: i64,
+    selectors: Vec<SelectorRequest>,
+}
+
+impl Lowering<'_> {
+    fn node(&mut self, expr: &Expr, span: Span) -> Result<Node, EvalError> {
+        let (kind, invariant) = match expr {
+            Expr::Number(number) => (Kind::Number(number.value), true),
+            Expr::String(text) => (Kind::Text(text.value.clone()), true),
+            Expr::Paren(paren) => return self.node(&paren.expr, span),
+            Expr::Unary(unary) => {
+                let inner = self.node(&unary.expr, span)?;
+                let invariant = inner.invariant;
+                match unary.op {
+                    UnaryOp::Plus => (inner.kind, invariant),
+                    UnaryOp::Minus => (Kind::Negate(Box::new(inner)), invariant),
+                }
+            }
+            Expr::Binary(binary) => self.binary(binary, span)?,
+            Expr::Aggregate(aggregate) => self.aggregate(aggregate, span)?,
+            Expr::Call(call) => self.call(call, span)?,
+            Expr::Vector(vector) => {
+                let select = self.select(vector, span)?;
+                let invariant = select.fixed.is_some();
+                (Kind::Select(select), invariant)
+            }
+            Expr::Matrix(matrix) => self.matrix(matrix, span)?,
+            Expr::Subquery(subquery) => self.subquery(subquery, span)?,
+        };
+        Ok(Node { kind, at: expr.span().start, invariant })
+    }
+
+    fn binary(&mut self, binary: &BinaryExpr, span: Span) -> Result<(Kind, bool), EvalError> {
+        let lhs = self.node(&binary.lhs, span)?;
+        let rhs = self.node(&binary.rhs, span)?;
+        let invariant = lhs.invariant && rhs.invariant;
+        let node = BinaryNode { op: binary.op, lhs, rhs, return_bool: binary.return_bool, matching: binary.matching.clone() };
+        Ok((Kind::Binary(Box::new(node)), invariant))
+    }
+
+    fn aggregate(&mut self, aggregate: &AggregateExpr, span: Span) -> Result<(Kind, bool), EvalError> {
+        let param = aggregate.param.as_ref().map(|param| self.node(param, span)).transpose()?;
+        let expr = self.node(&aggregate.expr, span)?;
+        let invariant = expr.invariant && param.as_ref().is_none_or(|param| param.invariant);
+        let node = AggregateNode { op: aggregate.op, expr, param, grouping: aggregate.grouping.clone(), without: aggregate.without };
+        Ok((Kind::Aggregate(Box::new(node)), invariant))
+    }
+
+    fn call(&mut self, call: &Call, span: Span) -> Result<(Kind, bool), EvalError> {
+        if matches!(call.func.id, FunctionId::Info | FunctionId::StartTimestamp) {
+            return Err(EvalError::NotImplemented { what: format!("{}()", call.func.name) });
+        }
+        if let Some(constant) = self.constant(call.func.id) {
+            return Ok((Kind::Number(constant), true));
+        }
+        let args = call.args.iter().map(|arg| self.node(arg, span)).collect::<Result<Vec<_>, _>>()?;
+        let invariant = !depends_on_time(call.func.id) && args.iter().all(|arg| arg.invariant);
+        let absent = call.args.first().map_or_else(Labels::empty, |arg| absent_labels(arg.unparenthesized()));
+        Ok((Kind::Call(CallNode { function: call.func.id, args, absent }), invariant))
+    }
+
+    /// The value of a function that only looks at the query's own times.
+    fn constant(&self, function: FunctionId) -> Option<f64> {
+        match function {
+            FunctionId::Pi => Some(std::f64::consts::PI),
+            FunctionId::Start => Some(super::numbers::seconds(self.start)),
+            FunctionId::End => Some(super::numbers::seconds(self.end)),
+            FunctionId::Step => Some(self.times.step.as_secs_f64()),
+            FunctionId::Range => Some(self.times.range.as_secs_f64()),
+            _ => None,
+        }
+    }
+
+    fn select(&mut self, vector: &VectorSelector, span: Span) -> Result<Select, EvalError> {
+        let (fixed, offset) = self.modifiers(vector.at, vector.offset.as_ref(), vector)?;
+        let span = span.modified(fixed, offset);
+        // A sample that is exactly as old as the lookback does not count.
+        let selector = self.request(vector, span.first.saturating_sub(self.options.lookback_ms - 1), span.last);
+        Ok(Select { selector, fixed, offset })
+    }
+
+    fn matrix(&mut self, matrix: &MatrixSelector, span: Span) -> Result<(Kind, bool), EvalError> {
+        let vector = &matrix.vector;
+        let (fixed, offset) = self.modifiers(vector.at, vector.offset.as_ref(), vector)?;
+        let range = matrix.range.positive_ms(self.times)?;
+        let span = span.modified(fixed, offset);
+        let selector = self.request(vector, span.first.saturating_sub(range - 1), span.last);
+        Ok((Kind::Range(RangeSource { origin: Origin::Selector(selector), range, offset, fixed }), fixed.is_some()))
+    }
+
+    fn subquery(&mut self, subquery: &SubqueryExpr, span: Span) -> Result<(Kind, bool), EvalError> {
+        let fixed = self.fixed(subquery.at);
+        let offset = self.offset(subquery.offset.as_ref())?;
+        let range = subquery.range.positive_ms(self.times)?;
+        let step = match &subquery.step {
+            Some(step) => step.positive_ms(self.times)?,
+            None => self.options.subquery_step_ms,
+        };
+        let outer = span.modified(fixed, offset);
+        let inner = Span { first: outer.first.saturating_sub(range - 1), last: outer.last };
+        let expr = Box::new(self.node(&subquery.expr, inner)?);
+        Ok((Kind::Range(RangeSource { origin: Origin::Subquery { expr, step }, range, offset, fixed }), fixed.is_some()))
+    }
+
+    fn modifiers(
+        &self,
+        at: Option<AtModifier>,
+        offset: Option<&DurationExpr>,
+        vector: &VectorSelector,
+    ) -> Result<(Option<i64>, i64), EvalError> {
+        if vector.extension.is_some() {
+            return Err(EvalError::NotImplemented { what: "anchored or smoothed range".to_owned() });
+        }
+        Ok((self.fixed(at), self.offset(offset)?))
+    }
+
+    fn fixed(&self, at: Option<AtModifier>) -> Option<i64> {
+        at.map(|at| match at {
+            AtModifier::Timestamp(at) => at,
+            AtModifier::Start => self.start,
+            AtModifier::End => self.end,
+        })
+    }
+
+    fn offset(&self, offset: Option<&DurationExpr>) -> Result<i64, EvalError> {
+        Ok(offset.map_or(Ok(0), |offset| offset.offset_ms(self.times))?)
+    }
+
+    /// The number of a request; selectors that need the same share one.
+    fn request(&mut self, vector: &VectorSelector, start_ms: i64, end_ms: i64) -> usize {
+        let request = SelectorRequest { matchers: vector.matchers.clone(), start_ms, end_ms };
+        self.selectors.iter().position(|known| *known == request).unwrap_or_else(|| {
+            self.selectors.push(request);
+            self.selectors.len() - 1
+        })
+    }
+}
+
+/// True for a function whose value can change with the time of evaluation even if its arguments don't.
+const fn depends_on_time(function: FunctionId) -> bool {
+    use FunctionId::{DayOfMonth, DayOfWeek, DayOfYear, DaysInMonth, Hour, Minute, Month, PredictLinear, Time, Timestamp, Year};
+    matches!(function, DayOfMonth | DayOfWeek | DayOfYear | DaysInMonth | Hour | Minute | Month | PredictLinear | Time | Timestamp | Year)
+}
+
+/// The labels whose values a selector demands by exactly one `=`.
+fn absent_labels(expr: &Expr) -> Labels {
+    let matchers = match expr {
+        Expr::Vector(vector) => &vector.matchers,
+        Expr::Matrix(matrix) => &matrix.vector.matchers,
+        _ => return Labels::empty(),
+    };
+    let mut labels = LabelsBuilder::default();
+    let mut seen = Vec::new();
+    for matcher in matchers.iter().filter(|matcher| matcher.name != METRIC_NAME) {
+        if matcher.op == MatchOp::Equal && !seen.contains(&&matcher.name) {
+            labels.set(&matcher.name, &matcher.value);
+            seen.push(&matcher.name);
+        } else {
+            labels.remove(&matcher.name);
+        }
+    }
+    labels.build()
+}
+
+impl Evaluation {
+    fn steps(self) -> Result<Steps, EvalError> {
+        match self {
+            Self::Instant { at_ms } => Ok(Steps::instant(at_ms)),
+            Self::Range { start_ms, end_ms, step_ms } if step_ms > 0 && end_ms >= start_ms => Ok(Steps::range(start_ms, end_ms, step_ms)),
+            Self::Range { .. } => Err(EvalError::Steps),
+        }
+    }
+
+    const fn is_range(self) -> bool {
+        matches!(self, Self::Range { .. })
+    }
+
+    const fn bounds(self) -> (i64, i64) {
+        match self {
+            Self::Instant { at_ms } => (at_ms, at_ms),
+            Self::Range { start_ms, end_ms, .. } => (start_ms, end_ms),
+        }
+    }
+
+    fn query_times(self) -> QueryTimes {
+        let ms = |ms: i64| std::time::Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        match self {
+            Self::Instant { .. } => QueryTimes::default(),
+            Self::Range { start_ms, end_ms, step_ms } => QueryTimes { step: ms(step_ms), range: ms(end_ms - start_ms) },
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Arithmetic and notation of floats as Go has them: answers are compared with those of a Go program, digit by digit.
+
+/// One step of Kahan's summation in Neumaier's form: adds `value` to `sum`, whose lost low bits are in `lost`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Compensated {
+    /// The sum without what was lost.
+    pub(crate) sum: f64,
+    /// What rounding took away.
+    pub(crate) lost: f64,
+}
+
+impl Compensated {
+    /// A sum of one value.
+    pub(crate) const fn of(value: f64) -> Self {
+        Self { sum: value, lost: 0.0 }
+    }
+
+    /// The sum with one more value.
+    #[must_use]
+    pub(crate) fn plus(self, value: f64) -> Self {
+        let sum = self.sum + value;
+        let lost = if sum.is_infinite() {
+            0.0
+        } else if self.sum.abs() >= value.abs() {
+            self.lost + ((self.sum - sum) + value)
+        } else {
+            self.lost + ((value - sum) + self.sum)
+        };
+        Self { sum, lost }
+    }
+
+    /// Both parts multiplied.
+    #[must_use]
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        Self { sum: factor * self.sum, lost: factor * self.lost }
+    }
+
+    /// The corrected sum.
+    pub(crate) fn total(self) -> f64 {
+        self.sum + self.lost
+    }
+}
+
+/// The mean of a run of values: their sum divided by their count, as long as the sum is finite; from the value on that would
+/// make it infinite a running mean.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mean {
+    parts: Compensated,
+    count: f64,
+    running: bool,
+}
+
+impl Mean {
+    /// The mean of one value.
+    pub(crate) const fn of(value: f64) -> Self {
+        Self { parts: Compensated::of(value), count: 1.0, running: false }
+    }
+
+    /// Takes one more value.
+    pub(crate) fn add(&mut self, value: f64) {
+        self.count += 1.0;
+        if !self.running {
+            let next = self.parts.plus(value);
+            if next.sum.is_finite() || next.sum.is_nan() {
+                self.parts = next;
+                return;
+            }
+            self.running = true;
+            let before = self.count - 1.0;
+            self.parts = Compensated { sum: self.parts.sum / before, lost: self.parts.lost / before };
+        }
+        let share = (self.count - 1.0) / self.count;
+        self.parts = self.parts.scaled(share).plus(value / self.count);
+    }
+
+    /// The mean.
+    pub(crate) fn value(&self) -> f64 {
+        if self.running { self.parts.total() } else { self.parts.sum / self.count + self.parts.lost / self.count }
+    }
+}
+
+/// The φ-quantile of some values, which are sorted for it (NaN first). Between two values it is interpolated.
+///
+/// * Returns NaN without values and for a φ of NaN, -Inf and +Inf for a φ below 0 and above 1.
+pub(crate) fn quantile(phi: f64, values: &mut [f64]) -> f64 {
+    if values.is_empty() || phi.is_nan() {
+        return f64::NAN;
+    }
+    if phi < 0.0 {
+        return f64::NEG_INFINITY;
+    }
+    if phi > 1.0 {
+        return f64::INFINITY;
+    }
+    values.sort_by(|one, other| nan_first(*one, *other));
+    let last = values.len() - 1;
+    let rank = phi * to_float(last);
+    let lower = to_index(rank.floor()).min(last);
+    let upper = (lower + 1).min(last);
+    let weight = rank - rank.floor();
+    values[lower] * (1.0 - weight) + values[upper] * weight
+}
+
+/// Rising order with NaN before all numbers.
+pub(crate) fn nan_first(one: f64, other: f64) -> std::cmp::Ordering {
+    other.is_nan().cmp(&one.is_nan()).then_with(|| one.partial_cmp(&other).unwrap_or(std::cmp::Ordering::Equal))
+}
+
+/// The greater of two; NaN when one of them is.
+pub(crate) fn max(one: f64, other: f64) -> f64 {
+    if one.is_nan() || other.is_nan() { f64::NAN } else { one.max(other) }
+}
+
+/// The smaller of two; NaN when one of them is.
+pub(crate) fn min(one: f64, other: f64) -> f64 {
+    if one.is_nan() || other.is_nan() { f64::NAN } else { one.min(other) }
+}
+
+/// A count as a float.
+#[expect(clippy::cast_precision_loss, reason = "counts of samples and series stay below 2^53")]
+pub(crate) fn to_float(count: usize) -> f64 {
+    count as f64
+}
+
+/// Milliseconds as seconds.
+#[expect(clippy::cast_precision_loss, reason = "times stay below 2^53 ms; beyond, Go rounds the same way")]
+pub(crate) fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+/// A float that is not negative as an index; saturates.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, and the callers bound the result")]
+pub(crate) fn to_index(value: f64) -> usize {
+    value as usize
+}
+
+/// A float as whole seconds or a count; saturates, NaN is the smallest, as Go's conversion has it on amd64.
+#[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
+pub(crate) fn to_i64(value: f64) -> i64 {
+    if value.is_nan() { i64::MIN } else { value as i64 }
+}
+
+/// Go's `%f` with the fewest digits that tell the value apart, never an exponent.
+pub(crate) fn plain(value: f64) -> String {
+    special(value).map_or_else(|| format!("{value}"), str::to_owned)
+}
+
+/// Go's `%f`: six digits behind the point.
+pub(crate) fn fixed(value: f64) -> String {
+    special(value).map_or_else(|| format!("{value:.6}"), str::to_owned)
+}
+
+/// Go's `%g`, or `%.<n>g` with `digits`: an exponent below 1e-4 and from 1e6 (from 10 to the `digits`, where given) on.
+pub(crate) fn general(value: f64, digits: Option<usize>) -> String {
+    if let Some(text) = special(value) {
+        return text.to_owned();
+    }
+    let scientific = match digits {
+        Some(digits) => format!("{value:.*e}", digits.max(1) - 1),
+        None => format!("{value:e}"),
+    };
+    let (mantissa, exponent) = scientific.split_once('e').expect("the notation has an exponent");
+    let exponent: i32 = exponent.parse().expect("the exponent is a number");
+    let mantissa = if digits.is_some() && mantissa.contains('.') { mantissa.trim_end_matches('0').trim_end_matches('.') } else { mantissa };
+    let bound = digits.map_or(6, |digits| i32::try_from(digits).unwrap_or(i32::MAX));
+    if exponent < -4 || exponent >= bound {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        format!("{mantissa}e{sign}{:02}", exponent.abs())
+    } else {
+        let rounded: f64 = scientific.parse().expect("what was printed is a number");
+        format!("{rounded}")
+    }
+}
+
+/// A float as a label's value, as OpenMetrics wants it: whole numbers have `.0`.
+pub(crate) fn label(value: f64) -> String {
+    let text = general(value, None);
+    if value.is_finite() && !text.contains(['.', 'e']) { format!("{text}.0") } else { text }
+}
+
+fn special(value: f64) -> Option<&'static str> {
+    if value.is_nan() {
+        Some("NaN")
+    } else if value.is_infinite() {
+        Some(if value > 0.0 { "+Inf" } else { "-Inf" })
+    } else {
+        None
+    }
+}

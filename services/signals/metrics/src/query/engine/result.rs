@@ -1,0 +1,145 @@
+//! Answers.
+
+use super::annotations::Annotations;
+use super::batch::Batch;
+use super::eval::{Evaluator, Value};
+use super::grouping;
+use super::plan::{Kind, Plan, Windows};
+use super::{Cancel, EvalError, range};
+use crate::merge::SeriesSamples;
+use crate::model::{Labels, Sample};
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryResult {
+    /// What was found.
+    pub value: ResultValue,
+    /// What is to be remarked about it.
+    pub annotations: Annotations,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ResultValue {
+    /// A number.
+    Scalar {
+        /// The time of the evaluation, ms since the Unix epoch.
+        t: i64,
+        /// The number.
+        v: f64,
+    },
+    /// A text.
+    Text {
+        /// The time of the evaluation, ms since the Unix epoch.
+        t: i64,
+        /// The text; what was not UTF-8 is U+FFFD.
+        text: String,
+    },
+    /// The series of an instant query, in an order that means something where the query asks for one.
+    Vector(Vec<InstantSample>),
+    /// The series of a range query, or the range vector of an instant query, sorted by labels.
+    Matrix(Vec<RangeSeries>),
+}
+
+/// One series at one time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstantSample {
+    /// Which series.
+    pub labels: Labels,
+    /// Its sample.
+    pub sample: Sample,
+}
+
+/// One series at several times.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RangeSeries {
+    /// Which series.
+    pub labels: Labels,
+    /// Its samples; times rise.
+    pub samples: Vec<Sample>,
+}
+
+impl Plan {
+    /// Evaluates the plan over the series of its selectors, which stand in the order of [`selectors`](Self::selectors); those of
+    /// each are sorted by labels, their samples rise in time.
+    ///
+    /// Computes only: takes as long as it takes, unless `cancel` fires.
+    pub fn evaluate(&self, series: &[Vec<SeriesSamples>], cancel: &Cancel) -> Result<QueryResult, EvalError> {
+        if series.len() != self.selectors.len() {
+            return Err(EvalError::Selectors { wanted: self.selectors.len(), given: series.len() });
+        }
+        let mut evaluator = Evaluator {
+            data: series,
+            lookback: self.lookback_ms,
+            is_range: self.is_range,
+            annotations: Annotations::default(),
+            max_samples: self.max_samples,
+            held: 0,
+            cancel,
+        };
+        let value = match &self.root.kind {
+            Kind::Range(source) => {
+                let windows = Windows::of(source, self.steps);
+                ResultValue::Matrix(raw_matrix(range::inputs(&mut evaluator, source, windows)?, windows)?)
+            }
+            _ => {
+                let value = evaluator.eval(&self.root, self.steps)?;
+                self.finish(value)?
+            }
+        };
+        Ok(QueryResult { value, annotations: evaluator.annotations })
+    }
+
+    fn finish(&self, value: Value) -> Result<ResultValue, EvalError> {
+        let t = self.steps.start;
+        Ok(match value {
+            Value::Text(text) => ResultValue::Text { t, text: String::from_utf8_lossy(&text).into_owned() },
+            Value::Scalar(values) if self.is_range => {
+                let samples = self.steps.times().zip(values).map(|(t, v)| Sample { t, v }).collect();
+                ResultValue::Matrix(vec![RangeSeries { labels: Labels::empty(), samples }])
+            }
+            Value::Scalar(values) => ResultValue::Scalar { t, v: values[0] },
+            Value::Vector(batch) => {
+                let batch = named(batch)?;
+                if self.is_range {
+                    let rows = (0..batch.len())
+                        .map(|row| RangeSeries { labels: batch.key(row).labels.clone(), samples: batch.row_samples(row, self.steps) });
+                    ResultValue::Matrix(sorted(rows.collect()))
+                } else {
+                    let rows = (0..batch.len())
+                        .map(|row| InstantSample { labels: batch.key(row).labels.clone(), sample: Sample { t, v: batch.values(row)[0] } });
+                    ResultValue::Vector(rows.collect())
+                }
+            }
+        })
+    }
+}
+
+/// Drops the names that are to go. Series that this makes equal are one if their values complement each other.
+fn named(mut batch: Batch) -> Result<Batch, EvalError> {
+    for key in batch.keys_mut().iter_mut().filter(|key| key.drop_name) {
+        key.labels = grouping::without_name(&key.labels);
+    }
+    batch.merge_same_labels()
+}
+
+/// The samples of a range vector as they are.
+fn raw_matrix(inputs: Vec<range::Input<'_>>, windows: Windows) -> Result<Vec<RangeSeries>, EvalError> {
+    let mut series: Vec<RangeSeries> = Vec::with_capacity(inputs.len());
+    let end = windows.end(0);
+    for input in inputs {
+        let samples: Vec<Sample> =
+            input.samples.iter().filter(|sample| sample.t > end.saturating_sub(windows.range) && sample.t <= end).copied().collect();
+        if !samples.is_empty() {
+            let labels = if input.key.drop_name { grouping::without_name(&input.key.labels) } else { input.key.labels };
+            series.push(RangeSeries { labels, samples });
+        }
+    }
+    let series = sorted(series);
+    if series.windows(2).any(|pair| pair[0].labels == pair[1].labels) { Err(EvalError::SameLabelset) } else { Ok(series) }
+}
+
+fn sorted(mut series: Vec<RangeSeries>) -> Vec<RangeSeries> {
+    series.sort_by(|one, other| one.labels.cmp(&other.labels));
+    series
+}
