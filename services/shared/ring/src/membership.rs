@@ -1,0 +1,63 @@
+//! What roles see of the ring.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::member::{Member, Process};
+use crate::rings::Seen;
+use crate::view::{Facts, RingSettings, View, ViewBuilder};
+
+/// Who is in the cluster, now and from now on.
+pub trait Membership: Send + Sync + fmt::Debug {
+    /// The newest view. The members have been read from the bucket before there is a first one.
+    fn view(&self) -> Arc<View>;
+
+    /// Tells of each newer view.
+    fn changes(&self) -> Changes;
+}
+
+/// Tells when there is a newer view.
+#[derive(Clone, Debug)]
+pub struct Changes(watch::Receiver<Arc<View>>);
+
+impl Changes {
+    pub(crate) const fn new(views: watch::Receiver<Arc<View>>) -> Self {
+        Self(views)
+    }
+
+    /// Waits for a view that is newer than the last one returned here, or than the one at the time of
+    /// [`Membership::changes`]; several changes may be one. Loses nothing when dropped. Returns none when the membership is gone.
+    pub async fn changed(&mut self) -> Option<Arc<View>> {
+        self.0.changed().await.ok()?;
+        Some(self.0.borrow_and_update().clone())
+    }
+}
+
+/// A list of members that are all alive: all roles in one process, and tests.
+#[derive(Debug)]
+pub struct Fixed {
+    views: watch::Sender<Arc<View>>,
+}
+
+impl Fixed {
+    /// A cluster of these members and other processes, which does not change.
+    #[must_use]
+    pub fn new(settings: RingSettings, members: Vec<Member>, processes: Vec<Process>) -> Self {
+        let members = members.into_iter().map(|member| Seen { member: Arc::new(member), alive: true, missing_since_ms: None });
+        let facts = Facts { members: members.collect(), processes };
+        let view = ViewBuilder::new(settings).build(facts);
+        Self { views: watch::Sender::new(Arc::new(view)) }
+    }
+}
+
+impl Membership for Fixed {
+    fn view(&self) -> Arc<View> {
+        self.views.borrow().clone()
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::new(self.views.subscribe())
+    }
+}
