@@ -3,3 +3,4 @@
 pub mod block;
 pub mod error;
 pub mod time;
+pub mod wal;
