@@ -22,9 +22,19 @@ pub enum StoreError {
         /// Length of the object.
         len: u64,
     },
-    /// The store answered with an error, or not at all.
+    /// The store answered with an error, or not at all. For a write this does not say whether it was done.
     #[error("{operation} {key}")]
     Failed {
+        /// get, put, list …
+        operation: &'static str,
+        /// The key, below the prefix.
+        key: String,
+        /// What the client library said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store refuses us: credentials, rights, a key it cannot have. Trying again does not help.
+    #[error("the store refuses {operation} {key}")]
+    Refused {
         /// get, put, list …
         operation: &'static str,
         /// The key, below the prefix.
@@ -39,7 +49,19 @@ impl Classify for StoreError {
         match self {
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Range { .. } => ErrorKind::Internal,
-            Self::Failed { .. } => ErrorKind::Unavailable,
+            Self::Failed { .. } | Self::Refused { .. } => ErrorKind::Unavailable,
         }
+    }
+
+    fn retryable(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
+}
+
+impl StoreError {
+    /// True when the object is not there.
+    #[must_use]
+    pub const fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
     }
 }

@@ -1,6 +1,10 @@
 //! The object store, the layout of blocks, the catalog, caches and the WAL. Knows no signal and no role.
 
 pub mod block;
+pub mod bucket;
+pub mod catalog;
 pub mod error;
+pub mod flaky;
+pub mod layout;
 pub mod time;
 pub mod wal;

@@ -1,0 +1,78 @@
+//! The object store as everything else sees it: keys, bytes, create-if-absent and sorted lists.
+//!
+//! [`Bucket`] is a trait, so that instruments, retries, caches and a bad day of the store are decorators of it.
+//! [`open`] makes the one that `storage.url` names.
+
+mod config;
+mod memory;
+mod metered;
+mod open;
+mod remote;
+mod retrying;
+
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+pub use config::{AzureConfig, FlakyConfig, GcsConfig, S3Config, StorageConfig};
+pub use memory::Memory;
+pub use metered::{BucketMetrics, Metered};
+pub use open::{OpenError, open};
+pub use retrying::{RetryPolicy, Retrying};
+
+use crate::error::StoreError;
+
+/// An object without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectMeta {
+    /// Its key, below the prefix.
+    pub key: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When it was written, by the store's clock: milliseconds since the Unix epoch.
+    pub last_modified_ms: i64,
+}
+
+/// What became of a create-if-absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// The object is ours.
+    Created,
+    /// An object of this key was there and is untouched. After an attempt whose answer was lost it may be our own.
+    Exists,
+}
+
+/// An object store, or a part of one below a prefix.
+///
+/// Keys are segments joined by `/`, without one at either end. A write whose future fails or is dropped may have been done
+/// nevertheless. Reads see what was written before they began.
+pub trait Bucket: Send + Sync + fmt::Debug {
+    /// The whole object.
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Bytes, StoreError>>;
+
+    /// Bytes of a range that lies inside the object; the range is not empty.
+    fn get_range<'a>(&'a self, key: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Bytes, StoreError>>;
+
+    /// Length and age.
+    fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<ObjectMeta, StoreError>>;
+
+    /// Writes an object, over one that is there. Large ones go up in several parts; they appear at once and whole.
+    fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Writes an object if there is none: of any number of concurrent calls one at most is told [`Created::Created`].
+    fn create<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<Created, StoreError>>;
+
+    /// Removes an object; it is no error when there is none.
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// All objects below `prefix`, at any depth, sorted by key.
+    ///
+    /// * `prefix`: whole segments, empty or ending in `/`.
+    /// * `start_after`: only keys greater than this one.
+    fn list<'a>(&'a self, prefix: &'a str, start_after: Option<&'a str>) -> BoxFuture<'a, Result<Vec<ObjectMeta>, StoreError>>;
+
+    /// Names of the folders one level below `prefix` (empty or ending in `/`), sorted, without slashes.
+    fn folders<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
+}
