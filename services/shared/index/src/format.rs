@@ -11,9 +11,10 @@
 //! | header | `QIDX`, version `u16`, zero `u16` |
 //! | series pages | of 64 series each, in the order of their numbers: raw length *n*, then a zstd frame |
 //! | page table | per page: position of its end `u64`, CRC of its bytes `u32` |
+//! | attachment | belongs to the signal |
 //! | per name: postings | bitmaps of values with more than one series: length *n*, CRC `u32`, bitmap; then the bitmap of all its series |
 //! | per name: dictionary | fst from value to `series << 1 \| 1` for a value of one series, else to `offset << 1` in the postings |
-//! | table of contents | series *n*; position *n* and CRC `u32` of the page table; number of names *n*; the names |
+//! | table of contents | series *n*; position *n* and CRC `u32` of the page table; position *n*, length *n* and CRC `u32` of the attachment; number of names *n*; the names |
 //! | trailer | position `u64`, length `u32` and CRC `u32` of the table of contents, `QIDX` |
 //!
 //! A name in the table of contents: *text*; number of values *n*; position *n* of its postings; position *n*, length *n* and CRC `u32` of the

@@ -25,6 +25,7 @@ struct Inner {
     series: u32,
     /// Position of the page table.
     pages: usize,
+    attachment: Part,
     names: Vec<Name>,
     numbers: FxHashMap<Box<str>, usize>,
 }
@@ -65,6 +66,7 @@ impl IndexReader {
         let pages = from.size()?;
         let crc = from.fixed32()?;
         part(&file, pages, series.div_ceil(PAGE_SERIES) as usize * PAGE_ENTRY, crc, "page table")?;
+        let attachment = Part::read(&mut from)?;
         let count = from.size()?;
         let mut names = Vec::with_capacity(count.min(contents.len() / 8));
         let mut numbers = FxHashMap::default();
@@ -73,7 +75,7 @@ impl IndexReader {
             numbers.insert(name.name.clone(), number);
             names.push(name);
         }
-        Ok(Self(Arc::new(Inner { file, series, pages, names, numbers })))
+        Ok(Self(Arc::new(Inner { file, series, pages, attachment, names, numbers })))
     }
 
     /// How many series there are; their numbers count from 0.
@@ -124,6 +126,11 @@ impl IndexReader {
     #[must_use]
     pub fn value_count(&self, name: &str) -> u64 {
         self.name(name).map_or(0, |name| name.values)
+    }
+
+    /// What the signal wrote beside all series.
+    pub fn attachment(&self) -> Result<&[u8], IndexError> {
+        self.part(self.0.attachment, "attachment")
     }
 
     /// Labels and payloads of series, in the order of their numbers.

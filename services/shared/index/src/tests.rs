@@ -41,7 +41,7 @@ fn written(all: &[Labels]) -> Bytes {
     for (series, labels) in (0u32..).zip(all) {
         assert_eq!(writer.add(pairs(labels), &series.to_le_bytes()).unwrap(), series);
     }
-    writer.finish().unwrap()
+    writer.finish(b"beside").unwrap()
 }
 
 fn naive(all: &[Labels], matchers: &[Matcher]) -> RoaringBitmap {
@@ -91,6 +91,7 @@ proptest! {
     fn series_come_back(all in series(), matchers in matchers()) {
         let index = IndexReader::open(written(&all)).unwrap();
         prop_assert_eq!(index.series_count() as usize, all.len());
+        prop_assert_eq!(index.attachment().unwrap(), b"beside");
         let selected = naive(&all, &matchers);
         let mut cursor = index.series(selected.clone()).unwrap();
         for series in &selected {

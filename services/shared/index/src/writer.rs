@@ -94,8 +94,8 @@ impl IndexWriter {
         self.out.len() + self.page.len()
     }
 
-    /// The file.
-    pub fn finish(mut self) -> Result<Bytes, IndexError> {
+    /// The file, with what the signal wants to read beside all series (where pages of rows lie, say).
+    pub fn finish(mut self, attachment: &[u8]) -> Result<Bytes, IndexError> {
         if !self.page.is_empty() {
             self.end_page()?;
         }
@@ -108,6 +108,7 @@ impl IndexWriter {
         }
         put_varint(&mut contents, table as u64);
         contents.extend_from_slice(&crc32fast::hash(&self.out[table..]).to_le_bytes());
+        put_part(&mut self.out, &mut contents, attachment);
         put_varint(&mut contents, self.names.len() as u64);
         for name in &self.names {
             put_name(&mut self.out, &mut contents, name)?;

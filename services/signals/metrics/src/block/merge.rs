@@ -1,0 +1,76 @@
+//! Merges blocks: by labels, series by series, a slab of each block in memory at a time.
+
+use std::collections::VecDeque;
+
+use futures::future::try_join_all;
+use signal::{MergeOptions, NewBlock};
+use storage::block::{BlockId, BlockReader};
+
+use super::error::BlockError;
+use super::reader::{OpenBlock, SlabReader};
+use super::writer::BlocksWriter;
+use crate::model::Labels;
+use crate::wire::SeriesChunks;
+
+/// Merges blocks of one tenant.
+pub(super) async fn merge(blocks: Vec<BlockReader>, options: MergeOptions) -> Result<Vec<NewBlock>, BlockError> {
+    let mut inputs = try_join_all(blocks.into_iter().map(Input::open)).await?;
+    let mut writer = BlocksWriter::new(options.tenant, options.window_ns, Some(options.target_bytes.max(1)));
+    loop {
+        if inputs.iter().any(Input::is_hungry) {
+            try_join_all(inputs.iter_mut().map(Input::fill)).await?;
+        }
+        let Some(labels) = inputs.iter().filter_map(|input| input.slab.front()).map(|series| &series.labels).min().cloned() else { break };
+        let mut chunks = Vec::new();
+        for input in &mut inputs {
+            if let Some(series) = input.take(&labels)? {
+                chunks.extend(series.chunks);
+            }
+        }
+        writer.push(&labels, chunks)?;
+    }
+    writer.finish()
+}
+
+/// One block that is merged.
+struct Input {
+    id: BlockId,
+    reader: SlabReader,
+    slab: VecDeque<SeriesChunks>,
+    /// The series taken last.
+    last: Option<Labels>,
+    done: bool,
+}
+
+impl Input {
+    async fn open(block: BlockReader) -> Result<Self, BlockError> {
+        let block = OpenBlock::open(block).await?;
+        let reader = block.chunks(block.all()?, i64::MIN, i64::MAX)?;
+        Ok(Self { id: block.id, reader, slab: VecDeque::new(), last: None, done: false })
+    }
+
+    /// True when the slab is used up and there may be another.
+    fn is_hungry(&self) -> bool {
+        self.slab.is_empty() && !self.done
+    }
+
+    /// Reads the next slab when the last one is used up.
+    async fn fill(&mut self) -> Result<(), BlockError> {
+        if self.is_hungry() {
+            self.slab = self.reader.next_slab().await?.into();
+            self.done = self.slab.is_empty();
+        }
+        Ok(())
+    }
+
+    /// The next series, when it is this one. `labels` are the smallest of all inputs.
+    fn take(&mut self, labels: &Labels) -> Result<Option<SeriesChunks>, BlockError> {
+        let Some(series) = self.slab.pop_front_if(|series| series.labels == *labels) else { return Ok(None) };
+        // Out of order, a series would come twice into one block.
+        if self.last.as_ref().is_some_and(|last| *labels <= *last) {
+            return Err(BlockError::Corrupt { block: self.id, what: "series out of order" });
+        }
+        self.last = Some(series.labels.clone());
+        Ok(Some(series))
+    }
+}

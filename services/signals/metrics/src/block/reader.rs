@@ -1,0 +1,226 @@
+//! Reads series of a block: a slab of them at a time, with few ranged reads and in bounded memory.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use index::{IndexError, IndexReader, Matcher, RoaringBitmap, SeriesCursor};
+use storage::block::{BlockId, BlockReader, Ranged};
+use zstd::bulk::Decompressor;
+
+use super::error::BlockError;
+use super::skip::{ChunkMeta, Page};
+use super::{page, schema, skip};
+use crate::model::Labels;
+use crate::wire::SeriesChunks;
+
+/// Pages that a slab reads, bytes, about. A series is never split, so that a very long one may take more.
+const SLAB_BYTES: u64 = 4 << 20;
+
+/// Series of a slab at most.
+const SLAB_SERIES: usize = 8192;
+
+/// Pages not wanted that are read along when they lie between wanted ones: cheaper than a request of their own.
+const GAP_BYTES: u64 = 128 << 10;
+
+/// Reads of one slab that run at once.
+const PARALLEL_READS: usize = 4;
+
+/// The largest index that is read, bytes.
+const MAX_INDEX_BYTES: u64 = 2 << 30;
+
+/// A block whose index is at hand.
+#[derive(Clone, Debug)]
+pub(super) struct OpenBlock {
+    pub id: BlockId,
+    pub index: IndexReader,
+    data: Arc<dyn Ranged>,
+    pages: Arc<[Page]>,
+}
+
+impl OpenBlock {
+    /// Reads the index of a block.
+    pub(super) async fn open(block: BlockReader) -> Result<Self, BlockError> {
+        let id = block.id;
+        if block.facts.schema_version != schema::VERSION {
+            return Err(BlockError::Version { block: id, version: block.facts.schema_version, known: schema::VERSION });
+        }
+        let index = block.index.ok_or(BlockError::Corrupt { block: id, what: "no index" })?;
+        if index.len() > MAX_INDEX_BYTES {
+            return Err(BlockError::Corrupt { block: id, what: "index is too large" });
+        }
+        let bytes = index.read(0..index.len()).await.map_err(|source| BlockError::Store { block: id, source })?;
+        let index = IndexReader::open(bytes).map_err(|source| BlockError::Index { block: id, source })?;
+        let pages = index.attachment().map_err(|source| BlockError::Index { block: id, source })?;
+        let pages = skip::decode_pages(pages, block.data.len()).map_err(|_| BlockError::Corrupt { block: id, what: "table of pages" })?;
+        Ok(Self { id, index, data: block.data, pages: pages.into() })
+    }
+
+    /// All series.
+    pub(super) fn all(&self) -> Result<RoaringBitmap, BlockError> {
+        self.select(&[])
+    }
+
+    /// Series that meet all matchers.
+    pub(super) fn select(&self, matchers: &[Matcher]) -> Result<RoaringBitmap, BlockError> {
+        self.index.select(matchers).map_err(|source| self.index_error(source))
+    }
+
+    /// Series with a chunk that overlaps `start..=end`, ms.
+    pub(super) fn series(&self, selected: RoaringBitmap, start: i64, end: i64) -> Result<PlanReader, BlockError> {
+        let cursor = self.index.series(selected).map_err(|source| self.index_error(source))?;
+        Ok(PlanReader { block: self.clone(), cursor, start, end })
+    }
+
+    /// The same, with chunks.
+    pub(super) fn chunks(&self, selected: RoaringBitmap, start: i64, end: i64) -> Result<SlabReader, BlockError> {
+        let plans = self.series(selected, start, end)?;
+        let decompressor = Decompressor::new().map_err(|_| self.index_error(IndexError::TooLarge { what: "decompressor" }))?;
+        Ok(SlabReader { plans, decompressor, current: None })
+    }
+
+    pub(super) fn index_error(&self, source: IndexError) -> BlockError {
+        BlockError::Index { block: self.id, source }
+    }
+
+    fn corrupt(&self, what: &'static str) -> BlockError {
+        BlockError::Corrupt { block: self.id, what }
+    }
+
+    /// Index of the page that holds a row.
+    fn page_of(&self, row: u64) -> Result<usize, BlockError> {
+        let index = self.pages.partition_point(|page| page.first_row <= row).checked_sub(1);
+        let holds = |page: &Page| row - page.first_row < u64::from(page.rows);
+        index.filter(|index| self.pages.get(*index).is_some_and(holds)).ok_or_else(|| self.corrupt("a series has rows that are not there"))
+    }
+}
+
+/// A series and those of its chunks that are wanted, by their rows.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub labels: Labels,
+    chunks: Vec<(u64, ChunkMeta)>,
+}
+
+/// Series in the order of their labels, from the index alone.
+#[derive(Debug)]
+pub(super) struct PlanReader {
+    block: OpenBlock,
+    cursor: SeriesCursor,
+    start: i64,
+    end: i64,
+}
+
+impl PlanReader {
+    /// The next series with a wanted chunk.
+    pub(super) fn next_plan(&mut self) -> Result<Option<Plan>, BlockError> {
+        let block = self.block.id;
+        while let Some(entry) = self.cursor.next_series().map_err(|source| BlockError::Index { block, source })? {
+            let (first_row, metas) =
+                skip::decode_series(entry.payload).map_err(|_| BlockError::Corrupt { block, what: "rows of a series" })?;
+            let rows = (0u64..).map(|row| first_row.saturating_add(row));
+            let chunks: Vec<_> = rows.zip(metas).filter(|(_, meta)| meta.overlaps(self.start, self.end)).collect();
+            if !chunks.is_empty() {
+                return Ok(Some(Plan { labels: Labels::from_sorted(entry.labels), chunks }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Series with their chunks, slab by slab.
+pub(super) struct SlabReader {
+    plans: PlanReader,
+    decompressor: Decompressor<'static>,
+    /// The page decoded last: the next slab may begin in it.
+    current: Option<(usize, Vec<Bytes>)>,
+}
+
+impl SlabReader {
+    /// The next series, sorted by labels; empty after the last.
+    pub(super) async fn next_slab(&mut self) -> Result<Vec<SeriesChunks>, BlockError> {
+        let mut plans: Vec<Plan> = Vec::new();
+        let mut pages: Vec<usize> = Vec::new();
+        let mut bytes = 0;
+        while bytes < SLAB_BYTES && plans.len() < SLAB_SERIES {
+            let Some(plan) = self.plans.next_plan()? else { break };
+            for (row, _) in &plan.chunks {
+                let page = self.plans.block.page_of(*row)?;
+                if pages.last().is_none_or(|last| *last < page) {
+                    bytes += u64::from(self.plans.block.pages[page].len);
+                    pages.push(page);
+                }
+            }
+            plans.push(plan);
+        }
+        let fetched = self.fetch(&pages).await?;
+        plans.into_iter().map(|plan| self.fill(plan, &fetched)).collect()
+    }
+
+    /// Reads pages, given in rising order; those that lie together in one request.
+    async fn fetch(&self, pages: &[usize]) -> Result<Vec<Fetched>, BlockError> {
+        let block = &self.plans.block;
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for page in pages.iter().filter(|page| self.current.as_ref().is_none_or(|(current, _)| current != *page)) {
+            let page = &block.pages[*page];
+            match ranges.last_mut() {
+                Some(last) if page.start.saturating_sub(last.end) <= GAP_BYTES && page.end() - last.start <= 2 * SLAB_BYTES => {
+                    last.end = page.end();
+                }
+                _ => ranges.push(page.start..page.end()),
+            }
+        }
+        let (id, data) = (block.id, Arc::clone(&block.data));
+        let reads = stream::iter(ranges).map(move |range| {
+            let read = data.read(range.clone());
+            async move {
+                read.await.map(|bytes| Fetched { start: range.start, bytes }).map_err(|source| BlockError::Store { block: id, source })
+            }
+        });
+        reads.buffered(PARALLEL_READS).try_collect().await
+    }
+
+    /// Takes the chunks of a series out of the pages that were read.
+    fn fill(&mut self, plan: Plan, fetched: &[Fetched]) -> Result<SeriesChunks, BlockError> {
+        let mut chunks = Vec::with_capacity(plan.chunks.len());
+        for (row, meta) in plan.chunks {
+            let page = self.plans.block.page_of(row)?;
+            if self.current.as_ref().is_none_or(|(current, _)| *current != page) {
+                self.current = Some((page, self.decode(page, fetched)?));
+            }
+            let first_row = self.plans.block.pages[page].first_row;
+            let values = self.current.as_ref().map_or(&[][..], |(_, values)| values);
+            let bytes = usize::try_from(row - first_row).ok().and_then(|at| values.get(at));
+            chunks.push(meta.with(bytes.ok_or_else(|| self.plans.block.corrupt("a page has too few rows"))?.clone()));
+        }
+        Ok(SeriesChunks { labels: plan.labels, chunks })
+    }
+
+    fn decode(&mut self, page: usize, fetched: &[Fetched]) -> Result<Vec<Bytes>, BlockError> {
+        let block = &self.plans.block;
+        let page = &block.pages[page];
+        let bytes = fetched.iter().find_map(|fetched| fetched.get(page)).ok_or_else(|| block.corrupt("a page was read short"))?;
+        page::decode(bytes, page.crc, &mut self.decompressor).map_err(|_| block.corrupt("page of chunks"))
+    }
+}
+
+impl fmt::Debug for SlabReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SlabReader").field("plans", &self.plans).finish_non_exhaustive()
+    }
+}
+
+/// What one request brought.
+struct Fetched {
+    start: u64,
+    bytes: Bytes,
+}
+
+impl Fetched {
+    fn get(&self, page: &Page) -> Option<&[u8]> {
+        let start = usize::try_from(page.start.checked_sub(self.start)?).ok()?;
+        self.bytes.get(start..start.checked_add(page.len as usize)?)
+    }
+}

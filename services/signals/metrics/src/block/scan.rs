@@ -1,0 +1,148 @@
+//! Answers the questions of a leaf from one block.
+
+use bytes::Bytes;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use index::{Matcher, RoaringBitmap};
+use signal::{ScanError, ScanQuery, ScanStream};
+use storage::block::BlockReader;
+use syntax::LabelMatcher;
+
+use super::error::BlockError;
+use super::reader::{OpenBlock, PlanReader, SlabReader};
+use crate::model::{Labels, TimestampMs};
+use crate::wire::{BATCH_BYTES, LeafQuery, LeafRows, SeriesChunks};
+
+/// About what a chunk takes in a message beside its bytes.
+const CHUNK_BYTES: usize = 16;
+
+type Batches = BoxStream<'static, Result<Bytes, BlockError>>;
+
+/// Rows of a block that match.
+pub(super) fn scan(block: BlockReader, query: ScanQuery) -> ScanStream {
+    answer(block, query).into_stream().try_flatten().map_err(ScanError::from).boxed()
+}
+
+async fn answer(block: BlockReader, query: ScanQuery) -> Result<Batches, BlockError> {
+    let asked = LeafQuery::decode(&query.payload)?;
+    // A time that has nanoseconds in it is never a sample's: the range shrinks to whole milliseconds.
+    let (start, end) = (TimestampMs::ceil_ns(query.range.start).0, TimestampMs::floor_ns(query.range.end).0);
+    match asked {
+        LeafQuery::Chunks { matchers } => {
+            let matchers = Matcher::compile_all(&matchers)?;
+            let block = OpenBlock::open(block).await?;
+            Ok(chunks(block.chunks(block.select(&matchers)?, start, end)?))
+        }
+        LeafQuery::LabelNames { sets, limit } => {
+            let sets = compile(&sets)?;
+            let block = OpenBlock::open(block).await?;
+            let names = block.index.label_names(select(&block, &sets)?.as_ref()).map_err(|source| block.index_error(source))?;
+            Ok(strings(names, limit))
+        }
+        LeafQuery::LabelValues { name, sets, limit } => {
+            let sets = compile(&sets)?;
+            let block = OpenBlock::open(block).await?;
+            let values = block.index.label_values(&name, select(&block, &sets)?.as_ref()).map_err(|source| block.index_error(source))?;
+            Ok(strings(values, limit))
+        }
+        LeafQuery::Series { sets, limit } => {
+            let sets = compile(&sets)?;
+            let block = OpenBlock::open(block).await?;
+            let selected = select(&block, &sets)?.map_or_else(|| block.all(), Ok)?;
+            Ok(series(block.series(selected, start, end)?, limit))
+        }
+    }
+}
+
+fn compile(sets: &[Vec<LabelMatcher>]) -> Result<Vec<Vec<Matcher>>, BlockError> {
+    Ok(sets.iter().map(Matcher::compile_all).collect::<Result<_, _>>()?)
+}
+
+/// Series that any of the sets selects; `None` stands for all.
+fn select(block: &OpenBlock, sets: &[Vec<Matcher>]) -> Result<Option<RoaringBitmap>, BlockError> {
+    if sets.iter().all(Vec::is_empty) {
+        return Ok(None);
+    }
+    let mut selected = RoaringBitmap::new();
+    for set in sets {
+        selected |= block.select(set)?;
+    }
+    Ok(Some(selected))
+}
+
+/// Batches of chunks. The reader is dropped with the stream, and reads no slab before somebody wants it.
+fn chunks(reader: SlabReader) -> Batches {
+    stream::try_unfold(reader, next_batches).map_ok(|batches| stream::iter(batches.into_iter().map(Ok))).try_flatten().boxed()
+}
+
+async fn next_batches(mut reader: SlabReader) -> Result<Option<(Vec<Bytes>, SlabReader)>, BlockError> {
+    let slab = reader.next_slab().await?;
+    Ok((!slab.is_empty()).then(|| (batches(slab), reader)))
+}
+
+/// Packs series into batches of about [`BATCH_BYTES`]; a long series is split between chunks.
+fn batches(slab: Vec<SeriesChunks>) -> Vec<Bytes> {
+    let mut packed = Vec::new();
+    let mut batch: Vec<SeriesChunks> = Vec::new();
+    let mut bytes = 0;
+    for SeriesChunks { labels, chunks } in slab {
+        for chunk in chunks {
+            if bytes >= BATCH_BYTES {
+                packed.push(LeafRows::Chunks(std::mem::take(&mut batch)).encode());
+                bytes = 0;
+            }
+            bytes += CHUNK_BYTES + chunk.bytes.len();
+            match batch.last_mut() {
+                Some(last) if last.labels == labels => last.chunks.push(chunk),
+                _ => {
+                    bytes += labels.heap_bytes();
+                    batch.push(SeriesChunks { labels: labels.clone(), chunks: vec![chunk] });
+                }
+            }
+        }
+    }
+    if !batch.is_empty() {
+        packed.push(LeafRows::Chunks(batch).encode());
+    }
+    packed
+}
+
+/// At most so many: 0 says all.
+fn at_most(limit: u64) -> usize {
+    if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) }
+}
+
+/// Batches of strings.
+fn strings(mut all: Vec<String>, limit: u64) -> Batches {
+    all.truncate(at_most(limit));
+    let mut rest = all.into_iter().peekable();
+    let batches = std::iter::from_fn(move || {
+        rest.peek()?;
+        let mut bytes = 0;
+        let mut batch = Vec::new();
+        while bytes < BATCH_BYTES {
+            let Some(next) = rest.next() else { break };
+            bytes += next.len() + 2;
+            batch.push(next);
+        }
+        Some(Ok(LeafRows::Strings(batch).encode()))
+    });
+    stream::iter(batches).boxed()
+}
+
+/// Batches of labels.
+fn series(plans: PlanReader, limit: u64) -> Batches {
+    let state = (plans, at_most(limit));
+    stream::try_unfold(state, |(mut plans, mut left)| async move {
+        let mut bytes = 0;
+        let mut batch: Vec<Labels> = Vec::new();
+        while bytes < BATCH_BYTES && left > 0 {
+            let Some(plan) = plans.next_plan()? else { break };
+            bytes += plan.labels.heap_bytes();
+            batch.push(plan.labels);
+            left -= 1;
+        }
+        Ok((!batch.is_empty()).then(|| (LeafRows::Series(batch).encode(), (plans, left))))
+    })
+    .boxed()
+}
