@@ -4,9 +4,36 @@
 //! which `--help`, `--print-config` and the reference in `docs/` are made. Values come from the defaults, then the YAML
 //! file, then `QUARTET_SECTION__KEY`, then `--section.key=value`.
 
+mod args;
+pub mod error;
+mod expand;
+pub mod load;
+pub mod print;
+mod tree;
 pub mod values;
 
+pub use error::{ConfigError, at_least, at_most, nearest};
+pub use load::{Command, command, load};
+pub use print::reference;
+pub use tree::patch;
 pub use values::{ByteSize, HumanDuration, Secret};
+
+use crate::server::ServerConfig;
+use crate::telemetry::TelemetryConfig;
+
+/// The configuration of a whole process: what the runtime itself needs of it.
+pub trait Tree {
+    /// Ports, TLS, shutdown.
+    fn server(&self) -> &ServerConfig;
+
+    /// Logs.
+    fn telemetry(&self) -> &TelemetryConfig;
+
+    /// Complains about values that cannot work together or are out of bounds. Asked once, after loading.
+    fn check(&self) -> Result<(), ConfigError> {
+        Ok(())
+    }
+}
 
 /// A setting, or a group of settings.
 pub trait Setting {

@@ -1,11 +1,20 @@
-//! The gRPC side of a process: services on their way to the server, and channels to other processes.
+//! The gRPC side of a process: services on their way to the server, errors as statuses, and channels to other processes.
+
+pub mod channels;
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::fmt;
 
 use tonic::body::Body;
+use tonic::metadata::MetadataValue;
 use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
+use tonic::{Code, Status};
+
+use crate::error::{Chain, Classify, ErrorKind};
+
+pub use channels::{ChannelError, Channels, ClientConfig};
 
 /// gRPC services of one process.
 #[derive(Clone, Default)]
@@ -47,5 +56,53 @@ impl Routes {
 impl fmt::Debug for Routes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Routes").field("services", &self.services.len()).finish()
+    }
+}
+
+/// The metadata key that carries [`ErrorKind::number`].
+const KIND: &str = "quartet-error-kind";
+
+/// An error as the internal API answers it: its chain as the message, its kind as the code and, exactly, in the metadata.
+#[must_use]
+pub fn status<E: Error + Classify>(err: &E) -> Status {
+    let mut status = Status::new(code(err.kind()), Chain(err).to_string());
+    status.metadata_mut().insert(KIND, MetadataValue::from(err.kind().number()));
+    status
+}
+
+/// The kind of a status: what [`status`] put there, else what its code says.
+#[must_use]
+pub fn kind(status: &Status) -> ErrorKind {
+    let carried = status.metadata().get(KIND).and_then(|number| number.to_str().ok()?.parse().ok());
+    carried.map_or_else(|| kind_of(status.code()), ErrorKind::from_number)
+}
+
+const fn code(kind: ErrorKind) -> Code {
+    match kind {
+        ErrorKind::BadInput | ErrorKind::Execution => Code::InvalidArgument,
+        ErrorKind::LimitExceeded => Code::FailedPrecondition,
+        ErrorKind::RateLimited => Code::ResourceExhausted,
+        ErrorKind::NotFound => Code::NotFound,
+        ErrorKind::Unavailable => Code::Unavailable,
+        ErrorKind::Timeout => Code::DeadlineExceeded,
+        ErrorKind::Cancelled => Code::Cancelled,
+        ErrorKind::Unsupported => Code::Unimplemented,
+        ErrorKind::Conflict => Code::AlreadyExists,
+        ErrorKind::Internal => Code::Internal,
+    }
+}
+
+const fn kind_of(code: Code) -> ErrorKind {
+    match code {
+        Code::InvalidArgument | Code::OutOfRange => ErrorKind::BadInput,
+        Code::FailedPrecondition => ErrorKind::LimitExceeded,
+        Code::ResourceExhausted => ErrorKind::RateLimited,
+        Code::NotFound => ErrorKind::NotFound,
+        Code::Unavailable => ErrorKind::Unavailable,
+        Code::DeadlineExceeded => ErrorKind::Timeout,
+        Code::Cancelled => ErrorKind::Cancelled,
+        Code::Unimplemented => ErrorKind::Unsupported,
+        Code::AlreadyExists | Code::Aborted => ErrorKind::Conflict,
+        _ => ErrorKind::Internal,
     }
 }

@@ -1,9 +1,22 @@
-//! The HTTP side of a process: routes on their way to the servers.
+//! The HTTP side of a process: routes on their way to the servers, and helpers for handlers.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_LENGTH;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tower_http::compression::Predicate;
+use tower_http::compression::predicate::{NotForContentType, SizeAbove};
+
+use crate::config::ByteSize;
+use crate::error::{Classify, ErrorKind};
 
 /// HTTP routes: those of the main port, and those of the alias ports by name (`prometheus`, `loki`, …).
 #[derive(Clone, Default)]
@@ -42,5 +55,78 @@ impl Routes {
 impl fmt::Debug for Routes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Routes").field("aliases", &self.aliases.keys()).finish_non_exhaustive()
+    }
+}
+
+/// Marks an answer (as an extension) that is sent as it is, also to clients that accept gzip.
+#[derive(Clone, Copy, Debug)]
+pub struct Uncompressed;
+
+impl Uncompressed {
+    /// The answers that are compressed for clients that ask.
+    pub(crate) fn predicate() -> impl Predicate {
+        let unmarked = |_: StatusCode, _: http::Version, _: &HeaderMap, extensions: &http::Extensions| extensions.get::<Self>().is_none();
+        SizeAbove::default().and(NotForContentType::GRPC).and(NotForContentType::IMAGES).and(NotForContentType::SSE).and(unmarked)
+    }
+}
+
+/// Routes whose answers are never compressed: those that take pushes.
+#[must_use]
+pub fn uncompressed(routes: Router) -> Router {
+    routes.route_layer(middleware::map_response(mark))
+}
+
+#[allow(clippy::unused_async, reason = "a middleware")]
+async fn mark(mut response: Response) -> Response {
+    response.extensions_mut().insert(Uncompressed);
+    response
+}
+
+/// Why the body of a request could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// It is longer than the route allows.
+    #[error("the request body is larger than the limit of {limit}")]
+    TooLarge {
+        /// What the route allows.
+        limit: ByteSize,
+    },
+    /// The client broke it off.
+    #[error("read the request body")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Classify for BodyError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::TooLarge { .. } => ErrorKind::BadInput,
+            Self::Broken(_) => ErrorKind::Cancelled,
+        }
+    }
+}
+
+impl IntoResponse for BodyError {
+    /// 413 or 400, as plain text. Routes of an API with its own bodies match on the error instead.
+    fn into_response(self) -> Response {
+        let status = match self {
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Broken(_) => StatusCode::BAD_REQUEST,
+        };
+        (status, format!("{self}\n")).into_response()
+    }
+}
+
+/// Reads a whole body of at most `limit` bytes. A `Content-Length` above it is refused before anything is read.
+pub async fn read_body(headers: &HeaderMap, body: Body, limit: ByteSize) -> Result<Bytes, BodyError> {
+    let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > limit.0) {
+        return Err(BodyError::TooLarge { limit });
+    }
+    let most = usize::try_from(limit.0).unwrap_or(usize::MAX);
+    match Limited::new(body, most).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(err) if err.is::<LengthLimitError>() => Err(BodyError::TooLarge { limit }),
+        Err(err) => Err(BodyError::Broken(err)),
     }
 }

@@ -45,8 +45,26 @@ impl Readiness {
             return Err(vec!["the process is starting".to_owned()]);
         }
         let not_ready: Vec<String> =
-            self.0.checks.lock().iter().filter_map(|(part, check)| check().err().map(|why| format!("{part}: {why}"))).collect();
+            self.parts().into_iter().filter_map(|(part, state)| state.err().map(|why| format!("{part}: {why}"))).collect();
         if not_ready.is_empty() { Ok(()) } else { Err(not_ready) }
+    }
+
+    /// Each part and what it lacks.
+    #[must_use]
+    pub fn parts(&self) -> Vec<(&'static str, Result<(), String>)> {
+        self.0.checks.lock().iter().map(|(part, check)| (*part, check())).collect()
+    }
+
+    /// The state of the whole, in Mimir's words.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        if self.0.stopping.load(Ordering::SeqCst) {
+            "Stopping"
+        } else if self.get().is_ok() {
+            "Running"
+        } else {
+            "Starting"
+        }
     }
 }
 
