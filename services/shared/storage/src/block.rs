@@ -1,5 +1,8 @@
 //! Blocks: their names, the facts about them that a plan needs, and how they are read.
 
+pub mod files;
+pub mod packed;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -11,12 +14,28 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ulid::Ulid;
 
+pub use files::{BlockUpload, ObjectRange, open, remove, upload};
+
 use crate::error::StoreError;
 use crate::time::TimeRange;
 
 /// The name of a block: a ULID, so names sort by the time at which they were given.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BlockId(pub Ulid);
+
+impl BlockId {
+    /// A new name, given at `now_ms` milliseconds since the Unix epoch (before 1970 counts as 1970).
+    #[must_use]
+    pub fn new(now_ms: i64) -> Self {
+        Self(Ulid::from_parts(u64::try_from(now_ms).unwrap_or(0), rand::random()))
+    }
+
+    /// When the name was given, milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn given_ms(self) -> i64 {
+        i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX)
+    }
+}
 
 impl fmt::Display for BlockId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,8 +3,12 @@
 pub mod block;
 pub mod bucket;
 pub mod catalog;
+pub mod codec;
 pub mod error;
 pub mod flaky;
 pub mod layout;
 pub mod time;
 pub mod wal;
+
+#[cfg(test)]
+mod testing;
