@@ -8,16 +8,53 @@ pub struct Quoted<'a>(pub &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        QuotedBytes(self.0.as_bytes()).fmt(f)
+    }
+}
+
+/// As [`Quoted`], of bytes that may be no UTF-8: those that are not are written as `\xff`.
+#[derive(Clone, Copy, Debug)]
+pub struct QuotedBytes<'a>(pub &'a [u8]);
+
+impl fmt::Display for QuotedBytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_char('"')?;
-        for c in self.0.chars() {
-            escape(f, c, '"')?;
+        for chunk in self.0.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                escape(f, c, '"')?;
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
         }
         f.write_char('"')
     }
 }
 
-/// Writes one character as Go's `%q` does between the quotes `quote`.
-pub(crate) fn escape(f: &mut fmt::Formatter<'_>, c: char, quote: char) -> fmt::Result {
+/// Writes a character in single quotes as Go's `%q` does; `None`, the end of the text, is U+FFFD as it is there.
+#[derive(Clone, Copy, Debug)]
+pub struct QuotedChar(pub Option<char>);
+
+impl fmt::Display for QuotedChar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('\'')?;
+        escape(f, self.0.unwrap_or(char::REPLACEMENT_CHARACTER), '\'')?;
+        f.write_char('\'')
+    }
+}
+
+/// Writes a character's code and, if it can be seen, the character, as Go's `%#U` does: `U+007A 'z'`.
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped(pub char);
+
+impl fmt::Display for Escaped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "U+{:04X}", u32::from(self.0))?;
+        if is_printable(self.0) { write!(f, " '{}'", self.0) } else { Ok(()) }
+    }
+}
+
+fn escape(f: &mut fmt::Formatter<'_>, c: char, quote: char) -> fmt::Result {
     match c {
         '\\' => f.write_str("\\\\"),
         c if c == quote => write!(f, "\\{c}"),
@@ -35,35 +72,26 @@ pub(crate) fn escape(f: &mut fmt::Formatter<'_>, c: char, quote: char) -> fmt::R
     }
 }
 
-/// Whether Go prints the character as itself. The standard library's own notion of what needs an escape is close to Go's:
-/// it escapes controls, unassigned characters and separators; marks that combine with the quote are told apart here.
+/// Whether Go prints the character as itself: a letter, mark, number, punctuation, symbol, or the ASCII space.
 fn is_printable(c: char) -> bool {
     match c {
-        ' ' | '\'' | '"' => true,
+        ' '..='~' => true,
         c if c.is_control() || c.is_whitespace() => false,
         c if c.is_alphanumeric() => true,
-        c => c.escape_debug().count() == 1 || is_grapheme_extend(c),
+        // The standard library escapes the same for being unprintable; after another character it lets marks be, as Go does.
+        c => ['a', c].iter().collect::<String>().escape_debug().count() == 2,
     }
-}
-
-/// Characters that extend the one before them: [`char::escape_debug`] escapes them when they stand alone, Go does not.
-fn is_grapheme_extend(c: char) -> bool {
-    // A text's `escape_debug` escapes an extending character only where it is the first.
-    let mut pair = String::from("a");
-    pair.push(c);
-    pair.escape_debug().count() == 2
 }
 
 /// Whether the text is a label's name that needs no quotes: `[a-zA-Z_][a-zA-Z0-9_]*`.
 #[must_use]
 pub fn is_label_name(text: &str) -> bool {
-    text.bytes().next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    !text.contains(':') && is_metric_name(text)
 }
 
-/// Whether the text is a metric's name that needs no quotes: as a label's, colons allowed.
+/// Whether the text is a metric's name that needs no quotes: `[a-zA-Z_:][a-zA-Z0-9_:]*`.
 #[must_use]
 pub fn is_metric_name(text: &str) -> bool {
-    text.bytes().next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_' || first == b':')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':')
+    let rest = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b':';
+    text.bytes().next().is_some_and(|first| rest(first) && !first.is_ascii_digit()) && text.bytes().all(rest)
 }

@@ -238,6 +238,17 @@ pub enum Extension {
     Smoothed,
 }
 
+impl Extension {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Anchored => "anchored",
+            Self::Smoothed => "smoothed",
+        }
+    }
+}
+
 /// A selection of series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VectorSelector {

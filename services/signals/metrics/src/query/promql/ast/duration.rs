@@ -13,11 +13,9 @@ pub enum DurationExpr {
     Step(Span),
     /// `range()`: the query's end less its start, zero for an instant query.
     Range(Span),
-    /// `-5m`, `+step()`
-    Unary {
-        /// Whether the sign is a minus.
-        negated: bool,
-        /// What it stands before.
+    /// `-step()`; the sign of a constant is part of the constant.
+    Negated {
+        /// What the sign stands before.
         expr: Box<DurationExpr>,
         /// Where it stands.
         span: Span,
@@ -33,7 +31,7 @@ pub enum DurationExpr {
         /// Where it stands.
         span: Span,
     },
-    /// `(5m)`
+    /// `(5m * 2)`; around a constant they are left out.
     Paren {
         /// What is in the parentheses.
         expr: Box<DurationExpr>,
@@ -161,7 +159,9 @@ impl DurationExpr {
     pub const fn span(&self) -> Span {
         match self {
             Self::Literal(literal) => literal.span,
-            Self::Step(span) | Self::Range(span) | Self::Unary { span, .. } | Self::Binary { span, .. } | Self::Paren { span, .. } => *span,
+            Self::Step(span) | Self::Range(span) | Self::Negated { span, .. } | Self::Binary { span, .. } | Self::Paren { span, .. } => {
+                *span
+            }
         }
     }
 
@@ -189,8 +189,8 @@ impl DurationExpr {
             Self::Literal(literal) => literal.seconds,
             Self::Step(_) => times.step.as_secs_f64(),
             Self::Range(_) => times.range.as_secs_f64(),
-            Self::Unary { negated: true, expr, .. } => -expr.seconds(times)?,
-            Self::Unary { expr, .. } | Self::Paren { expr, .. } => expr.seconds(times)?,
+            Self::Negated { expr, .. } => -expr.seconds(times)?,
+            Self::Paren { expr, .. } => expr.seconds(times)?,
             Self::Binary { op, lhs, rhs, span } => {
                 let (lhs, rhs) = (lhs.seconds(times)?, rhs.seconds(times)?);
                 match op {
