@@ -74,6 +74,7 @@ pub fn join(at: &str, key: &str) -> String {
 /// Declares a group of settings: a struct whose fields all have a default and a sentence.
 ///
 /// ```
+/// # extern crate quartet_runtime as runtime;
 /// runtime::settings! {
 ///     /// Settings of the door.
 ///     pub struct DoorConfig {

@@ -46,7 +46,6 @@ impl Routes {
     }
 
     /// The main port's routes and each alias port's.
-    #[must_use]
     pub fn into_parts(self) -> (Router, BTreeMap<&'static str, Router>) {
         (self.main, self.aliases)
     }
@@ -71,7 +70,6 @@ impl Uncompressed {
 }
 
 /// Routes whose answers are never compressed: those that take pushes.
-#[must_use]
 pub fn uncompressed(routes: Router) -> Router {
     routes.route_layer(middleware::map_response(mark))
 }

@@ -20,6 +20,37 @@ pub const BAD_CONFIG: u8 = 78;
 /// * `start` makes the role's clients, stores and services and adds their routes, instruments and checks to the [`App`]:
 ///   sockets are bound by then, and served when it returns. It must not wait for other processes to appear.
 /// * Returns 0, 78 for a bad configuration, 1 when the start failed or work was left behind.
+///
+/// ```no_run
+/// # extern crate quartet_runtime as runtime;
+/// runtime::settings! {
+///     /// Everything that can be set.
+///     pub struct Config {
+///         /// Ports.
+///         pub server: runtime::server::ServerConfig = Default::default(),
+///         /// Logs.
+///         pub telemetry: runtime::telemetry::TelemetryConfig = Default::default(),
+///     }
+/// }
+///
+/// impl runtime::config::Tree for Config {
+///     fn server(&self) -> &runtime::server::ServerConfig {
+///         &self.server
+///     }
+///
+///     fn telemetry(&self) -> &runtime::telemetry::TelemetryConfig {
+///         &self.telemetry
+///     }
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     runtime::main("greeter", async |app: &mut runtime::App, _config: &Config| {
+///         app.http.main(axum::Router::new().route("/hello", axum::routing::get(async || "hello")));
+///         tokio::task::yield_now().await;
+///         Ok(()) // a role that has nothing to end
+///     })
+/// }
+/// ```
 pub fn main<C, R>(role: &'static str, start: impl AsyncFnOnce(&mut App, &C) -> Result<R, StartError>) -> ExitCode
 where
     C: Tree + Setting + Default + Serialize + DeserializeOwned,
@@ -30,6 +61,12 @@ where
     let config = match command::<C>(role, args, env) {
         Ok(Command::Run(config)) => config,
         Ok(Command::Print(text)) => return print(&text),
+        Ok(Command::Check(config)) => {
+            return match config.check() {
+                Ok(()) => print("the configuration is valid\n"),
+                Err(err) => bad_config(role, &err),
+            };
+        }
         Err(err) => return bad_config(role, &err),
     };
     crate::tls::install_provider();

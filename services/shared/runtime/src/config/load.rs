@@ -19,7 +19,9 @@ const PREFIX: &str = "QUARTET_";
 pub enum Command<C> {
     /// To run with this configuration.
     Run(Box<C>),
-    /// To print a text and exit: `--help`, `--version`, `--print-config`, `--check-config`.
+    /// To check this configuration and exit: `--check-config`.
+    Check(Box<C>),
+    /// To print a text and exit: `--help`, `--version`, `--print-config`.
     Print(String),
 }
 
@@ -40,7 +42,7 @@ where
     C: Setting + Default + Serialize + DeserializeOwned,
 {
     match command(role, args, env)? {
-        Command::Run(config) => Ok(*config),
+        Command::Run(config) | Command::Check(config) => Ok(*config),
         Command::Print(_) => Err(ConfigError::OnlyText),
     }
 }
@@ -79,7 +81,7 @@ where
     let config = build(&base, &known, &given)?;
     Ok(match args.text {
         Some(Text::PrintConfig) => Command::Print(print::annotated(&config)?),
-        Some(_) => Command::Print("the configuration is valid\n".to_owned()),
+        Some(_) => Command::Check(Box::new(config)),
         None => Command::Run(Box::new(config)),
     })
 }
