@@ -114,3 +114,6 @@ impl RingConfig {
         Ok(RingSettings { replication_factor: factor, zones: Arc::from(self.zones.clone()) })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@
 //! (`sim`). Knows no signal and no role: both are names.
 
 pub mod config;
+#[cfg(test)]
+mod fixtures;
 mod layout;
 pub mod member;
 pub mod membership;

@@ -137,3 +137,6 @@ pub(crate) fn replicas(
     }
     if set.len() < needed { Err(NoQuorum { found: set.len(), needed }) } else { Ok(ReplicaSet::new(set, replication_factor)) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,18 +75,16 @@ pub(crate) fn write(ring: &Arc<Ring>, tenant: &str, signal: &str, size: usize) -
 /// Everybody who was in the shard under some membership since `from_ms`.
 ///
 /// In each zone that is the ranking down to the last place that can have been reached: until as many *steady* members
-/// are counted as the shard has places, for these were there all the time. Certain to be in the shard are steady members that have their place
-/// even if all others have theirs.
+/// are counted as the shard has places, for these were there all the time.
 pub(crate) fn read(ring: &Arc<Ring>, tenant: &str, signal: &str, size: usize, from_ms: i64) -> ReadSets {
     let places = per_zone(ring, size);
     let mut members = Vec::new();
     for (_, ranked) in by_zone(ring, tenant, ring.placed(|seen| seen.member.serves(signal))) {
         let mut steady = 0;
-        for (rank, id) in ranked.into_iter().enumerate() {
+        for id in ranked {
             let member = &ring.member(id).member;
-            let is_steady = member.state.takes_writes() && member.since_ms < from_ms;
-            members.push((id, is_steady && rank < places));
-            steady += usize::from(is_steady);
+            members.push(id);
+            steady += usize::from(member.state.takes_writes() && member.since_ms < from_ms);
             if steady == places {
                 break;
             }
@@ -122,3 +120,6 @@ fn per_zone(ring: &Ring, size: usize) -> usize {
     let size = size.max(ring.replication_factor());
     if ring.roster().zoned { size.div_ceil(ring.zone_count()) } else { size }
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,3 +190,6 @@ pub(crate) const fn mix(mut number: u64) -> u64 {
     number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)
 }
+
+#[cfg(test)]
+mod tests;

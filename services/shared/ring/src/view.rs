@@ -187,3 +187,6 @@ impl Facts {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;
