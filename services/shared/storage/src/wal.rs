@@ -161,7 +161,7 @@ impl Wal {
             replaying: AtomicBool::new(true),
         });
         let replay = Replay::new(shared.clone(), found.segments, found.marks);
-        let writer = Writer::new(shared.clone());
+        let writer = Writer::begin(shared.clone());
         let thread = std::thread::Builder::new()
             .name("wal-writer".to_owned())
             .spawn(move || writer.run())

@@ -153,9 +153,12 @@ impl Books {
         self.segments.get(&segment).is_none_or(|book| self.live_bytes(book) == 0)
     }
 
-    /// Segments that are not written any more, ascending.
+    /// Segments that are not written any more, ascending. Never the newest one, not even when a failed write has closed it: it says
+    /// where sequences go on.
     pub(super) fn closed(&self) -> Vec<u64> {
-        self.segments.range(..self.closed_below).map(|(segment, _)| *segment).collect()
+        let mut closed: Vec<u64> = self.segments.range(..self.closed_below).map(|(segment, _)| *segment).collect();
+        closed.pop_if(|segment| self.segments.last_key_value().is_some_and(|(newest, _)| newest == segment));
+        closed
     }
 
     /// Decides about a closed segment.

@@ -40,8 +40,6 @@ pub(super) type Done = oneshot::Sender<Result<(), WalError>>;
 pub(super) struct Writer {
     shared: Arc<Shared>,
     open: Option<OpenSegment>,
-    /// The sequence and the number of the segment with which the log begins.
-    begin: (u64, u64),
     /// When written records are synced, in the mode `interval`.
     sync_at: Option<Instant>,
     /// When the disk is tried again after a failure.
@@ -65,21 +63,22 @@ enum Wake {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let begin = {
+    /// Begins the first segment: its header says where sequences go on when all older segments are gone. A disk that does not take
+    /// it is waited for, as after any failure.
+    pub(super) fn begin(shared: Arc<Shared>) -> Self {
+        let (base, segment) = {
             let state = shared.state.lock();
             (state.next, state.segment)
         };
-        Self { shared, open: None, begin, sync_at: None, retry_at: None, buffer: Vec::new() }
+        let mut writer = Self { shared, open: None, sync_at: None, retry_at: None, buffer: Vec::new() };
+        if let Err(err) = writer.create(segment, base) {
+            writer.fail(err, Vec::new());
+        }
+        writer
     }
 
     /// Writes until the log is closed and nothing waits.
     pub(super) fn run(mut self) {
-        // The first segment is made at once: its header says where sequences go on when all older segments are gone.
-        let (base, segment) = self.begin;
-        if let Err(err) = self.create(segment, base) {
-            self.fail(err, Vec::new());
-        }
         loop {
             match self.wait() {
                 Wake::Work(work) => self.work(work),
