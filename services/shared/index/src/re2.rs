@@ -170,14 +170,7 @@ impl<'a> Translator<'a> {
             }
             end
         } else {
-            let len = inside.find(|flag| !matches!(flag, 'i' | 'm' | 's' | 'U' | '-')).map_or(rest.len(), |len| len + 3);
-            let flags = &rest[2..len];
-            let known = flags.ends_with([':', ')']) && !flags.ends_with("-:") && !flags.ends_with("-)") && flags != ")";
-            if !known || flags.matches('-').count() > 1 {
-                let cut = rest.char_indices().nth(3).map_or(rest.len(), |(cut, _)| cut).max(len.min(rest.len()));
-                return Err(RegexError::new("invalid or unsupported Perl syntax", rest.get(..cut).unwrap_or(rest)));
-            }
-            len
+            flags(rest)?
         };
         if !rest[..head].ends_with(')') {
             self.open += 1;
@@ -215,6 +208,23 @@ impl<'a> Translator<'a> {
         self.atom = true;
         Ok(())
     }
+}
+
+/// Length of the head of a group with flags, or of flags alone, at the start of `rest`.
+fn flags(rest: &str) -> Result<usize, RegexError> {
+    let bad = |end| RegexError::new("invalid or unsupported Perl syntax", &rest[..end]);
+    let (mut minus, mut flags) = (false, false);
+    for (at, flag) in rest.char_indices().skip("(?".len()) {
+        let end = at + flag.len_utf8();
+        match flag {
+            'i' | 'm' | 's' | 'U' => flags = true,
+            '-' if !minus => (minus, flags) = (true, false),
+            ':' if flags || !minus => return Ok(end),
+            ')' if flags => return Ok(end),
+            _ => return Err(bad(end)),
+        }
+    }
+    Err(bad(rest.len()))
 }
 
 /// What a backslash can mean inside of a class and outside.

@@ -54,6 +54,9 @@ pub(crate) fn select<P: Postings>(index: &P, matchers: &[Matcher]) -> Result<Roa
             break;
         }
         if matcher.matches_when_passing() {
+            if matches!(matcher.test(), Test::Any) {
+                continue;
+            }
             // `=""`, `=~"a|"`: of the series that have the label only those stay whose value passes.
             let mut refused = index.with_name(matcher.name())?;
             refused &= &selected;

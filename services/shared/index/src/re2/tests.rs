@@ -68,6 +68,8 @@ fn errors_have_the_texts_of_go() {
     assert_eq!(error("(?=a)"), "error parsing regexp: invalid or unsupported Perl syntax: `(?=`");
     assert_eq!(error("(?!a)"), "error parsing regexp: invalid or unsupported Perl syntax: `(?!`");
     assert_eq!(error("(?x)a"), "error parsing regexp: invalid or unsupported Perl syntax: `(?x`");
+    assert_eq!(error("(?ዀT)"), "error parsing regexp: invalid or unsupported Perl syntax: `(?ዀ`");
+    assert_eq!(error("(?i-)"), "error parsing regexp: invalid or unsupported Perl syntax: `(?i-)`");
     assert_eq!(error("(?P<1>a)"), "error parsing regexp: invalid named capture: `(?P<1>`");
     assert_eq!(error(r"\pX"), r"error parsing regexp: invalid character class range: `\pX`");
     assert_eq!(error("((a{100}){100}){100}"), "error parsing regexp: expression too large: `((a{100}){100}){100}`");
