@@ -9,6 +9,7 @@ pub mod instruments;
 pub mod limits;
 pub mod merge;
 pub mod model;
+pub mod promqltest;
 pub mod query;
 pub mod wire;
 

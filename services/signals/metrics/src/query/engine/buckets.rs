@@ -1,5 +1,7 @@
 //! Classic histograms: `histogram_quantile`, `histogram_quantiles` and `histogram_fraction` of series with `le`.
 
+use std::cmp::Ordering;
+
 use super::annotations::{Annotation, ForcedMonotonicity};
 use super::batch::{Batch, SeriesKey, Steps};
 use super::eval::Evaluator;
@@ -59,7 +61,7 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, call: &CallNode, steps: Steps)
     if call.function == FunctionId::HistogramFraction {
         return Ok(each(&histograms, &input, |_, step, buckets| Some(fraction(params[0][step], params[1][step], buckets))));
     }
-    let forced_at = call.args[1].at;
+    let forced_at = call.args[input_at].at;
     if call.function == FunctionId::HistogramQuantile {
         return Ok(quantiles(evaluator, &histograms, &input, &params[0], forced_at, steps));
     }
@@ -165,8 +167,7 @@ pub(crate) fn quantile(phi: f64, buckets: &mut Vec<Bucket>) -> (f64, Option<Forc
         return (f64::NAN, None);
     }
     let mut rank = phi * observations;
-    // A binary search, as it decides which bucket it is where counts are NaN.
-    let place = buckets[..last].partition_point(|bucket| !(bucket.count >= rank));
+    let place = buckets[..last].partition_point(|bucket| bucket.count.partial_cmp(&rank).is_none_or(Ordering::is_lt));
     if place == last {
         return (buckets[last - 1].bound, forced);
     }
@@ -201,7 +202,7 @@ pub(crate) fn fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64
 /// How many observations lie below a value.
 fn rank_of(value: f64, buckets: &[Bucket]) -> f64 {
     let observations = buckets[buckets.len() - 1].count;
-    let mut start = f64::NEG_INFINITY;
+    let mut start = if buckets[0].bound > 0.0 { 0.0 } else { f64::NEG_INFINITY };
     let mut below = 0.0;
     for bucket in buckets {
         if start >= value {

@@ -58,7 +58,8 @@ fn union(batch: &Batch, rows: &[usize]) -> Vec<u64> {
 pub(crate) fn arithmetic(op: BinaryOp, matching: &VectorMatching, return_bool: bool, lhs: &Batch, rhs: &Batch) -> Result<Batch, EvalError> {
     let swapped = matching.card == MatchCardinality::OneToMany;
     let (many, one) = if swapped { (rhs, lhs) } else { (lhs, rhs) };
-    let (fill_many, fill_one) = if swapped { (matching.fill_right, matching.fill_left) } else { (matching.fill_left, matching.fill_right) };
+    // Not swapped with the sides: with `group_right`, too, `fill_left` stands in for one of many and `fill_right` for the one.
+    let (fill_many, fill_one) = (matching.fill_left, matching.fill_right);
     let mut groups = Groups::new(Selection::new(matching.on, &matching.labels));
     let many_rows = members(&mut groups, many.keys().iter().map(|key| &key.labels));
     let one_rows = members(&mut groups, one.keys().iter().map(|key| &key.labels));

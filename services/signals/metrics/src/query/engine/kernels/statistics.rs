@@ -47,8 +47,11 @@ pub(crate) fn values_into(samples: &[Sample], values: &mut Vec<f64>) {
     values.extend(samples.iter().map(|sample| sample.v));
 }
 
-/// The median distance from the median.
+/// The median distance from the median; NaN when any value is.
 pub(crate) fn median_deviation(samples: &[Sample], scratch: &mut Vec<f64>) -> f64 {
+    if samples.iter().any(|sample| sample.v.is_nan()) {
+        return f64::NAN;
+    }
     values_into(samples, scratch);
     let median = numbers::quantile(0.5, scratch);
     scratch.clear();

@@ -172,7 +172,7 @@ impl DurationExpr {
             return Err(DurationError::OutOfRange { span: self.span() });
         }
         #[allow(clippy::cast_possible_truncation)] // Below 2^63 / 10^6 by the check above.
-        let ms = (seconds * 1000.0) as i64;
+        let ms = (seconds * 1000.0).round() as i64;
         Ok(ms)
     }
 

@@ -1,0 +1,274 @@
+//! The notation of series: `metric{label="value"} 0+10x5 _ stale NaN`.
+
+use crate::model::{Labels, LabelsBuilder, METRIC_NAME, stale_marker};
+
+/// A series with one value per step.
+#[derive(Clone, Debug)]
+pub(super) struct SeriesLine {
+    /// Who it is.
+    pub(super) labels: Labels,
+    /// Its values.
+    pub(super) values: Vec<Item>,
+}
+
+/// A value of a series.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Item {
+    /// A float.
+    Float(f64),
+    /// No sample.
+    Gap,
+    /// Something that the engine has no samples for.
+    Unsupported,
+}
+
+/// A line that is not in the notation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected} at {found:?}")]
+pub struct NotationError {
+    expected: &'static str,
+    found: String,
+}
+
+type Parsed<T> = Result<T, NotationError>;
+
+/// Reads a line.
+pub(super) fn series_line(line: &str) -> Parsed<SeriesLine> {
+    let mut rest = Rest(line.trim());
+    let labels = rest.labels()?;
+    let start_timestamps = rest.eat("@st");
+    let mut values = Vec::new();
+    rest.blanks();
+    while !rest.0.is_empty() {
+        if start_timestamps {
+            rest.start_timestamps(&mut values);
+        } else {
+            rest.values(&mut values)?;
+        }
+        rest.blanks();
+    }
+    Ok(SeriesLine { labels, values })
+}
+
+/// A number as it stands alone on a line: with sign, `Inf`, `NaN`.
+pub(super) fn number(text: &str) -> Option<f64> {
+    let mut rest = Rest(text.trim());
+    let value = rest.number()?;
+    rest.0.is_empty().then_some(value)
+}
+
+/// A duration in ms: `1h30m`, `5`, `-1m`, `100ms`. Without a unit it is in seconds.
+pub(super) fn duration_ms(text: &str) -> Option<i64> {
+    let (sign, mut rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    if let Ok(seconds) = rest.parse::<i64>() {
+        return Some(sign * seconds * 1_000);
+    }
+    let mut total = 0_i64;
+    while !rest.is_empty() {
+        let digits = rest.find(|other: char| !other.is_ascii_digit())?;
+        let count: i64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let unit_end = rest.find(|other: char| other.is_ascii_digit()).unwrap_or(rest.len());
+        let unit = match &rest[..unit_end] {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            "w" => 7 * 86_400_000,
+            "y" => 365 * 86_400_000,
+            _ => return None,
+        };
+        total = total.checked_add(count.checked_mul(unit)?)?;
+        rest = &rest[unit_end..];
+    }
+    Some(sign * total)
+}
+
+/// A quoted text and what stands behind it.
+pub(super) fn quoted(text: &str) -> Option<(String, &str)> {
+    let quote = text.chars().next().filter(|first| matches!(first, '"' | '\'' | '`'))?;
+    let mut out = String::new();
+    let mut chars = text.char_indices().skip(1);
+    while let Some((at, next)) = chars.next() {
+        match next {
+            next if next == quote => return Some((out, &text[at + next.len_utf8()..])),
+            '\\' if quote != '`' => match chars.next()?.1 {
+                'n' => out.push('\n'),
+                't' => out.push('\t'),
+                'r' => out.push('\r'),
+                other => out.push(other),
+            },
+            other => out.push(other),
+        }
+    }
+    None
+}
+
+/// What is left of a line.
+struct Rest<'a>(&'a str);
+
+impl<'a> Rest<'a> {
+    fn blanks(&mut self) {
+        self.0 = self.0.trim_start();
+    }
+
+    fn eat(&mut self, text: &str) -> bool {
+        let Some(rest) = self.0.strip_prefix(text) else { return false };
+        self.0 = rest;
+        true
+    }
+
+    fn error<T>(&self, expected: &'static str) -> Parsed<T> {
+        Err(NotationError { expected, found: self.0.to_owned() })
+    }
+
+    fn take_while(&mut self, belongs: impl Fn(char) -> bool) -> &'a str {
+        let end = self.0.find(|next: char| !belongs(next)).unwrap_or(self.0.len());
+        let (taken, rest) = self.0.split_at(end);
+        self.0 = rest;
+        taken
+    }
+
+    fn quoted(&mut self) -> Parsed<String> {
+        let Some((text, rest)) = quoted(self.0) else { return self.error("a quoted text") };
+        self.0 = rest;
+        Ok(text)
+    }
+
+    fn labels(&mut self) -> Parsed<Labels> {
+        let mut labels = LabelsBuilder::default();
+        let name = self.take_while(|next| next.is_alphanumeric() || matches!(next, '_' | ':' | '.'));
+        labels.set(METRIC_NAME, name);
+        if !self.eat("{") {
+            return if name.is_empty() { self.error("a metric") } else { Ok(labels.build()) };
+        }
+        loop {
+            self.blanks();
+            if self.eat("}") {
+                return Ok(labels.build());
+            }
+            let quoted = self.0.starts_with('"');
+            let name = if quoted {
+                self.quoted()?
+            } else {
+                self.take_while(|next| next.is_alphanumeric() || matches!(next, '_' | '.')).to_owned()
+            };
+            self.blanks();
+            if self.eat("=") {
+                self.blanks();
+                labels.set(&name, &self.quoted()?);
+            } else if quoted {
+                labels.set(METRIC_NAME, &name);
+            } else {
+                return self.error("a label");
+            }
+            self.blanks();
+            if !self.eat(",") && !self.0.starts_with('}') {
+                return self.error("`,` or `}`");
+            }
+        }
+    }
+
+    /// One value or run of values.
+    fn values(&mut self, values: &mut Vec<Item>) -> Parsed<()> {
+        if self.eat("_") {
+            let count = if self.eat("x") { self.count()? } else { 1 };
+            values.extend(std::iter::repeat_n(Item::Gap, count));
+            return Ok(());
+        }
+        if self.eat("stale") {
+            let more = if self.eat("x") { self.count()? } else { 0 };
+            values.extend(std::iter::repeat_n(Item::Float(stale_marker()), more + 1));
+            return Ok(());
+        }
+        if self.0.starts_with("{{") {
+            return self.histograms(values);
+        }
+        let Some(start) = self.number() else { return self.error("a value") };
+        let step = if self.0.starts_with(['+', '-']) {
+            let Some(step) = self.number() else { return self.error("a step") };
+            step
+        } else {
+            0.0
+        };
+        let more = if self.eat("x") { self.count()? } else { 0 };
+        let mut value = start;
+        for _ in 0..=more {
+            values.push(Item::Float(value));
+            value += step;
+        }
+        Ok(())
+    }
+
+    /// Histograms are only counted.
+    fn histograms(&mut self, values: &mut Vec<Item>) -> Parsed<()> {
+        self.histogram()?;
+        if self.eat("+") || self.eat("-") {
+            self.histogram()?;
+        }
+        let more = if self.eat("x") { self.count()? } else { 0 };
+        values.extend(std::iter::repeat_n(Item::Unsupported, more + 1));
+        Ok(())
+    }
+
+    fn histogram(&mut self) -> Parsed<()> {
+        let Some(end) = self.0.find("}}").filter(|_| self.0.starts_with("{{")) else { return self.error("a histogram") };
+        self.0 = &self.0[end + 2..];
+        Ok(())
+    }
+
+    /// Start timestamps are only counted.
+    fn start_timestamps(&mut self, values: &mut Vec<Item>) {
+        let word = self.take_while(|next| !next.is_whitespace());
+        let more = word.rsplit_once('x').and_then(|(_, more)| more.parse::<usize>().ok());
+        let item = if word.starts_with('_') { Item::Gap } else { Item::Unsupported };
+        let count = if word.starts_with('_') { more.unwrap_or(1) } else { more.unwrap_or(0) + 1 };
+        values.extend(std::iter::repeat_n(item, count));
+    }
+
+    fn count(&mut self) -> Parsed<usize> {
+        let digits = self.take_while(|next| next.is_ascii_digit());
+        match digits.parse::<usize>() {
+            Ok(count) if count <= 1_000_000 => Ok(count),
+            _ => self.error("a count of at most 1000000"),
+        }
+    }
+
+    fn number(&mut self) -> Option<f64> {
+        let before = self.0;
+        let negative = self.eat("-");
+        if !negative {
+            self.eat("+");
+        }
+        let magnitude = self.magnitude();
+        match magnitude {
+            Some(value) => Some(if negative { -value } else { value }),
+            None => {
+                self.0 = before;
+                None
+            }
+        }
+    }
+
+    fn magnitude(&mut self) -> Option<f64> {
+        for (word, value) in [("Inf", f64::INFINITY), ("inf", f64::INFINITY), ("NaN", f64::NAN), ("nan", f64::NAN)] {
+            if self.eat(word) {
+                return Some(value);
+            }
+        }
+        let text = self.0;
+        self.take_while(|next| next.is_ascii_digit());
+        if self.eat(".") {
+            self.take_while(|next| next.is_ascii_digit());
+        }
+        let mantissa = self.0;
+        if self.eat("e") || self.eat("E") {
+            let _ = self.eat("+") || self.eat("-");
+            if self.take_while(|next| next.is_ascii_digit()).is_empty() {
+                self.0 = mantissa;
+            }
+        }
+        text[..text.len() - self.0.len()].parse().ok()
+    }
+}
