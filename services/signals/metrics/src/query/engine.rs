@@ -20,6 +20,7 @@ mod grouping;
 mod instant;
 mod kernels;
 mod labels;
+mod logarithms;
 mod lower;
 mod matching;
 mod numbers;

@@ -21,6 +21,10 @@ impl Civil {
     ///
     /// Counts in eras of 400 years that begin with March, so that the leap day is a year's last.
     pub(crate) fn of(unix: i64) -> Self {
+        if unix == i64::MIN {
+            // What Go makes of NaN and of infinities: its clock counts from long before 1970 and goes over the edge.
+            return Self { second: Self::of(i64::MAX).second + 1, ..Self::of(i64::MAX) };
+        }
         let days = unix.div_euclid(SECONDS_PER_DAY);
         let shifted = days + 719_468;
         let era = shifted.div_euclid(146_097);

@@ -3,6 +3,7 @@
 use super::batch::{Batch, SeriesKey, Steps};
 use super::dates::Civil;
 use super::eval::{Evaluator, Pick, Value, absent};
+use super::logarithms;
 use super::numbers;
 use super::plan::{CallNode, Kind, Node};
 use super::{EvalError, bits};
@@ -62,9 +63,9 @@ fn elementwise(function: FunctionId) -> Option<fn(f64) -> f64> {
     Some(match function {
         FunctionId::Abs => f64::abs,
         FunctionId::Acos => f64::acos,
-        FunctionId::Acosh => f64::acosh,
+        FunctionId::Acosh => logarithms::acosh,
         FunctionId::Asin => f64::asin,
-        FunctionId::Asinh => f64::asinh,
+        FunctionId::Asinh => logarithms::asinh,
         FunctionId::Atan => f64::atan,
         FunctionId::Atanh => f64::atanh,
         FunctionId::Ceil => f64::ceil,
@@ -73,8 +74,8 @@ fn elementwise(function: FunctionId) -> Option<fn(f64) -> f64> {
         FunctionId::Deg => |value| value * 180.0 / std::f64::consts::PI,
         FunctionId::Exp => f64::exp,
         FunctionId::Floor => f64::floor,
-        FunctionId::Ln => f64::ln,
-        FunctionId::Log10 => f64::log10,
+        FunctionId::Ln => logarithms::ln,
+        FunctionId::Log10 => logarithms::log10,
         FunctionId::Log2 => f64::log2,
         FunctionId::Rad => |value| value * std::f64::consts::PI / 180.0,
         FunctionId::Sgn => |value| {

@@ -134,10 +134,10 @@ pub(crate) fn to_index(value: f64) -> usize {
     value as usize
 }
 
-/// A float as whole seconds or a count; saturates, NaN is the smallest, as Go's conversion has it on amd64.
-#[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
+/// A float as whole seconds; what no i64 holds becomes the smallest, as Go's conversion has it on amd64.
+#[expect(clippy::cast_possible_truncation, reason = "what does not fit was taken out before")]
 pub(crate) fn to_i64(value: f64) -> i64 {
-    if value.is_nan() { i64::MIN } else { value as i64 }
+    if value >= i64::MIN as f64 && value < i64::MAX as f64 { value as i64 } else { i64::MIN }
 }
 
 /// Go's `%f` with the fewest digits that tell the value apart, never an exponent.

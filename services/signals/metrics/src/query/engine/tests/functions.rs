@@ -77,6 +77,7 @@ fn times_of_samples_and_of_dates() {
     check("m 1709210096x20", "days_in_month(m) * 100 + day_of_week(m)", "{} 2904");
     check("m 1735603200x20", "day_of_year(m)", "{} 366");
     check("m -1x20", "hour(m) * 100 + minute(m)", "{} 2359");
+    check("m NaNx20", "year(m)", "{} 292277026596");
 }
 
 #[test]
