@@ -2,7 +2,7 @@
 //!
 //! Answers are compared with those of Prometheus on amd64, bit for bit where that is cheap.
 
-use std::f64::consts::{LN_2, LN_10};
+use std::f64::consts::{LN_2, LOG10_E};
 
 /// From here on 1 is lost beside a square.
 const LARGE: f64 = (1_u64 << 28) as f64;
@@ -19,7 +19,7 @@ pub(crate) fn ln(x: f64) -> f64 {
 
 /// The logarithm to base 10.
 pub(crate) fn log10(x: f64) -> f64 {
-    ln(x) * (1.0 / LN_10)
+    ln(x) * LOG10_E
 }
 
 /// The inverse hyperbolic sine; the platform's overflows above half of the greatest float.
