@@ -92,3 +92,6 @@ pub fn format_duration(ms: u64) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,3 +129,6 @@ pub fn format_number(value: f64) -> String {
         format!("{value}")
     }
 }
+
+#[cfg(test)]
+mod tests;

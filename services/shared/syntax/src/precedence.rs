@@ -70,3 +70,6 @@ pub fn climb<O: Operators + ?Sized>(operators: &mut O, min: u8) -> Result<O::Exp
     }
     Ok(lhs)
 }
+
+#[cfg(test)]
+mod tests;

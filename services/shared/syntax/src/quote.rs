@@ -95,3 +95,6 @@ pub fn is_metric_name(text: &str) -> bool {
     let rest = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b':';
     text.bytes().next().is_some_and(|first| rest(first) && !first.is_ascii_digit()) && text.bytes().all(rest)
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,3 +90,6 @@ fn digits(cursor: &mut Cursor<'_>, first: u32, count: usize, base: u32) -> Resul
         c.to_digit(base).map(|digit| number * base + digit).ok_or(StringError::IllegalDigit(c))
     })
 }
+
+#[cfg(test)]
+mod tests;
