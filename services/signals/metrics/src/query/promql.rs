@@ -26,9 +26,12 @@ use parser::Parser;
 /// The label that holds a metric's name.
 const METRIC_NAME: &str = "__name__";
 
-/// The most levels of a tree, and the most parts that may be read within each other: what recurses over an expression can rely
-/// on it. Prometheus has no such limit; its stack grows.
-pub const MAX_DEPTH: usize = 200;
+/// The most levels of an expression's tree: what recurses over one can rely on it. Prometheus has no such limit; its stack grows.
+pub const MAX_DEPTH: usize = 250;
+
+/// The most parentheses, calls and right operands that may be read within each other; less than [`MAX_DEPTH`], since reading
+/// takes more of the stack. Of left operands, as in `a or b or c`, each is only a level.
+pub const MAX_NESTING: usize = 100;
 
 /// Which experimental parts of the language are understood. By default all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,3 +76,6 @@ pub fn parse_selector(query: &str) -> Result<Vec<LabelMatcher>, ParseError> {
 pub fn selects_everything(matchers: &[LabelMatcher]) -> bool {
     matchers.iter().all(check::meets_empty)
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use super::ast::ValueType;
 /// The text is Prometheus': `1:5: parse error: unexpected character: '%'`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
-pub struct ParseError(#[from] Located<ParseErrorKind>);
+pub struct ParseError(Box<Located<ParseErrorKind>>);
 
 impl Classify for ParseError {
     fn kind(&self) -> ErrorKind {
@@ -24,24 +24,24 @@ impl Classify for ParseError {
 
 impl ParseError {
     pub(super) fn new(kind: ParseErrorKind, span: Span, query: &str) -> Self {
-        Self(Located::new(kind, span, query))
+        Self(Box::new(Located::new(kind, span, query)))
     }
 
     /// What is wrong.
     #[must_use]
-    pub const fn reason(&self) -> &ParseErrorKind {
+    pub fn reason(&self) -> &ParseErrorKind {
         &self.0.error
     }
 
     /// Which bytes of the query are wrong.
     #[must_use]
-    pub const fn span(&self) -> Span {
+    pub fn span(&self) -> Span {
         self.0.span
     }
 
     /// Where they begin; `None` if the query is empty.
     #[must_use]
-    pub const fn position(&self) -> Option<Position> {
+    pub fn position(&self) -> Option<Position> {
         self.0.position
     }
 }

@@ -16,7 +16,7 @@ use super::ast::{BinaryOp, Expr, NumberLiteral, ParenExpr, StringLiteral, UnaryE
 use super::error::{ParseError, ParseErrorKind};
 use super::lexer::Lexer;
 use super::token::{Keyword, Token, TokenKind};
-use super::{MAX_DEPTH, ParseOptions};
+use super::{MAX_DEPTH, MAX_NESTING, ParseOptions};
 use infix::Infixes;
 
 type Parsed<T> = Result<T, ParseError>;
@@ -30,16 +30,17 @@ struct Context {
 
 const NOWHERE: Context = Context { place: "", expected: "" };
 
-/// An expression and how many levels there are in its tree: what recurses over it needs as many frames.
+/// An expression and how many levels there are in its tree: what recurses over it needs as many frames. In a box, since all the
+/// frames that read it hold it.
 #[derive(Debug)]
 struct Node {
-    expr: Expr,
+    expr: Box<Expr>,
     depth: usize,
 }
 
 impl Node {
-    const fn leaf(expr: Expr) -> Self {
-        Self { expr, depth: 1 }
+    fn leaf(expr: Expr) -> Self {
+        Self { expr: Box::new(expr), depth: 1 }
     }
 }
 
@@ -71,49 +72,63 @@ impl<'a> Parser<'a> {
         }
         let node = self.expression(0)?;
         self.expect(TokenKind::End)?;
-        Ok(node.expr)
+        Ok(*node.expr)
     }
 
     /// Reads an expression as far as operators hold it at least as strongly as `min`.
     fn expression(&mut self, min: u8) -> Parsed<Node> {
-        self.nested(|parser| climb(&mut Infixes(parser), min))
+        self.enter()?;
+        let node = climb(&mut Infixes(self), min)?;
+        self.nesting -= 1;
+        Ok(node)
     }
 
     /// Reads an operand: signs, what they stand before, and the modifiers after it.
     fn operand(&mut self) -> Parsed<Node> {
-        let token = self.peek()?;
-        let op = match token.kind {
-            TokenKind::Operator(BinaryOp::Add) => UnaryOp::Plus,
-            TokenKind::Operator(BinaryOp::Sub) => UnaryOp::Minus,
-            _ => return self.modified(),
-        };
-        self.bump()?;
+        match self.peek()?.kind {
+            TokenKind::Operator(BinaryOp::Add) => self.signed(UnaryOp::Plus),
+            TokenKind::Operator(BinaryOp::Sub) => self.signed(UnaryOp::Minus),
+            _ => self.modified(),
+        }
+    }
+
+    fn signed(&mut self, op: UnaryOp) -> Parsed<Node> {
+        let sign = self.bump()?;
         let operand = self.expression(infix::SIGN.tighter())?;
-        let span = token.span.to(operand.expr.span());
+        let span = sign.span.to(operand.expr.span());
         // A sign before a number is the number's own.
-        if let Expr::Number(number) = operand.expr {
+        if let Expr::Number(number) = *operand.expr {
             let value = if op == UnaryOp::Minus { -number.value } else { number.value };
             return Ok(Node::leaf(Expr::Number(NumberLiteral { value, span, ..number })));
         }
-        self.above(operand.depth, Expr::Unary(UnaryExpr { op, expr: Box::new(operand.expr), span }))
+        self.above(operand.depth, Expr::Unary(UnaryExpr { op, expr: operand.expr, span }))
     }
 
     /// Reads an expression without operators and without what follows it.
     fn primary(&mut self) -> Parsed<Node> {
         let token = self.bump()?;
         match token.kind {
-            TokenKind::LeftParen => {
-                let inner = self.expression(0)?;
-                self.expect(TokenKind::RightParen)?;
-                let span = Span::new(token.span.start, self.end);
-                self.above(inner.depth, Expr::Paren(ParenExpr { expr: Box::new(inner.expr), span }))
-            }
-            TokenKind::String => Ok(Node::leaf(Expr::String(StringLiteral { value: self.string(token), span: token.span }))),
-            TokenKind::Number | TokenKind::Duration => Ok(Node::leaf(Expr::Number(self.number(token)?))),
-            TokenKind::LeftBrace => Ok(Node::leaf(Expr::Vector(self.selector(None, token)?))),
+            TokenKind::LeftParen => self.parenthesized(token),
             TokenKind::Aggregate(op) if self.aggregation_follows()? => self.aggregation(op, token),
             kind if kind.is_function_name() && self.peek()?.kind == TokenKind::LeftParen => self.call(token),
-            kind if kind.is_metric_name() => Ok(Node::leaf(Expr::Vector(self.named_selector(token)?))),
+            _ => self.leaf(token).map(Node::leaf),
+        }
+    }
+
+    fn parenthesized(&mut self, open: Token) -> Parsed<Node> {
+        let inner = self.expression(0)?;
+        self.expect(TokenKind::RightParen)?;
+        let span = self.since(open.span);
+        self.above(inner.depth, Expr::Paren(ParenExpr { expr: inner.expr, span }))
+    }
+
+    /// Reads what has no expressions in it.
+    fn leaf(&mut self, token: Token) -> Parsed<Expr> {
+        match token.kind {
+            TokenKind::String => Ok(Expr::String(StringLiteral { value: self.string(token), span: token.span })),
+            TokenKind::Number | TokenKind::Duration => Ok(Expr::Number(self.number(token)?)),
+            TokenKind::LeftBrace => Ok(Expr::Vector(self.selector(None, token)?)),
+            kind if kind.is_metric_name() => Ok(Expr::Vector(self.named_selector(token)?)),
             _ => Err(self.unexpected(token)),
         }
     }
@@ -183,16 +198,14 @@ impl Parser<'_> {
         Ok(part)
     }
 
-    /// Reads a part that may have such parts in it, if it is not too deep.
-    fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
-        if self.nesting == MAX_DEPTH {
+    /// Begins a part that may have such parts in it, if it is not too deep. Who calls it lowers `nesting` at the part's end.
+    fn enter(&mut self) -> Parsed<()> {
+        if self.nesting == MAX_NESTING {
             let at = self.peek()?.span;
-            return Err(self.error(ParseErrorKind::TooDeep { limit: MAX_DEPTH }, at));
+            return Err(self.error(ParseErrorKind::TooDeep { limit: MAX_NESTING }, at));
         }
         self.nesting += 1;
-        let part = read(self)?;
-        self.nesting -= 1;
-        Ok(part)
+        Ok(())
     }
 
     /// An expression above others, of which the deepest has `below` levels.
@@ -200,7 +213,7 @@ impl Parser<'_> {
         if below >= MAX_DEPTH {
             return Err(self.error(ParseErrorKind::TooDeep { limit: MAX_DEPTH }, expr.span()));
         }
-        Ok(Node { expr, depth: below + 1 })
+        Ok(Node { expr: Box::new(expr), depth: below + 1 })
     }
 
     fn unexpected(&self, token: Token) -> ParseError {

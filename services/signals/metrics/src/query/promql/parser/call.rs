@@ -1,5 +1,7 @@
 //! Aggregations, calls and lists of labels.
 
+use syntax::Span;
+
 use super::super::ast::{AggregateExpr, AggregateOp, Call, Expr};
 use super::super::error::{CallError, NotEnabled};
 use super::super::functions::Function;
@@ -8,20 +10,26 @@ use super::{Context, Node, Parsed, Parser};
 
 const AGGREGATION: Context = Context { place: "aggregation", expected: "" };
 
+/// Labels, and whether they are those of `without`.
+type Grouping = (Vec<String>, bool);
+
 impl Parser<'_> {
     /// Reads an aggregation whose operator has been read.
     pub(super) fn aggregation(&mut self, op: AggregateOp, start: Token) -> Parsed<Node> {
-        self.within(AGGREGATION, |parser| parser.aggregation_body(op, start))
-    }
-
-    fn aggregation_body(&mut self, op: AggregateOp, start: Token) -> Parsed<Node> {
+        let outer = std::mem::replace(&mut self.context, AGGREGATION);
         let mut by = self.aggregation_modifier()?;
-        let (mut arguments, below) = self.arguments()?;
+        let (arguments, below) = self.arguments()?;
         if by.is_none() {
             by = self.aggregation_modifier()?;
         }
+        self.context = outer;
+        let aggregate = self.aggregate(op, arguments, by, self.since(start.span))?;
+        self.above(below, Expr::Aggregate(Box::new(aggregate)))
+    }
+
+    /// Makes an aggregation of what has been read of it.
+    fn aggregate(&self, op: AggregateOp, mut arguments: Vec<Expr>, by: Option<Grouping>, span: Span) -> Parsed<AggregateExpr> {
         let (grouping, without) = by.unwrap_or_default();
-        let span = self.since(start.span);
         if arguments.is_empty() {
             return Err(self.error(CallError::NoArguments, span));
         }
@@ -34,11 +42,11 @@ impl Parser<'_> {
             return Err(self.error(CallError::AggregateArguments { expected, got }, span));
         };
         let param = arguments.pop();
-        self.above(below, Expr::Aggregate(Box::new(AggregateExpr { op, expr, param, grouping, without, span })))
+        Ok(AggregateExpr { op, expr, param, grouping, without, span })
     }
 
-    /// Reads `by` or `without` with its labels: whether it was `without` is the second.
-    fn aggregation_modifier(&mut self) -> Parsed<Option<(Vec<String>, bool)>> {
+    /// Reads `by` or `without` with its labels.
+    fn aggregation_modifier(&mut self) -> Parsed<Option<Grouping>> {
         let TokenKind::Keyword(keyword @ (Keyword::By | Keyword::Without)) = self.peek()?.kind else { return Ok(None) };
         self.bump()?;
         Ok(Some((self.labels()?, keyword == Keyword::Without)))
@@ -68,7 +76,7 @@ impl Parser<'_> {
         loop {
             let arg = self.expression(0)?;
             below = below.max(arg.depth);
-            args.push(arg.expr);
+            args.push(*arg.expr);
             let token = self.bump()?;
             match token.kind {
                 TokenKind::RightParen => return Ok((args, below)),

@@ -94,13 +94,16 @@ impl Parser<'_> {
         let sign = self.bump()?;
         let double = matches!(self.peek()?.kind, TokenKind::Operator(BinaryOp::Add | BinaryOp::Sub));
         let operand = if double { self.duration(SIGN.tighter())? } else { self.duration_operand()? };
-        let first = self.signed(sign, operand)?;
-        if double { self.nested(|parser| climb(&mut Durations { parser, first: Some(first) }, 0)) } else { Ok(first) }
+        let first = self.signed_operand(sign, operand)?;
+        if double { climb(&mut Durations { parser: self, first: Some(first) }, 0) } else { Ok(first) }
     }
 
     /// Reads an expression as far as operators hold it at least as strongly as `min`.
     fn duration(&mut self, min: u8) -> Parsed<DurationExpr> {
-        self.nested(|parser| climb(&mut Durations { parser, first: None }, min))
+        self.enter()?;
+        let duration = climb(&mut Durations { parser: self, first: None }, min)?;
+        self.nesting -= 1;
+        Ok(duration)
     }
 
     fn duration_operand(&mut self) -> Parsed<DurationExpr> {
@@ -108,7 +111,7 @@ impl Parser<'_> {
         match token.kind {
             TokenKind::Operator(BinaryOp::Add | BinaryOp::Sub) => {
                 let operand = self.duration(SIGN.tighter())?;
-                self.signed(token, operand)
+                self.signed_operand(token, operand)
             }
             TokenKind::Number | TokenKind::Duration => {
                 let number = self.number(token)?;
@@ -147,7 +150,7 @@ impl Parser<'_> {
         }
     }
 
-    fn signed(&self, sign: Token, operand: DurationExpr) -> Parsed<DurationExpr> {
+    fn signed_operand(&self, sign: Token, operand: DurationExpr) -> Parsed<DurationExpr> {
         let negated = sign.kind == TokenKind::Operator(BinaryOp::Sub);
         let span = sign.span.to(operand.span());
         Ok(match operand {

@@ -1,6 +1,6 @@
 //! Operators between expressions, and their modifiers.
 
-use syntax::{Binding, Operators, Span, climb};
+use syntax::{Binding, Operators, Span};
 
 use super::super::ast::{BinaryExpr, BinaryOp, Expr, MatchCardinality, VectorMatching};
 use super::super::error::{NotEnabled, ParseError};
@@ -59,7 +59,7 @@ impl Operators for Infixes<'_, '_> {
     }
 
     fn right(&mut self, min: u8) -> Parsed<Node> {
-        self.0.nested(|parser| climb(&mut Infixes(parser), min))
+        self.0.expression(min)
     }
 
     fn join(&mut self, lhs: Node, infix: Infix, rhs: Node) -> Parsed<Node> {
@@ -69,7 +69,7 @@ impl Operators for Infixes<'_, '_> {
             return Err(self.0.error(NotEnabled::Fill, span));
         }
         let depth = lhs.depth.max(rhs.depth);
-        let binary = BinaryExpr { op, lhs: lhs.expr, rhs: rhs.expr, return_bool, matching: Some(matching), span };
+        let binary = BinaryExpr { op, lhs: *lhs.expr, rhs: *rhs.expr, return_bool, matching: Some(matching), span };
         self.0.above(depth, Expr::Binary(Box::new(binary)))
     }
 }

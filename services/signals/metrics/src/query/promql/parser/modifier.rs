@@ -57,12 +57,12 @@ impl Parser<'_> {
             };
             self.within(AFTER_STEP, |parser| parser.expect(TokenKind::RightBracket))?;
             let span = self.since(node.expr.span());
-            let subquery = SubqueryExpr { expr: node.expr, range, step, offset: None, at: None, span };
+            let subquery = SubqueryExpr { expr: *node.expr, range, step, offset: None, at: None, span };
             return self.above(node.depth, Expr::Subquery(Box::new(subquery)));
         }
         self.within(AFTER_RANGE, |parser| parser.expect(TokenKind::RightBracket))?;
         let brackets = self.since(open.span);
-        match node.expr {
+        match *node.expr {
             Expr::Vector(vector) if vector.offset.is_some() => Err(self.error(SelectorError::OffsetBeforeRange, brackets)),
             Expr::Vector(vector) if matches!(vector.at, Some(AtModifier::Timestamp(_))) => {
                 Err(self.error(SelectorError::AtBeforeRange, brackets))
