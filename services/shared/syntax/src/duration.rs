@@ -84,7 +84,7 @@ pub fn format_duration(ms: u64) -> String {
     let mut out = String::new();
     for (unit, size) in UNITS {
         let exact_only = matches!(unit, "y" | "w");
-        if left >= size && (!exact_only || left % size == 0) {
+        if left >= size && (!exact_only || left.is_multiple_of(size)) {
             out.push_str(&(left / size).to_string());
             out.push_str(unit);
             left %= size;

@@ -54,7 +54,7 @@ pub enum ParseErrorKind {
     #[error("no expression found in input")]
     Empty,
     /// A token that cannot stand where it stands.
-    #[error("unexpected {found}{}{}", Within(*.place), Expecting(*.expected))]
+    #[error("unexpected {found}{}{}", Within(place), Expecting(expected))]
     Unexpected {
         /// The token.
         found: String,

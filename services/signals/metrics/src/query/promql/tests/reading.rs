@@ -247,7 +247,8 @@ fn functions_are_found_by_name() {
 
 #[test]
 fn depth_has_a_limit_and_up_to_it_the_stack_suffices() {
-    let deep: [(fn(usize) -> String, usize); 5] = [
+    type Query = fn(usize) -> String;
+    let deep: [(Query, usize); 5] = [
         (|levels| format!("{}1{}", "(".repeat(levels), ")".repeat(levels)), MAX_NESTING),
         (|levels| format!("{}a", "-".repeat(levels)), MAX_NESTING),
         (|levels| format!("a{}", " ^ a".repeat(levels)), MAX_NESTING),
