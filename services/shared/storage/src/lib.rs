@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod bucket;
+pub mod cache;
 pub mod catalog;
 pub mod codec;
 pub mod error;
