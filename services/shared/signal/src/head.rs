@@ -73,6 +73,9 @@ pub trait Head: Send + Sync + fmt::Debug {
     fn scan(&self, query: &ScanQuery) -> ScanStream;
 
     /// Takes everything committed so far for a block; it stays visible to `scan` until it is forgotten. `None`: nothing there.
+    ///
+    /// Records prepared after a cut refer to nothing that records before it define, also in the same segment: once the cut is in
+    /// a block, a replay leaves those out and compaction removes them from the log.
     fn cut(&self) -> Option<Cut>;
 
     /// Readers find the rows of a cut in blocks from now on: drop them.
