@@ -72,6 +72,16 @@ pub enum EvalError {
         /// The value.
         value: String,
     },
+    /// `anchored` or `smoothed` in a function that has no use for it.
+    #[error("{modifier} modifier can only be used with: {allowed} - not with {function}")]
+    Extension {
+        /// The modifier.
+        modifier: &'static str,
+        /// The functions that have.
+        allowed: &'static str,
+        /// The function.
+        function: &'static str,
+    },
     /// A factor of `double_exponential_smoothing` that is not between 0 and 1.
     #[error("invalid {factor} factor. Expected: 0 < {short} < 1, got: {value}")]
     SmoothingFactor {

@@ -2,7 +2,8 @@
 
 use super::annotations::{Annotation, Annotations};
 use super::batch::{Batch, SeriesKey, Steps};
-use super::plan::{AggregateNode, BinaryNode, CallNode, Kind, Node, Select};
+use super::kernels::{Each, smoothed_value};
+use super::plan::{AggregateNode, BinaryNode, CallNode, Kind, Node, Select, Windows};
 use super::{Cancel, EvalError, aggregate, binary, bits, instant, labels, matching, range, topk};
 use crate::merge::SeriesSamples;
 use crate::model::{Labels, is_stale};
@@ -124,6 +125,9 @@ impl<'a> Evaluator<'a> {
 
     /// The newest sample of each series at each step, if it is young enough and no staleness marker.
     pub(crate) fn select(&mut self, select: &Select, steps: Steps, pick: Pick) -> Result<Batch, EvalError> {
+        if select.smoothed && pick == Pick::Value {
+            return self.select_smoothed(select, steps);
+        }
         let data = self.data;
         let mut out = Batch::new(steps.count);
         let mut count = 0;
@@ -140,6 +144,24 @@ impl<'a> Evaluator<'a> {
                         row.set(step, pick.of(sample));
                     }
                 }
+            });
+            self.check_limit(count)?;
+        }
+        Ok(out)
+    }
+
+    /// The value of each series at each step on the line between the samples before and after it.
+    fn select_smoothed(&mut self, select: &Select, steps: Steps) -> Result<Batch, EvalError> {
+        let lookback = self.lookback;
+        let windows = Windows { steps, range: 2 * lookback, offset: select.offset - lookback, fixed: select.fixed };
+        let data = self.data;
+        let mut out = Batch::new(steps.count);
+        let mut count = 0;
+        for series in &data[select.selector] {
+            self.cancel.check()?;
+            let samples = range::without_markers(&series.samples);
+            count += out.push_with(SeriesKey { labels: series.labels.clone(), drop_name: false }, |row| {
+                Each { samples: &samples, windows }.run(row, |window| smoothed_value(window.samples, window.end - lookback));
             });
             self.check_limit(count)?;
         }
@@ -225,7 +247,7 @@ impl<'a> Evaluator<'a> {
 }
 
 /// What of a sample is wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pick {
     /// Its value.
     Value,

@@ -7,8 +7,8 @@ use super::plan::{AggregateNode, BinaryNode, CallNode, Kind, Node, Origin, Plan,
 use super::{EvalError, Evaluation, Options};
 use crate::model::{Labels, LabelsBuilder, METRIC_NAME};
 use crate::query::promql::ast::{
-    AggregateExpr, AtModifier, BinaryExpr, Call, DurationExpr, Expr, MatrixSelector, QueryTimes, SubqueryExpr, UnaryOp, ValueType,
-    VectorSelector,
+    AggregateExpr, AtModifier, BinaryExpr, Call, DurationExpr, Expr, Extension, MatrixSelector, QueryTimes, SubqueryExpr, UnaryOp,
+    ValueType, VectorSelector,
 };
 use crate::query::promql::functions::FunctionId;
 
@@ -106,6 +106,7 @@ impl Lowering<'_> {
         if let Some(constant) = self.constant(call.func.id) {
             return Ok((Kind::Number(constant), true));
         }
+        call.args.iter().try_for_each(|arg| check_extension(call, arg.unparenthesized()))?;
         let args = call.args.iter().map(|arg| self.node(arg, span)).collect::<Result<Vec<_>, _>>()?;
         let invariant = !depends_on_time(call.func.id) && args.iter().all(|arg| arg.invariant);
         let absent = call.args.first().map_or_else(Labels::empty, |arg| absent_labels(arg.unparenthesized()));
@@ -125,20 +126,36 @@ impl Lowering<'_> {
     }
 
     fn select(&mut self, vector: &VectorSelector, span: Span) -> Result<Select, EvalError> {
-        let (fixed, offset) = self.modifiers(vector.at, vector.offset.as_ref(), vector)?;
+        let smoothed = match vector.extension {
+            None => false,
+            Some(Extension::Smoothed) => true,
+            Some(Extension::Anchored) => return Err(EvalError::NotImplemented { what: "anchored instant vector".to_owned() }),
+        };
+        let fixed = self.fixed(vector.at);
+        let offset = self.offset(vector.offset.as_ref())?;
+        let lookback = self.options.lookback_ms;
         let span = span.modified(fixed, offset);
+        let last = if smoothed { span.last.saturating_add(lookback) } else { span.last };
         // A sample that is exactly as old as the lookback does not count.
-        let selector = self.request(vector, span.first.saturating_sub(self.options.lookback_ms - 1), span.last);
-        Ok(Select { selector, fixed, offset })
+        let selector = self.request(vector, span.first.saturating_sub(lookback - 1), last);
+        Ok(Select { selector, fixed, offset, smoothed })
     }
 
     fn matrix(&mut self, matrix: &MatrixSelector, span: Span) -> Result<(Kind, bool), EvalError> {
         let vector = &matrix.vector;
-        let (fixed, offset) = self.modifiers(vector.at, vector.offset.as_ref(), vector)?;
+        let fixed = self.fixed(vector.at);
+        let offset = self.offset(vector.offset.as_ref())?;
         let range = matrix.range.positive_ms(self.times)?;
+        let lookback = self.options.lookback_ms;
+        let (before, after) = match vector.extension {
+            None => (0, 0),
+            Some(Extension::Anchored) => (lookback, 0),
+            Some(Extension::Smoothed) => (lookback, lookback),
+        };
         let span = span.modified(fixed, offset);
-        let selector = self.request(vector, span.first.saturating_sub(range - 1), span.last);
-        Ok((Kind::Range(RangeSource { origin: Origin::Selector(selector), range, offset, fixed }), fixed.is_some()))
+        let selector = self.request(vector, span.first.saturating_sub(range + before - 1), span.last.saturating_add(after));
+        let source = RangeSource { origin: Origin::Selector(selector), range, offset, fixed, extension: vector.extension };
+        Ok((Kind::Range(source), fixed.is_some()))
     }
 
     fn subquery(&mut self, subquery: &SubqueryExpr, span: Span) -> Result<(Kind, bool), EvalError> {
@@ -152,19 +169,8 @@ impl Lowering<'_> {
         let outer = span.modified(fixed, offset);
         let inner = Span { first: outer.first.saturating_sub(range - 1), last: outer.last };
         let expr = Box::new(self.node(&subquery.expr, inner)?);
-        Ok((Kind::Range(RangeSource { origin: Origin::Subquery { expr, step }, range, offset, fixed }), fixed.is_some()))
-    }
-
-    fn modifiers(
-        &self,
-        at: Option<AtModifier>,
-        offset: Option<&DurationExpr>,
-        vector: &VectorSelector,
-    ) -> Result<(Option<i64>, i64), EvalError> {
-        if vector.extension.is_some() {
-            return Err(EvalError::NotImplemented { what: "anchored or smoothed range".to_owned() });
-        }
-        Ok((self.fixed(at), self.offset(offset)?))
+        let source = RangeSource { origin: Origin::Subquery { expr, step }, range, offset, fixed, extension: None };
+        Ok((Kind::Range(source), fixed.is_some()))
     }
 
     fn fixed(&self, at: Option<AtModifier>) -> Option<i64> {
@@ -193,6 +199,19 @@ impl Lowering<'_> {
 const fn depends_on_time(function: FunctionId) -> bool {
     use FunctionId::{DayOfMonth, DayOfWeek, DayOfYear, DaysInMonth, Hour, Minute, Month, PredictLinear, Time, Timestamp, Year};
     matches!(function, DayOfMonth | DayOfWeek | DayOfYear | DaysInMonth | Hour | Minute | Month | PredictLinear | Time | Timestamp | Year)
+}
+
+/// Errors where an argument is anchored or smoothed for a function that cannot take it so.
+fn check_extension(call: &Call, arg: &Expr) -> Result<(), EvalError> {
+    use FunctionId::{Changes, Delta, Increase, Rate, Resets};
+    let Expr::Matrix(MatrixSelector { vector: VectorSelector { extension: Some(extension), .. }, .. }) = arg else { return Ok(()) };
+    let (modifier, allowed, fits) = match extension {
+        Extension::Anchored => {
+            ("anchored", "changes, delta, increase, rate, resets", matches!(call.func.id, Changes | Delta | Increase | Rate | Resets))
+        }
+        Extension::Smoothed => ("smoothed", "delta, increase, rate", matches!(call.func.id, Delta | Increase | Rate)),
+    };
+    if fits { Ok(()) } else { Err(EvalError::Extension { modifier, allowed, function: call.func.name }) }
 }
 
 /// The labels whose values a selector demands by exactly one `=`.

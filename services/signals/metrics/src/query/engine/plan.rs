@@ -3,8 +3,8 @@
 use syntax::LabelMatcher;
 
 use super::batch::Steps;
-use crate::model::Labels;
-use crate::query::promql::ast::{AggregateOp, BinaryOp, VectorMatching};
+use crate::model::{Labels, Sample};
+use crate::query::promql::ast::{AggregateOp, BinaryOp, Extension, VectorMatching};
 use crate::query::promql::functions::FunctionId;
 
 /// The series that one or more selectors of an expression need.
@@ -71,6 +71,8 @@ pub(crate) struct Select {
     pub(crate) fixed: Option<i64>,
     /// How far to look back, ms.
     pub(crate) offset: i64,
+    /// `smoothed`: between two samples the value lies on the line through them.
+    pub(crate) smoothed: bool,
 }
 
 /// Where the samples of a range vector come from.
@@ -84,6 +86,8 @@ pub(crate) struct RangeSource {
     pub(crate) offset: i64,
     /// The time to look at, from `@`.
     pub(crate) fixed: Option<i64>,
+    /// `anchored` or `smoothed`.
+    pub(crate) extension: Option<Extension>,
 }
 
 /// Whether the samples of a range vector are stored or computed.
@@ -149,9 +153,25 @@ impl Windows {
         Self { steps, range: source.range, offset: source.offset, fixed: source.fixed }
     }
 
+    /// These windows made longer, so that they hold the samples around their borders as well.
+    pub(crate) const fn extended(self, extension: Extension, lookback: i64) -> Self {
+        match extension {
+            Extension::Anchored => Self { range: self.range + lookback, ..self },
+            Extension::Smoothed => Self { range: self.range + 2 * lookback, offset: self.offset - lookback, ..self },
+        }
+    }
+
     /// The end of the window of a step.
     pub(crate) fn end(&self, step: usize) -> i64 {
         self.fixed.unwrap_or_else(|| self.steps.at(step)).saturating_sub(self.offset)
+    }
+
+    /// The samples of the first window among all.
+    pub(crate) fn first_window<'a>(&self, samples: &'a [Sample]) -> &'a [Sample] {
+        let end = self.end(0);
+        let first = samples.partition_point(|sample| sample.t <= end.saturating_sub(self.range));
+        let after = samples.partition_point(|sample| sample.t <= end);
+        samples.get(first..after).unwrap_or_default()
     }
 
     /// The times at which a subquery of step `step` is evaluated, so that every window has all of its samples: multiples of `step`.

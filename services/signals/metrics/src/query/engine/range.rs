@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use super::annotations::Annotation;
 use super::batch::{Batch, SeriesKey, Steps};
 use super::eval::{Evaluator, absent};
-use super::kernels::{self, Rate};
+use super::kernels::{self, Bordered, Rate};
 use super::plan::{CallNode, Kind, Node, Origin, RangeSource, Windows};
 use super::{EvalError, numbers};
 use crate::model::{Sample, is_stale};
+use crate::query::promql::ast::Extension;
 use crate::query::promql::functions::FunctionId;
 
 /// The samples of one series that a range vector draws from: no staleness markers, times rise.
@@ -41,7 +42,8 @@ pub(crate) fn inputs<'a>(evaluator: &mut Evaluator<'a>, source: &RangeSource, wi
     }
 }
 
-fn without_markers(samples: &[Sample]) -> Cow<'_, [Sample]> {
+/// Samples without staleness markers; copied only where there are any.
+pub(crate) fn without_markers(samples: &[Sample]) -> Cow<'_, [Sample]> {
     if samples.iter().any(|sample| is_stale(sample.v)) {
         Cow::Owned(samples.iter().filter(|sample| !is_stale(sample.v)).copied().collect())
     } else {
@@ -65,7 +67,7 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, call: &CallNode, position: usi
             super::aggregate::check_phis(values).into_iter().for_each(|annotation| evaluator.annotate(annotation, call.args[index].at));
         }
     }
-    let kernel = Kernel::new(call.function, &params, windows)?;
+    let kernel = Kernel::new(call.function, &params, windows, source.extension, evaluator.lookback)?;
     let mut out = Batch::new(steps.count);
     let mut count = 0;
     for input in inputs {
@@ -73,7 +75,7 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, call: &CallNode, position: usi
         let Input { key, samples } = input;
         let drop_name = key.drop_name || kernel.drops_name();
         let labels = key.labels;
-        let written = out.push_with(SeriesKey { labels: labels.clone(), drop_name }, |row| kernel.run(&samples, windows, row));
+        let written = out.push_with(SeriesKey { labels: labels.clone(), drop_name }, |row| kernel.run(&samples, row));
         count += written;
         evaluator.check_limit(count)?;
         if written > 0 && matches!(call.function, FunctionId::Rate | FunctionId::Increase) {
@@ -103,29 +105,27 @@ struct Kernel<'a> {
     /// The second.
     second: &'a [f64],
     windows: Windows,
+    /// `anchored` or `smoothed`.
+    extension: Option<Extension>,
+    /// How far samples around the range may lie away from it, ms.
+    lookback: i64,
 }
 
 impl<'a> Kernel<'a> {
-    fn new(function: FunctionId, params: &'a [Vec<f64>], windows: Windows) -> Result<Self, EvalError> {
+    fn new(
+        function: FunctionId,
+        params: &'a [Vec<f64>],
+        windows: Windows,
+        extension: Option<Extension>,
+        lookback: i64,
+    ) -> Result<Self, EvalError> {
         let param = params.first().map_or(&[][..], Vec::as_slice);
         let second = params.get(1).map_or(&[][..], Vec::as_slice);
         if function == FunctionId::DoubleExponentialSmoothing {
             check_factor(param, "smoothing", "sf")?;
             check_factor(second, "trend", "tf")?;
         }
-        if !Self::knows(function) {
-            return Err(EvalError::NotImplemented { what: format!("function {function:?}") });
-        }
-        Ok(Self { function, param, second, windows })
-    }
-
-    const fn knows(function: FunctionId) -> bool {
-        use FunctionId as F;
-        matches!(function, F::Rate | F::Increase | F::Delta | F::Irate | F::Idelta | F::Changes | F::Resets | F::Deriv | F::PredictLinear)
-            || matches!(function, F::AbsentOverTime | F::PresentOverTime | F::CountOverTime | F::FirstOverTime | F::LastOverTime)
-            || matches!(function, F::SumOverTime | F::AvgOverTime | F::MinOverTime | F::MaxOverTime | F::DoubleExponentialSmoothing)
-            || matches!(function, F::StddevOverTime | F::StdvarOverTime | F::QuantileOverTime | F::MadOverTime)
-            || matches!(function, F::TsOfFirstOverTime | F::TsOfLastOverTime | F::TsOfMinOverTime | F::TsOfMaxOverTime)
+        Ok(Self { function, param, second, windows, extension, lookback })
     }
 
     /// The first and the last sample are still the metric's own; everything else is something new.
@@ -133,17 +133,20 @@ impl<'a> Kernel<'a> {
         !matches!(self.function, FunctionId::FirstOverTime | FunctionId::LastOverTime)
     }
 
-    fn run(&self, samples: &[Sample], windows: Windows, row: &mut super::batch::RowMut<'_>) {
+    fn run(&self, samples: &[Sample], row: &mut super::batch::RowMut<'_>) {
         use FunctionId as F;
-        let each = kernels::Each { samples, windows };
+        if let Some(extension) = self.extension {
+            return self.run_extended(samples, extension, row);
+        }
+        let each = kernels::Each { samples, windows: self.windows };
         match self.function {
             F::Rate => kernels::rate(each, row, Rate::PerSecond),
             F::Increase => kernels::rate(each, row, Rate::Increase),
             F::Delta => kernels::rate(each, row, Rate::Gauge),
             F::Irate => each.run(row, |window| kernels::instant_rate(window.samples)),
             F::Idelta => each.run(row, |window| kernels::instant_delta(window.samples)),
-            F::Changes => kernels::transitions(each, row, |before, after| before != after && !(before.is_nan() && after.is_nan())),
-            F::Resets => kernels::transitions(each, row, |before, after| after < before),
+            F::Changes => kernels::transitions(each, row, is_change),
+            F::Resets => kernels::transitions(each, row, is_reset),
             F::Deriv => each.run(row, |window| kernels::derivative(window.samples)),
             F::PredictLinear => {
                 each.run(row, |window| kernels::predict(window.samples, self.windows.steps.at(window.step), self.param[window.step]))
@@ -159,6 +162,24 @@ impl<'a> Kernel<'a> {
             F::TsOfLastOverTime => each.run(row, |window| window.samples.last().map(|sample| numbers::seconds(sample.t))),
             _ => self.run_statistics(each, row),
         }
+    }
+
+    fn run_extended(&self, samples: &[Sample], extension: Extension, row: &mut super::batch::RowMut<'_>) {
+        let windows = self.windows;
+        let each = kernels::Each { samples, windows: windows.extended(extension, self.lookback) };
+        each.run(row, |window| {
+            let end = windows.end(window.step);
+            let start = end.saturating_sub(windows.range);
+            let range = Bordered { samples: window.samples, start, end, smoothed: extension == Extension::Smoothed };
+            match self.function {
+                FunctionId::Rate => range.increase().map(|increase| increase / kernels::range_seconds(windows.range)),
+                FunctionId::Increase => range.increase(),
+                FunctionId::Delta => range.change(),
+                FunctionId::Changes => range.transitions(is_change),
+                FunctionId::Resets => range.transitions(is_reset),
+                other => unreachable!("the plan refuses {other:?} of an extended range"),
+            }
+        });
     }
 
     fn run_statistics(&self, each: kernels::Each<'_>, row: &mut super::batch::RowMut<'_>) {
@@ -189,6 +210,16 @@ impl<'a> Kernel<'a> {
             other => unreachable!("the kernel was made for a function that it knows, not {other:?}"),
         }
     }
+}
+
+/// True for a value that is another one than before; NaN stays NaN.
+fn is_change(before: f64, after: f64) -> bool {
+    before != after && !(before.is_nan() && after.is_nan())
+}
+
+/// True for a value that a counter only has after a reset.
+fn is_reset(before: f64, after: f64) -> bool {
+    after < before
 }
 
 fn check_factor(factors: &[f64], factor: &'static str, short: &'static str) -> Result<(), EvalError> {

@@ -4,10 +4,12 @@ use super::annotations::Annotations;
 use super::batch::Batch;
 use super::eval::{Evaluator, Value};
 use super::grouping;
+use super::kernels::Bordered;
 use super::plan::{Kind, Plan, Windows};
 use super::{Cancel, EvalError, range};
 use crate::merge::SeriesSamples;
 use crate::model::{Labels, Sample};
+use crate::query::promql::ast::Extension;
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +82,8 @@ impl Plan {
         let value = match &self.root.kind {
             Kind::Range(source) => {
                 let windows = Windows::of(source, self.steps);
-                ResultValue::Matrix(raw_matrix(range::inputs(&mut evaluator, source, windows)?, windows)?)
+                let inputs = range::inputs(&mut evaluator, source, windows)?;
+                ResultValue::Matrix(raw_matrix(inputs, windows, source.extension, self.lookback_ms)?)
             }
             _ => {
                 let value = evaluator.eval(&self.root, self.steps)?;
@@ -124,12 +127,24 @@ fn named(mut batch: Batch) -> Result<Batch, EvalError> {
 }
 
 /// The samples of a range vector as they are.
-fn raw_matrix(inputs: Vec<range::Input<'_>>, windows: Windows) -> Result<Vec<RangeSeries>, EvalError> {
+fn raw_matrix(
+    inputs: Vec<range::Input<'_>>,
+    windows: Windows,
+    extension: Option<Extension>,
+    lookback: i64,
+) -> Result<Vec<RangeSeries>, EvalError> {
     let mut series: Vec<RangeSeries> = Vec::with_capacity(inputs.len());
-    let end = windows.end(0);
     for input in inputs {
-        let samples: Vec<Sample> =
-            input.samples.iter().filter(|sample| sample.t > end.saturating_sub(windows.range) && sample.t <= end).copied().collect();
+        let samples = match extension {
+            None => windows.first_window(&input.samples).to_vec(),
+            Some(extension) => {
+                let end = windows.end(0);
+                let samples = windows.extended(extension, lookback).first_window(&input.samples);
+                let start = end.saturating_sub(windows.range);
+                let range = Bordered { samples, start, end, smoothed: extension == Extension::Smoothed };
+                range.samples().unwrap_or_default()
+            }
+        };
         if !samples.is_empty() {
             let labels = if input.key.drop_name { grouping::without_name(&input.key.labels) } else { input.key.labels };
             series.push(RangeSeries { labels, samples });

@@ -67,7 +67,7 @@ fn extrapolated(window: &Window<'_>, lost: impl Iterator<Item = f64>, range: i64
 }
 
 /// A range in seconds, rounded as Go rounds the seconds of a duration: whole seconds and the rest apart.
-fn range_seconds(ms: i64) -> f64 {
+pub(crate) fn range_seconds(ms: i64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "ranges stay below 2^53 ms")]
     let (whole, nanoseconds) = ((ms / 1_000) as f64, (ms % 1_000 * 1_000_000) as f64);
     whole + nanoseconds / 1e9

@@ -45,6 +45,29 @@ fn a_range_vector_is_answered_as_it_is() {
 }
 
 #[test]
+fn anchored_ranges_begin_with_the_sample_before() {
+    let load = "c_total 0 10 20 5 15 25";
+    check_range(load, "increase(c_total[2m] anchored)", "{} 0 10 20 15 15 20");
+    check_range(load, "delta(c_total[2m] anchored)", "{} 0 10 20 -5 -5 20");
+    check_range(load, "resets(c_total[2m] anchored) + changes(c_total[2m] anchored) * 10", "{} 0 10 20 21 21 20");
+    check_eval("m 1 2 3", "eval instant at 90s m[1m] anchored\nexpect range vector from 30s to 90s step 30s\nm 1 2 2");
+    check(
+        load,
+        "deriv(c_total[2m] anchored)",
+        "expect fail msg: anchored modifier can only be used with: changes, delta, increase, rate, resets - not with deriv",
+    );
+}
+
+#[test]
+fn smoothed_values_lie_on_lines() {
+    check_eval("m 0 60 stale 180", "eval range from 0 to 4m step 30s m smoothed\nm 0 30 60 90 120 150 180 180 180");
+    check_eval("c_total 0 60 30", "eval instant at 90s increase(c_total[1m] smoothed)\n{} 45");
+    check_eval("c_total 0 60 30", "eval instant at 90s delta(c_total[1m] smoothed)\n{} 15");
+    check_eval("c_total 0 60 30", "eval instant at 90s rate(c_total[30s] smoothed)\n{} 0.5");
+    check_eval("m 0 60 120", "eval instant at 90s timestamp(m smoothed)\n{} 60");
+}
+
+#[test]
 fn names_go_at_the_end() {
     check("m_total 0+60x20", "rate(m_total[5m])", "{} 1");
     check("m_total 0+60x20", r#"label_replace(rate(m_total[5m]), "was", "$1", "__name__", "(.*)")"#, r#"{was="m_total"} 1"#);
