@@ -128,7 +128,7 @@ impl Layout {
 
     /// The index of the token that a key belongs to: the first that is not below it, clockwise.
     pub(crate) fn position(&self, key: u32) -> usize {
-        let mut at = self.starts[(u64::from(key) >> self.shift) as usize] as usize;
+        let mut at = self.starts[(key >> self.shift) as usize] as usize;
         while at < self.tokens.len() && self.tokens[at] < key {
             at += 1;
         }

@@ -1,8 +1,9 @@
 //! One consistent look at the cluster.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -38,6 +39,7 @@ pub struct View {
     facts: Facts,
     rings: BTreeMap<String, Arc<Ring>>,
     empty: Arc<Roster>,
+    json: OnceLock<Bytes>,
 }
 
 /// Makes views, and keeps what one view shares with the next: tokens and their layouts.
@@ -75,6 +77,12 @@ impl View {
     #[must_use]
     pub const fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// [`View::facts`] as JSON, made once.
+    #[must_use]
+    pub fn json(&self) -> Bytes {
+        self.json.get_or_init(|| serde_json::to_vec(&self.facts).expect("facts are plain JSON").into()).clone()
     }
 
     /// The ring of a role; an empty one if nobody has it.
@@ -142,7 +150,7 @@ impl ViewBuilder {
             (role.clone(), Arc::new(Ring::new(role, self.settings.clone(), members, roster)))
         });
         let rings = rings.collect();
-        View { settings: self.settings.clone(), facts, rings, empty: self.empty.clone() }
+        View { settings: self.settings.clone(), facts, rings, empty: self.empty.clone(), json: OnceLock::new() }
     }
 
     /// The places of a role's members: those of the last view, while the same members are in the same zones.

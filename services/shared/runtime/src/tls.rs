@@ -75,7 +75,7 @@ pub enum TlsError {
 
 /// The servers' side. Clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct ServerTls(Arc<Inner>);
+pub struct ServerTls(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -96,7 +96,7 @@ fn provider() -> Arc<CryptoProvider> {
 
 impl ServerTls {
     /// The certificates of the configuration; `None` without any.
-    pub(crate) fn load(files: &ServerTlsConfig) -> Result<Option<Self>, TlsError> {
+    pub fn load(files: &ServerTlsConfig) -> Result<Option<Self>, TlsError> {
         if files.cert_file.is_empty() {
             return Ok(None);
         }
@@ -106,12 +106,13 @@ impl ServerTls {
     }
 
     /// What new connections use.
-    pub(crate) fn acceptor(&self) -> tokio_rustls::TlsAcceptor {
+    #[must_use]
+    pub fn acceptor(&self) -> tokio_rustls::TlsAcceptor {
         self.0.current.load_full().into()
     }
 
     /// Looks for changed files until `tasks` stop.
-    pub(crate) fn watch(&self, tasks: &Tasks) {
+    pub fn watch(&self, tasks: &Tasks) {
         let (tls, stop) = (self.clone(), tasks.stopping());
         let period = self.0.files.reload_period.get().max(Duration::from_millis(10));
         tasks.spawn("reload certificates", async move {
@@ -162,7 +163,7 @@ fn server_config(files: &ServerTlsConfig) -> Result<Arc<ServerConfig>, TlsError>
 }
 
 /// The side of channels; `None` when TLS is off.
-pub(crate) fn client_config(files: &ClientTlsConfig) -> Result<Option<Arc<ClientConfig>>, TlsError> {
+pub fn client_config(files: &ClientTlsConfig) -> Result<Option<Arc<ClientConfig>>, TlsError> {
     if !files.enabled {
         return Ok(None);
     }

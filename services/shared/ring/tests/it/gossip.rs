@@ -1,0 +1,80 @@
+use std::time::Instant;
+
+use quartet_ring::{MemberState, MemberStore, Membership, MemoryStore};
+
+use crate::support::{MISSING_AFTER, active, follower, member, wait, writable};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_dies_is_missing_in_time_and_comes_back() {
+    let store = MemoryStore::default();
+    let watcher = follower(&store, "distributor").await;
+    assert!(watcher.cluster.view().writable("ingester").is_err(), "nobody is there");
+    let (a, b, c) = (active(&store, "a").await, active(&store, "b").await, active(&store, "c").await);
+    for process in [&a, &b, &c, &watcher] {
+        wait(&process.cluster, "three active members", |view| writable(view) == 3).await;
+    }
+    let ring = watcher.cluster.view().ring("ingester");
+    assert_eq!(ring.shard("t", "metrics", 0).replicas(7).unwrap().members().len(), 3);
+    let since = ring.members()[2].member.since_ms;
+
+    let died = Instant::now();
+    c.running.stop().await.unwrap();
+    for process in [&a, &b, &watcher] {
+        wait(&process.cluster, "a missing member", |view| writable(view) == 2).await;
+    }
+    // One second, two rounds of gossip, and what a busy machine adds to them.
+    assert!(died.elapsed() < MISSING_AFTER * 3, "noticed after {:?}", died.elapsed());
+    let ring = watcher.cluster.view().ring("ingester");
+    assert_eq!(ring.members().len(), 3, "missing is not absent");
+    assert!(ring.members()[2].missing_since_ms.is_some());
+    assert_eq!(ring.shard("t", "metrics", 0).replicas(7).unwrap().unsent(), 1);
+    assert_eq!(watcher.cluster.view().writable("ingester"), Ok(()));
+
+    let c = member(&store, "c").await;
+    let joining =
+        |view: &quartet_ring::View| view.ring("ingester").members()[2].member.state == MemberState::Joining && writable(view) == 2;
+    wait(&watcher.cluster, "a member that joins again", joining).await;
+    c.cluster.set_state(MemberState::Active).await.unwrap();
+    for process in [&a, &b, &c, &watcher] {
+        wait(&process.cluster, "three active members again", |view| writable(view) == 3).await;
+    }
+    assert_eq!(watcher.cluster.view().ring("ingester").members()[2].member.since_ms, since, "a restart keeps the place");
+    for process in [a, b, c, watcher] {
+        process.running.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_is_in_the_bucket_and_everywhere() {
+    let store = MemoryStore::default();
+    let (a, b) = (active(&store, "a").await, active(&store, "b").await);
+    wait(&b.cluster, "two active members", |view| writable(view) == 2).await;
+    a.cluster.set_state(MemberState::ReadOnly).await.unwrap();
+    assert_eq!(store.get("ingester-a-0").await.unwrap().unwrap().state, MemberState::ReadOnly);
+    wait(&b.cluster, "a member that only reads", |view| view.ring("ingester").members()[0].member.state == MemberState::ReadOnly).await;
+    a.cluster.leave().await.unwrap();
+    wait(&b.cluster, "one member", |view| view.ring("ingester").members().len() == 1).await;
+    assert_eq!(store.get("ingester-a-0").await.unwrap(), None);
+    a.running.stop().await.unwrap();
+    b.running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_living_member_that_is_forgotten_writes_its_object_again() {
+    let store = MemoryStore::default();
+    let (a, b) = (active(&store, "a").await, active(&store, "b").await);
+    wait(&b.cluster, "two active members", |view| writable(view) == 2).await;
+    b.cluster.forget("ingester-a-0").await.unwrap();
+    let written_again = async {
+        while store.get("ingester-a-0").await.unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::support::DEADLINE, written_again).await.expect("the object is there again");
+    wait(&b.cluster, "two active members", |view| writable(view) == 2).await;
+    a.running.stop().await.unwrap();
+    wait(&b.cluster, "a missing member", |view| writable(view) == 1).await;
+    b.cluster.forget("ingester-a-0").await.unwrap();
+    wait(&b.cluster, "one member", |view| view.ring("ingester").members().len() == 1).await;
+    b.running.stop().await.unwrap();
+}
