@@ -152,7 +152,7 @@ impl Default for Instruments {
             metadata_in: Family::default(),
             received_metadata: Family::default(),
             latest_sample: Family::default(),
-            labels_per_series: Histogram::new([5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 75.0, 100.0].into_iter()),
+            labels_per_series: Histogram::new([5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 75.0, 100.0]),
             memory_series: Gauge::default(),
             memory_users: Gauge::default(),
             series_created: Family::default(),

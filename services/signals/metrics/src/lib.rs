@@ -5,6 +5,8 @@
 
 pub mod block;
 pub mod chunk;
+pub mod head;
+pub mod ingest;
 pub mod instruments;
 pub mod limits;
 pub mod merge;

@@ -1,0 +1,179 @@
+//! The head: a tenant's recent samples in memory.
+//!
+//! `prepare` checks a push against what the head knows and encodes the record; a sample then *waits* with its series until
+//! `commit` or until the push is dropped, so that a second push can be checked against it. Nothing that waits is visible.
+//! `commit` puts samples into chunks: in order into the open one, late ones beside it. A `cut` marks everything that is in
+//! chunks; marked chunks stay visible until `forget`.
+//!
+//! **Invariants.** Commits in any order leave the same samples. A push that is dropped leaves no trace. A record names a
+//! series by its number only if an earlier committed record of the same segment holds its labels.
+//!
+//! One lock per head, held for steps of the size of a push or of a list of chunk references; never while encoding for readers.
+//! Full chunks stay in memory until they are forgotten; they are not moved to a mapped file yet.
+
+mod commit;
+mod cut;
+mod prepare;
+pub mod record;
+mod refuse;
+mod scan;
+mod series;
+mod state;
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use signal::{
+    Appended, Cut, CutId, Head, HeadContext, HeadStats, Heads, Pending, Prepared, Push, ScanQuery, ScanStream, SegmentId, SignalError,
+};
+use tenancy::TenantId;
+
+use crate::Deps;
+use crate::instruments::User;
+use commit::Replay;
+use index::MutableIndex;
+use prepare::PendingPush;
+use state::State;
+
+/// How long a series without rows is kept after its last sample, ms: its newest timestamp is what late samples are measured by.
+const IDLE_MS: i64 = 20 * 60 * 1000;
+
+/// Makes the heads of the metrics signal.
+#[derive(Clone, Debug)]
+pub struct MetricsHeads {
+    deps: Deps,
+}
+
+impl MetricsHeads {
+    /// With what the process gives.
+    #[must_use]
+    pub fn new(deps: Deps) -> Self {
+        Self { deps }
+    }
+
+    /// An empty head for a tenant, with its own type.
+    #[must_use]
+    pub fn open_head(&self, tenant: &TenantId, context: &HeadContext) -> MetricsHead {
+        self.deps.instruments.memory_users.inc();
+        MetricsHead {
+            shared: Arc::new(Shared {
+                tenant: tenant.clone(),
+                deps: self.deps.clone(),
+                context: context.clone(),
+                index: MutableIndex::new(),
+                state: RwLock::new(State::default()),
+            }),
+            replay: Mutex::new(Replay::default()),
+        }
+    }
+}
+
+impl Heads for MetricsHeads {
+    fn open(&self, tenant: &TenantId, context: &HeadContext) -> Arc<dyn Head> {
+        Arc::new(self.open_head(tenant, context))
+    }
+}
+
+/// The recent samples of one tenant.
+pub struct MetricsHead {
+    shared: Arc<Shared>,
+    replay: Mutex<Replay>,
+}
+
+/// What pushes that wait and scans that run share with the head.
+struct Shared {
+    tenant: TenantId,
+    deps: Deps,
+    context: HeadContext,
+    /// Series that are visible. Its own lock is taken after that of `state`, or alone.
+    index: MutableIndex,
+    state: RwLock<State>,
+}
+
+impl Shared {
+    /// The time, ms since the Unix epoch.
+    fn now_ms(&self) -> i64 {
+        self.context.clock.now_ms()
+    }
+
+    fn count_created(&self, series: u64) {
+        if series > 0 {
+            self.deps.instruments.memory_series.inc_by(i64::try_from(series).unwrap_or(i64::MAX));
+            self.deps.instruments.series_created.get_or_create(&User::from(&self.tenant)).inc_by(series);
+        }
+    }
+
+    fn count_removed(&self, series: u64) {
+        if series > 0 {
+            self.deps.instruments.memory_series.dec_by(i64::try_from(series).unwrap_or(i64::MAX));
+            self.deps.instruments.series_removed.get_or_create(&User::from(&self.tenant)).inc_by(series);
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let instruments = &self.deps.instruments;
+        instruments.memory_users.dec();
+        instruments.memory_series.dec_by(i64::try_from(self.state.get_mut().series_count()).unwrap_or(i64::MAX));
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+impl Head for MetricsHead {
+    fn prepare(&self, push: &Push, segment: SegmentId) -> Prepared {
+        // Whoever prepares has replayed everything.
+        *self.replay.lock() = Replay::default();
+        let (record, pending) = prepare::prepare(&self.shared, push, segment);
+        Prepared { record, pending: Box::new(pending) }
+    }
+
+    fn commit(&self, pending: Pending) -> Appended {
+        let pending = pending.downcast::<PendingPush>().expect("a head commits what it prepared");
+        commit::commit(&self.shared, *pending)
+    }
+
+    fn replay(&self, record: &[u8], segment: SegmentId) -> Result<Appended, SignalError> {
+        commit::replay(&self.shared, &mut self.replay.lock(), record, segment)
+    }
+
+    fn scan(&self, query: &ScanQuery) -> ScanStream {
+        scan::scan(&self.shared, query)
+    }
+
+    fn cut(&self) -> Option<Cut> {
+        cut::cut(&self.shared)
+    }
+
+    fn forget(&self, cut: CutId) {
+        self.shared.state.write().forget(cut);
+    }
+
+    fn stats(&self) -> HeadStats {
+        let index = self.shared.index.heap_bytes() as u64;
+        let mut stats = self.shared.state.read().stats();
+        stats.bytes += index;
+        stats
+    }
+
+    fn tidy(&self) {
+        let before = self.shared.now_ms().saturating_sub(IDLE_MS);
+        let removed = self.shared.state.write().drop_idle(before, &self.shared.index);
+        self.shared.count_removed(removed);
+    }
+}
+
+impl fmt::Debug for MetricsHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetricsHead").field("tenant", &self.shared.tenant).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

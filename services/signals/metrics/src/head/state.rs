@@ -1,0 +1,210 @@
+//! All series of a head, found by labels or by number.
+
+use std::collections::BTreeMap;
+
+use index::MutableIndex;
+use rustc_hash::FxHashMap;
+use signal::{CutId, HeadStats, TimeRange};
+use smallvec::SmallVec;
+
+use super::series::Series;
+use crate::model::{Labels, METRIC_NAME};
+
+/// Heap that one entry of a map takes beside its content, bytes, about.
+const ENTRY_BYTES: usize = 48;
+
+/// What a head knows, under its lock.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// By number. Numbers are not given again (the index asks for that): a place whose series has gone stays empty.
+    series: Vec<Option<Box<Series>>>,
+    /// By hash of the labels; several only where hashes collide.
+    by_hash: FxHashMap<u64, SmallVec<[u32; 2]>>,
+    /// How many series each metric has.
+    by_metric: FxHashMap<Box<str>, u64>,
+    count: u64,
+    /// Heap of the series, bytes, about.
+    bytes: usize,
+    /// Rows that no cut has taken.
+    rows: Rows,
+    /// What cuts took and is not forgotten.
+    cuts: BTreeMap<CutId, CutRows>,
+    last_cut: u64,
+}
+
+/// A number of rows and their times, ms.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rows {
+    pub(super) count: u64,
+    pub(super) range: Option<(i64, i64)>,
+}
+
+/// What one cut took.
+#[derive(Debug)]
+struct CutRows {
+    rows: Rows,
+    series: Vec<u32>,
+}
+
+impl Rows {
+    /// Counts one row.
+    pub(super) fn add(&mut self, t: i64) {
+        self.count += 1;
+        self.range = Some(self.range.map_or((t, t), |(min, max)| (min.min(t), max.max(t))));
+    }
+
+    /// Counts the rows of another.
+    pub(super) fn join(&mut self, other: Self) {
+        self.count += other.count;
+        self.range = match (self.range, other.range) {
+            (Some((min, max)), Some((other_min, other_max))) => Some((min.min(other_min), max.max(other_max))),
+            (one, other) => one.or(other),
+        };
+    }
+}
+
+/// The range of times of rows, as roles see it.
+pub(super) fn time_range(range: (i64, i64)) -> TimeRange {
+    TimeRange::from_ms(range.0, range.1)
+}
+
+impl State {
+    /// The number of the series for which `is_it` holds, among those with this hash.
+    pub(super) fn find(&self, hash: u64, is_it: impl Fn(&Labels) -> bool) -> Option<u32> {
+        let numbers = self.by_hash.get(&hash)?;
+        numbers.iter().copied().find(|number| self.get(*number).is_some_and(|series| is_it(&series.labels)))
+    }
+
+    /// A series that is there.
+    pub(super) fn get(&self, number: u32) -> Option<&Series> {
+        self.series.get(number as usize)?.as_deref()
+    }
+
+    /// How many series there are, those that wait for their first commit included.
+    pub(super) fn series_count(&self) -> u64 {
+        self.count
+    }
+
+    /// How many series a metric has.
+    pub(super) fn metric_count(&self, metric: &str) -> u64 {
+        self.by_metric.get(metric).copied().unwrap_or_default()
+    }
+
+    /// Adds a series that is not there. `None`: all numbers are given.
+    pub(super) fn add(&mut self, labels: Labels) -> Option<u32> {
+        let number = u32::try_from(self.series.len()).ok()?;
+        self.by_hash.entry(labels.hash()).or_default().push(number);
+        match self.by_metric.get_mut(metric(&labels)) {
+            Some(count) => *count += 1,
+            None => {
+                self.by_metric.insert(metric(&labels).into(), 1);
+            }
+        }
+        let series = Box::new(Series::new(labels));
+        self.bytes += series.heap_bytes() + ENTRY_BYTES;
+        self.series.push(Some(series));
+        self.count += 1;
+        Some(number)
+    }
+
+    /// Changes a series and keeps the account of memory. `None`: it is not there.
+    pub(super) fn change<T>(&mut self, number: u32, change: impl FnOnce(&mut Series) -> T) -> Option<T> {
+        let series = self.series.get_mut(number as usize)?.as_deref_mut()?;
+        let before = series.heap_bytes();
+        let result = change(series);
+        self.bytes = (self.bytes + series.heap_bytes()).saturating_sub(before);
+        Some(result)
+    }
+
+    /// Removes a series.
+    pub(super) fn remove(&mut self, number: u32) {
+        let Some(series) = self.series.get_mut(number as usize).and_then(Option::take) else { return };
+        self.bytes = self.bytes.saturating_sub(series.heap_bytes() + ENTRY_BYTES);
+        self.count -= 1;
+        let hash = series.labels.hash();
+        if let Some(numbers) = self.by_hash.get_mut(&hash) {
+            numbers.retain(|known| *known != number);
+            if numbers.is_empty() {
+                self.by_hash.remove(&hash);
+            }
+        }
+        let name = metric(&series.labels);
+        if let Some(count) = self.by_metric.get_mut(name) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_metric.remove(name);
+            }
+        }
+    }
+
+    /// Counts rows that were stored.
+    pub(super) fn stored(&mut self, rows: Rows) {
+        self.rows.join(rows);
+    }
+
+    /// All series with their numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Series)> {
+        (0u32..).zip(&self.series).filter_map(|(number, series)| series.as_deref().map(|series| (number, series)))
+    }
+
+    /// Takes everything that no cut has taken: what `take` is given of each series. `None`: there is nothing.
+    pub(super) fn cut(&mut self, mut take: impl FnMut(&mut Series, CutId) -> bool) -> Option<(CutId, Rows)> {
+        if self.rows.count == 0 {
+            return None;
+        }
+        self.last_cut += 1;
+        let id = CutId(self.last_cut);
+        let mut taken = Vec::new();
+        for number in 0..u32::try_from(self.series.len()).unwrap_or(u32::MAX) {
+            if self.change(number, |series| take(series, id)) == Some(true) {
+                taken.push(number);
+            }
+        }
+        let rows = std::mem::take(&mut self.rows);
+        self.cuts.insert(id, CutRows { rows, series: taken });
+        Some((id, rows))
+    }
+
+    /// Drops what a cut took.
+    pub(super) fn forget(&mut self, id: CutId) {
+        let Some(cut) = self.cuts.remove(&id) else { return };
+        for number in cut.series {
+            self.change(number, |series| series.forget(id));
+        }
+    }
+
+    /// Drops series that have no rows and got none since `before`, ms; returns how many.
+    pub(super) fn drop_idle(&mut self, before: i64, index: &MutableIndex) -> u64 {
+        let idle: Vec<u32> =
+            self.iter().filter(|(_, series)| series.is_empty() && series.touched < before).map(|(number, _)| number).collect();
+        for number in &idle {
+            if let Some(series) = self.get(*number) {
+                index.remove(*number, series.labels.iter());
+            }
+            self.remove(*number);
+        }
+        idle.len() as u64
+    }
+
+    /// Figures, without those of the index.
+    pub(super) fn stats(&self) -> HeadStats {
+        let mut all = self.rows;
+        let mut cut_rows = 0;
+        for cut in self.cuts.values() {
+            cut_rows += cut.rows.count;
+            all.join(cut.rows);
+        }
+        let places = self.series.capacity() * size_of::<Option<Box<Series>>>();
+        HeadStats {
+            series: self.count,
+            bytes: (self.bytes + places) as u64,
+            rows: self.rows.count,
+            cut_rows,
+            range: all.range.map(time_range),
+        }
+    }
+}
+
+fn metric(labels: &Labels) -> &str {
+    labels.get(METRIC_NAME).unwrap_or_default()
+}

@@ -1,0 +1,89 @@
+use expect_test::{Expect, expect};
+
+use super::*;
+
+fn check(err: PushError, status: u16, text: Expect) {
+    assert_eq!(err.status().as_u16(), status);
+    text.assert_eq(&err.to_string());
+}
+
+#[test]
+fn rates() {
+    check(
+        PushError::RequestRate { rate: 5.0, burst: 10 },
+        429,
+        expect![[
+            r#"the request has been rejected because the tenant exceeded the request rate limit, set to 5 requests/s across all distributors with a maximum allowed burst of 10 (err-mimir-tenant-max-request-rate). To adjust the related per-tenant limits, configure -distributor.request-rate-limit and -distributor.request-burst-size, or contact your service administrator."#
+        ]],
+    );
+    check(
+        PushError::IngestionRate { rate: 0.001, burst: 10 },
+        429,
+        expect![[
+            r#"the request has been rejected because the tenant exceeded the ingestion rate limit, set to 0.001 items/s with a maximum allowed burst of 10. This limit is applied on the total number of samples, exemplars and metadata received across all distributors (err-mimir-tenant-max-ingestion-rate). To adjust the related per-tenant limits, configure -distributor.ingestion-rate-limit and -distributor.ingestion-burst-size, or contact your service administrator."#
+        ]],
+    );
+    check(
+        PushError::IngestionBurst { burst: 10, items: 20 },
+        429,
+        expect![[
+            r#"the request has been rejected because the tenant exceeded the ingestion burst size limit, set to 10, with 20 items. This limit is applied on the total number of samples, exemplars and metadata received across all distributors (err-mimir-tenant-max-ingestion-rate). To adjust the related per-tenant limits, configure -distributor.ingestion-rate-limit and -distributor.ingestion-burst-size, or contact your service administrator."#
+        ]],
+    );
+}
+
+#[test]
+fn bodies() {
+    check(PushError::Corrupt, 400, expect!["snappy: corrupt input"]);
+    check(PushError::Protobuf(ProtobufError::Short), 400, expect!["unexpected EOF"]);
+    check(
+        PushError::TooLarge { size: 200, limit: 100 },
+        400,
+        expect![
+            "the incoming push request has been rejected because its message size of 200 bytes is larger than the allowed limit of 100 bytes (err-mimir-distributor-max-write-message-size). To adjust the related limit, configure -distributor.max-recv-msg-size, or contact your service administrator."
+        ],
+    );
+    check(
+        PushError::MediaType { got: "text/plain".to_owned() },
+        415,
+        expect!["expected application/x-protobuf as the first (media) part, got text/plain content-type"],
+    );
+    check(
+        PushError::Encoding { got: "gzip".to_owned() },
+        415,
+        expect!["gzip encoding (compression) is not accepted by this server; only snappy is acceptable"],
+    );
+}
+
+#[test]
+fn every_kind_of_write_error_has_a_status() {
+    let status = |kind| PushError::from(WriteError { kind, text: String::new() }).status().as_u16();
+    assert_eq!(status(ErrorKind::Unavailable), 503);
+    assert_eq!(status(ErrorKind::Timeout), 500);
+    assert_eq!(status(ErrorKind::RateLimited), 429);
+    assert_eq!(status(ErrorKind::Cancelled), 499);
+    assert_eq!(status(ErrorKind::Internal), 500);
+    assert_eq!(status(ErrorKind::Unsupported), 501);
+    assert_eq!(status(ErrorKind::LimitExceeded), 400);
+}
+
+#[test]
+fn only_what_may_pass_later_says_when_to_come_again() {
+    let retry = |err: PushError| err.response(1, 0).headers().get(header::RETRY_AFTER).is_some();
+    assert!(retry(PushError::IngestionBurst { burst: 1, items: 2 }));
+    assert!(retry(PushError::Write(WriteError { kind: ErrorKind::Unavailable, text: String::new() })));
+    assert!(!retry(PushError::Corrupt));
+}
+
+#[test]
+fn waits_grow_and_stay_in_their_bounds() {
+    for attempt in 0..40 {
+        for jitter in 0..200 {
+            let seconds = retry_after(attempt, jitter);
+            assert!((6..=96).contains(&seconds), "{seconds}");
+        }
+    }
+    assert_eq!(retry_after(1, 0), 6);
+    assert_eq!(retry_after(3, 12), 24);
+    assert_eq!(retry_after(5, 96), 96);
+}

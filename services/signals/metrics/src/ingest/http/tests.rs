@@ -1,0 +1,224 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::body::to_bytes;
+use axum::http::Method;
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use runtime::{Compute, ManualClock};
+use signal::{WriteError, WriteOutcome};
+use tenancy::Overrides;
+use tenancy::overrides::Limits;
+
+use super::*;
+use crate::ingest::request::tests::{NOW, request as body_of, series};
+use crate::instruments::Instruments;
+
+/// A sink that remembers what it got and answers what it was told to.
+#[derive(Default)]
+struct Memory {
+    got: Mutex<Vec<WriteBatch>>,
+    answer: Mutex<Option<Result<WriteOutcome, WriteError>>>,
+    writers: AtomicUsize,
+}
+
+impl WriteSink for Memory {
+    fn write(&self, batch: WriteBatch) -> BoxFuture<'static, Result<WriteOutcome, WriteError>> {
+        self.got.lock().push(batch);
+        let answer = self.answer.lock().clone().unwrap_or(Ok(WriteOutcome::default()));
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn live_writers(&self) -> usize {
+        self.writers.load(Ordering::SeqCst)
+    }
+}
+
+struct World {
+    sink: Arc<Memory>,
+    clock: Arc<ManualClock>,
+    instruments: Instruments,
+    receiver: Receiver,
+}
+
+fn world(limits: MetricsLimits) -> World {
+    let sink = Arc::new(Memory::default());
+    let clock = Arc::new(ManualClock::at(NOW * 1_000_000));
+    let instruments = Instruments::default();
+    let limits = Overrides::new(Limits { defaults: Arc::new(limits), tenants: Default::default() });
+    let deps = Deps { limits, clock: clock.clone(), compute: Compute::new(1), instruments: instruments.clone() };
+    let receiver = Receiver::new(deps, sink.clone(), 10_000);
+    World { sink, clock, instruments, receiver }
+}
+
+const SERIES: &[(&[u8], &[u8])] = &[(b"__name__", b"m"), (b"job", b"t")];
+
+fn snappy(body: &[u8]) -> Vec<u8> {
+    snap::raw::Encoder::new().compress_vec(body).unwrap()
+}
+
+fn good() -> Vec<u8> {
+    snappy(&body_of(&[series(SERIES, &[(NOW, 1.0)])]))
+}
+
+impl World {
+    async fn push(&self, headers: &[(&str, &str)], body: Vec<u8>) -> (u16, String) {
+        let response = self.respond("a", headers, body).await;
+        let status = response.status().as_u16();
+        let text = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8(text.to_vec()).unwrap())
+    }
+
+    async fn respond(&self, tenant: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Response {
+        let mut request = Request::builder().method(Method::POST).uri("/api/v1/push");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Body::from(body)).unwrap();
+        request.extensions_mut().insert(Tenants::parse(tenant).unwrap());
+        self.receiver.push(request, StatusCode::OK).await
+    }
+}
+
+#[tokio::test]
+async fn a_good_push_goes_to_the_sink_as_it_came() {
+    let world = world(MetricsLimits::default());
+    assert_eq!(
+        world.push(&[("content-type", "application/x-protobuf"), ("content-encoding", "snappy")], good()).await,
+        (200, String::new())
+    );
+    let got = world.sink.got.lock();
+    assert_eq!((got[0].tenant.as_str(), got[0].signal, got[0].format, got[0].items.len()), ("a", NAME, FORMAT, 1));
+    assert_eq!(got[0].bytes, body_of(&[series(SERIES, &[(NOW, 1.0)])]));
+    let user = User { user: "a".to_owned() };
+    assert_eq!(world.instruments.received_samples.get_or_create(&user).get(), 1);
+    assert_eq!(world.instruments.latest_sample.get_or_create(&user).get(), NOW as f64 / 1000.0);
+}
+
+#[tokio::test]
+async fn headers() {
+    let world = world(MetricsLimits::default());
+    let table = [
+        ("application/json", "snappy", 415),
+        ("text/plain", "snappy", 415),
+        ("application/x-protobuf", "gzip", 415),
+        ("application/x-protobuf", "zstd", 415),
+        ("application/x-protobuf;proto=io.prometheus.write.v2.Request", "snappy", 415),
+        ("application/x-protobuf;proto=other.Message", "snappy", 400),
+        ("application/x-protobuf; proto=prometheus.WriteRequest", "snappy", 200),
+        ("Application/X-Protobuf", "Snappy", 200),
+        ("", "", 200),
+    ];
+    for (content_type, encoding, status) in table {
+        let headers: &[(&str, &str)] = &[("content-type", content_type), ("content-encoding", encoding)];
+        assert_eq!(world.push(headers, good()).await.0, status, "{content_type} {encoding}");
+    }
+    assert_eq!(world.push(&[], good()).await.0, 200);
+    let (_, text) = world.push(&[("content-type", "text/plain")], good()).await;
+    assert_eq!(text, "expected application/x-protobuf as the first (media) part, got text/plain content-type\n");
+}
+
+#[tokio::test]
+async fn bodies() {
+    let world = world(MetricsLimits::default());
+    let whole = good();
+    let table: [(Vec<u8>, &str); 6] = [
+        (b"this is not snappy".to_vec(), "snappy: corrupt input\n"),
+        (Vec::new(), "snappy: corrupt input\n"),
+        (b"\x05\x10hello!!!".to_vec(), "snappy: corrupt input\n"),
+        (whole[..whole.len() - 3].to_vec(), "snappy: corrupt input\n"),
+        // It says that it has 9 999 bytes, which three cannot have.
+        (b"\x8f\x4e\x00".to_vec(), "snappy: corrupt input\n"),
+        (snappy(b"\xff\xff"), "unexpected EOF\n"),
+    ];
+    for (body, text) in table {
+        assert_eq!(world.push(&[], body).await, (400, text.to_owned()));
+    }
+    for body in [vec![0; 10_001], b"\x80\x80\x80\xc0\x01\x00a".to_vec()] {
+        let (status, text) = world.push(&[], body).await;
+        assert_eq!(status, 400);
+        assert!(text.contains("(err-mimir-distributor-max-write-message-size)"), "{text}");
+    }
+    assert!(world.sink.got.lock().is_empty());
+}
+
+#[tokio::test]
+async fn several_tenants_cannot_write() {
+    let world = world(MetricsLimits::default());
+    assert_eq!(world.respond("a|b", &[], good()).await.status(), 400);
+}
+
+#[tokio::test]
+async fn a_mixed_batch_stores_its_good_part() {
+    let world = world(MetricsLimits::default());
+    let bad = series(&[(b"job", b"t")], &[(NOW, 1.0)]);
+    let body = snappy(&body_of(&[bad, series(SERIES, &[(NOW, 1.0)])]));
+    let (status, text) = world.push(&[], body).await;
+    assert_eq!((status, text.as_str()), (400, "received series has no metric name (err-mimir-missing-metric-name)\n"));
+    assert_eq!(world.sink.got.lock()[0].items.len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_good_is_not_written() {
+    let world = world(MetricsLimits::default());
+    let (status, _) = world.push(&[], snappy(&body_of(&[series(&[(b"job", b"t")], &[(NOW, 1.0)])]))).await;
+    assert_eq!(status, 400);
+    assert!(world.sink.got.lock().is_empty());
+}
+
+#[tokio::test]
+async fn refusals_of_ingesters_come_first() {
+    let world = world(MetricsLimits::default());
+    let refusal = |item, text: &str| Refusal { item, kind: ErrorKind::BadInput, reason: "x".to_owned(), text: text.to_owned(), rows: 1 };
+    let refused = vec![refusal(1, "second"), refusal(0, "first")];
+    *world.sink.answer.lock() = Some(Ok(WriteOutcome { refused }));
+    assert_eq!(world.push(&[], good()).await, (400, "failed pushing to ingester: user=a: first\n".to_owned()));
+}
+
+#[tokio::test]
+async fn a_failed_write_is_the_servers_fault_and_says_when_to_come_again() {
+    let world = world(MetricsLimits::default());
+    *world.sink.answer.lock() = Some(Err(WriteError { kind: ErrorKind::Unavailable, text: "no quorum".to_owned() }));
+    let response = world.respond("a", &[("retry-attempt", "3")], good()).await;
+    assert_eq!(response.status(), 503);
+    let seconds: u64 = response.headers()[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
+    assert!((12..=36).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test]
+async fn the_rate_of_samples_is_divided_among_distributors() {
+    let limits = MetricsLimits { ingestion_rate: 2.0, ingestion_burst_size: 2, ..MetricsLimits::default() };
+    let world = world(limits);
+    world.sink.writers.store(2, Ordering::SeqCst);
+    assert_eq!(world.push(&[], good()).await.0, 200);
+    assert_eq!(world.push(&[], good()).await.0, 200);
+    let (status, text) = world.push(&[], good()).await;
+    assert_eq!(status, 429);
+    assert!(text.contains("exceeded the ingestion rate limit, set to 2 items/s with a maximum allowed burst of 2."), "{text}");
+    world.clock.advance(500_000_000);
+    assert_eq!(world.push(&[], good()).await.0, 429, "half of 2/s is 1/s");
+    world.clock.advance(500_000_000);
+    assert_eq!(world.push(&[], good()).await.0, 200);
+    let three = snappy(&body_of(&[series(SERIES, &[(NOW, 1.0), (NOW + 1, 1.0), (NOW + 2, 1.0)])]));
+    let (status, text) = world.push(&[], three).await;
+    assert_eq!(status, 429);
+    assert!(text.contains("exceeded the ingestion burst size limit, set to 2, with 3 items."), "{text}");
+}
+
+#[tokio::test]
+async fn the_rate_of_requests() {
+    let world = world(MetricsLimits { request_rate: 1.0, request_burst_size: 1, ..MetricsLimits::default() });
+    assert_eq!(world.push(&[], good()).await.0, 200);
+    let (status, text) = world.push(&[], good()).await;
+    assert_eq!(status, 429);
+    assert!(text.contains("(err-mimir-tenant-max-request-rate)"), "{text}");
+}
+
+#[test]
+fn snappy_never_panics_and_never_exceeds_its_limit() {
+    use proptest::prelude::*;
+    proptest!(|(block in prop::collection::vec(any::<u8>(), 0..100))| {
+        if let Ok(body) = snappy::decompress(&block, 500) {
+            prop_assert!(body.len() <= 500);
+        }
+    });
+}
