@@ -11,8 +11,10 @@ pub mod queue;
 pub mod service;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use runtime::{App, StartError, Tasks};
+use futures::future::BoxFuture;
+use runtime::{App, Role, StopError, Tasks};
 use signal::{Plugins, Routes};
 use tenancy::http::Door;
 
@@ -42,10 +44,11 @@ impl std::fmt::Debug for Deps {
 pub struct QueryFrontend {
     dispatch: Arc<Dispatch>,
     tasks: Tasks,
+    grace: Duration,
 }
 
 /// Starts the role: mounts the signals' query routes and the queue that queriers pull from.
-pub fn start(app: &mut App, config: &QueryFrontendConfig, deps: Deps) -> Result<QueryFrontend, StartError> {
+pub fn start(app: &mut App, config: &QueryFrontendConfig, deps: Deps) -> QueryFrontend {
     let metrics = FrontendMetrics::register(&mut app.registry);
     let tasks = app.tasks.child();
     let dispatch = Arc::new(Dispatch::new(config, metrics, deps.catalog_number, tasks.clone()));
@@ -61,13 +64,15 @@ pub fn start(app: &mut App, config: &QueryFrontendConfig, deps: Deps) -> Result<
 
     let ready = dispatch.clone();
     app.readiness.check("query-frontend", move || if ready.workers() == 0 { Err("no querier is connected".to_owned()) } else { Ok(()) });
-    Ok(QueryFrontend { dispatch, tasks })
+    QueryFrontend { dispatch, tasks, grace: app.server.shutdown_grace.get() }
 }
 
-impl QueryFrontend {
-    /// Stops the role: queued work fails, streams to queriers end.
-    pub async fn stop(self, grace: std::time::Duration) -> Result<(), runtime::StillRunning> {
-        self.dispatch.close();
-        self.tasks.stop(grace).await
+impl Role for QueryFrontend {
+    /// Queued work fails, streams to queriers end.
+    fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), StopError>> {
+        Box::pin(async move {
+            self.dispatch.close();
+            self.tasks.stop(self.grace).await.map_err(StopError::Tasks)
+        })
     }
 }

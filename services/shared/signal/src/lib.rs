@@ -11,6 +11,7 @@ pub mod head;
 pub mod policy;
 pub mod query;
 pub mod receive;
+pub mod rpc;
 
 use std::fmt;
 use std::sync::Arc;

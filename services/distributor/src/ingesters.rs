@@ -1,0 +1,61 @@
+//! How a push reaches an ingester.
+
+use std::fmt;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use proto::quartet as pb;
+use proto::quartet::ingest_client::IngestClient;
+use runtime::grpc::Channels;
+use tenancy::TenantId;
+use tonic::Status;
+
+/// The ingesters behind their addresses. A trait, so that simulations and tests put their own in its place.
+pub trait Ingesters: Send + Sync + fmt::Debug {
+    /// Sends one push to the ingester at `address`.
+    fn push(
+        &self,
+        address: &str,
+        tenant: &TenantId,
+        request: pb::PushRequest,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<pb::PushResponse, Status>>;
+}
+
+/// Ingesters over gRPC.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    channels: Channels,
+}
+
+impl Remote {
+    /// Over the channels of the process.
+    #[must_use]
+    pub fn new(channels: Channels) -> Self {
+        Self { channels }
+    }
+}
+
+impl Ingesters for Remote {
+    fn push(
+        &self,
+        address: &str,
+        tenant: &TenantId,
+        request: pb::PushRequest,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<pb::PushResponse, Status>> {
+        let (channel, size) = (self.channels.get(address), self.channels.max_message());
+        let tenant = tenant.clone();
+        Box::pin(async move {
+            let mut request = signal::rpc::request(&tenant, request)?;
+            request.set_timeout(timeout);
+            let channel = channel.map_err(|err| Status::unavailable(runtime::Chain(&err).to_string()))?;
+            let mut client = IngestClient::new(channel).max_encoding_message_size(size).max_decoding_message_size(size);
+            // The deadline travels with the request; a peer that is stopped does not see it.
+            match tokio::time::timeout(timeout, client.push(request)).await {
+                Ok(answer) => answer.map(tonic::Response::into_inner),
+                Err(_) => Err(Status::deadline_exceeded("the ingester did not answer in time")),
+            }
+        })
+    }
+}
