@@ -1,1 +1,63 @@
-//! Placeholder.
+//! The store-gateway: scans blocks where they lie, through caches of its own.
+//!
+//! Queriers name the blocks that they want; the ring only decides whom they ask first, so that each block is cached by few.
+//! Knows no signal.
+
+pub mod config;
+pub mod metrics;
+pub mod scan;
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use runtime::{App, Role, StopError, Tasks};
+use signal::Plugins;
+
+pub use config::StoreGatewayConfig;
+use metrics::GatewayMetrics;
+use scan::{LeafService, Open};
+
+/// The role of its members in the ring.
+pub const STORE_GATEWAY: &str = "store-gateway";
+
+/// What the role needs of the process.
+pub struct Deps {
+    /// The signals to serve.
+    pub plugins: Plugins,
+    /// Opens blocks.
+    pub open: Open,
+}
+
+impl std::fmt::Debug for Deps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deps").field("plugins", &self.plugins).finish_non_exhaustive()
+    }
+}
+
+/// A running store-gateway.
+#[derive(Debug)]
+pub struct StoreGateway {
+    tasks: Tasks,
+    grace: Duration,
+}
+
+/// Makes the service that scans blocks; the all-in-one mounts it beside the ingester's.
+#[must_use]
+pub fn service(app: &mut App, config: &StoreGatewayConfig, deps: Deps) -> LeafService {
+    let metrics = GatewayMetrics::register(&mut app.registry);
+    LeafService::new(deps.plugins, deps.open, metrics, config.max_scans, config.scan_concurrency)
+}
+
+/// Starts the role.
+pub fn start(app: &mut App, config: &StoreGatewayConfig, deps: Deps) -> StoreGateway {
+    let max_message = app.grpc_max_message();
+    let service = service(app, config, deps);
+    app.grpc.add(service.server(max_message));
+    StoreGateway { tasks: app.tasks.child(), grace: app.server.shutdown_grace.get() }
+}
+
+impl Role for StoreGateway {
+    fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), StopError>> {
+        Box::pin(async move { self.tasks.stop(self.grace).await.map_err(StopError::Tasks) })
+    }
+}

@@ -1,0 +1,180 @@
+//! `quartet.v1.Leaf` over blocks: each block that is named is scanned, whether or not this process has heard of it.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use proto::quartet as pb;
+use proto::quartet::leaf_server::{Leaf, LeafServer};
+use proto::quartet::scan_response::Message;
+use signal::{Plugin, Plugins, ScanError, ScanQuery, ScanStream, TimeRange};
+use storage::block::BlockReader;
+use storage::catalog::Entry;
+use tenancy::TenantId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::{Request, Response, Status};
+
+use crate::metrics::GatewayMetrics;
+
+/// Opens a block by its catalog entry: over the bucket, through the caches of this process.
+pub type Open = Arc<dyn Fn(&Entry) -> BlockReader + Send + Sync>;
+
+/// The service.
+#[derive(Clone)]
+pub struct LeafService {
+    plugins: Plugins,
+    open: Open,
+    metrics: GatewayMetrics,
+    slots: Arc<Semaphore>,
+    concurrency: usize,
+}
+
+type Answers = Pin<Box<dyn Stream<Item = Result<pb::ScanResponse, Status>> + Send>>;
+
+/// One block to scan.
+struct Ask {
+    entry: Entry,
+    alone: bool,
+}
+
+impl LeafService {
+    /// The service; `max_scans` requests run at once, each scans `concurrency` blocks at once.
+    #[must_use]
+    pub fn new(plugins: Plugins, open: Open, metrics: GatewayMetrics, max_scans: usize, concurrency: usize) -> Self {
+        Self { plugins, open, metrics, slots: Arc::new(Semaphore::new(max_scans.max(1))), concurrency: concurrency.max(1) }
+    }
+
+    /// As tonic mounts it.
+    #[must_use]
+    pub fn server(self, max_message: usize) -> LeafServer<Self> {
+        LeafServer::new(self).max_decoding_message_size(max_message).max_encoding_message_size(max_message)
+    }
+
+    async fn answer(&self, tenant: TenantId, request: pb::ScanRequest) -> Result<Answers, Status> {
+        if request.heads {
+            return Err(Status::invalid_argument("a store-gateway has no heads"));
+        }
+        let plugin = self
+            .plugins
+            .get(&request.signal)
+            .ok_or_else(|| Status::unimplemented(format!("signal {:?} is not enabled", request.signal)))?
+            .clone();
+        let asks = asks(&tenant, &plugin, &request.blocks)?;
+        self.metrics.per_request.observe(f64::from(u32::try_from(asks.len()).unwrap_or(u32::MAX)));
+        let slot = self.slots.clone().acquire_owned().await.map_err(|_| Status::unavailable("the process is stopping"))?;
+        let range = TimeRange { start: request.start_ns, end: request.end_ns };
+        let scan = Scan { plugin, open: self.open.clone(), metrics: self.metrics.clone(), tenant, range, payload: request.query };
+        let blocks = stream::iter(asks).map(move |ask| scan.block(ask)).flatten_unordered(self.concurrency);
+        Ok(Held { _slot: slot, blocks: blocks.boxed() }.boxed())
+    }
+}
+
+/// Reads the entries of a request. A leaf serves what it is asked for, but never another tenant's data.
+fn asks(tenant: &TenantId, plugin: &Plugin, blocks: &[pb::BlockAsk]) -> Result<Vec<Ask>, Status> {
+    let read = |block: &pb::BlockAsk| {
+        let entry: Entry =
+            serde_json::from_slice(&block.entry).map_err(|err| Status::invalid_argument(format!("a block's entry: {err}")))?;
+        if entry.tenant != *tenant || entry.signal.as_str() != plugin.name.as_str() {
+            return Err(Status::permission_denied(format!("block {} belongs to another tenant or signal", entry.id)));
+        }
+        Ok(Ask { entry, alone: block.alone })
+    };
+    blocks.iter().map(read).collect()
+}
+
+/// What the scans of one request have in common.
+struct Scan {
+    plugin: Plugin,
+    open: Open,
+    metrics: GatewayMetrics,
+    tenant: TenantId,
+    range: TimeRange,
+    payload: Bytes,
+}
+
+impl Scan {
+    /// The rows of one block, then the word that it is done; a failure ends the whole answer.
+    fn block(&self, ask: Ask) -> ScanBlock {
+        let block = ask.entry.id.to_string();
+        let query = ScanQuery { tenant: self.tenant.clone(), range: self.range, payload: self.payload.clone(), alone: ask.alone };
+        let rows = self.plugin.blocks.scan((self.open)(&ask.entry), &query);
+        self.metrics.blocks.inc();
+        ScanBlock { block, rows: Some(rows), metrics: self.metrics.clone() }
+    }
+}
+
+/// The answer about one block.
+struct ScanBlock {
+    block: String,
+    /// None: the last message went out.
+    rows: Option<ScanStream>,
+    metrics: GatewayMetrics,
+}
+
+impl Stream for ScanBlock {
+    type Item = Result<pb::ScanResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Option<Self::Item>> {
+        let Some(rows) = &mut self.rows else { return std::task::Poll::Ready(None) };
+        let item = std::task::ready!(rows.poll_next_unpin(context));
+        std::task::Poll::Ready(Some(match item {
+            Some(Ok(payload)) => {
+                self.metrics.bytes.inc_by(payload.len() as u64);
+                Ok(message(Message::Rows(pb::Rows { block: self.block.clone(), payload })))
+            }
+            Some(Err(ScanError::Gone { .. })) => {
+                self.metrics.gone.inc();
+                self.done(true)
+            }
+            Some(Err(err)) => {
+                self.metrics.failed.inc();
+                self.rows = None;
+                Err(runtime::grpc::status(&err))
+            }
+            None => self.done(false),
+        }))
+    }
+}
+
+impl ScanBlock {
+    fn done(&mut self, gone: bool) -> Result<pb::ScanResponse, Status> {
+        self.rows = None;
+        Ok(message(Message::Done(pb::BlockDone { block: self.block.clone(), gone })))
+    }
+}
+
+/// A request's slot is free again when its answer is read or dropped.
+struct Held {
+    _slot: OwnedSemaphorePermit,
+    blocks: Answers,
+}
+
+impl Stream for Held {
+    type Item = Result<pb::ScanResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Option<Self::Item>> {
+        self.blocks.poll_next_unpin(context)
+    }
+}
+
+fn message(message: Message) -> pb::ScanResponse {
+    pb::ScanResponse { message: Some(message) }
+}
+
+#[tonic::async_trait]
+impl Leaf for LeafService {
+    type ScanStream = Answers;
+
+    async fn scan(&self, request: Request<pb::ScanRequest>) -> Result<Response<Answers>, Status> {
+        let tenant = signal::rpc::tenant(request.metadata())?;
+        self.answer(tenant, request.into_inner()).await.map(Response::new)
+    }
+}
+
+impl fmt::Debug for LeafService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeafService").field("plugins", &self.plugins).finish_non_exhaustive()
+    }
+}
