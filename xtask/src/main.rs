@@ -1,18 +1,140 @@
 //! Developer commands of the workspace: `cargo xtask help` lists them.
+
+mod cluster;
+mod conformance;
+mod gate;
+mod graph;
+mod promqltest;
 mod protobuf;
+mod tools;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use cluster::{Cluster, Plan};
+
+/// Developer commands of Quartet.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", disable_help_subcommand = false)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what the tests need, then run everything that a change must pass.
+    Test,
+    /// Write proto/src/gen from the .proto files.
+    Proto,
+    /// A cluster of separate processes on loopback, with a real S3, memcached and Prometheus.
+    Cluster {
+        #[command(subcommand)]
+        command: ClusterCommand,
+    },
+    /// Replay recorded answers of the original systems against Quartet.
+    Conformance {
+        /// `metrics`.
+        signal: String,
+        /// A file of cases instead of the shared one; may be repeated.
+        #[arg(long)]
+        cases: Vec<PathBuf>,
+        /// Ask a process cluster after flush and compaction too.
+        #[arg(long)]
+        cluster: bool,
+        /// Only cases whose feature begins with this.
+        #[arg(long)]
+        feature: Vec<String>,
+        /// Print each difference.
+        #[arg(long, short)]
+        verbose: bool,
+    },
+    /// Run Prometheus's own test scripts against the query engine.
+    Promqltest {
+        /// Directory of the scripts.
+        directory: Option<PathBuf>,
+        /// Print each failure.
+        #[arg(long, short)]
+        verbose: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ClusterCommand {
+    /// Build, start everything on an empty directory, wait until it is ready.
+    Up {
+        /// YAML that is laid over the configuration of every process.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Without a Prometheus that scrapes and writes.
+        #[arg(long)]
+        without_prometheus: bool,
+    },
+    /// End every process.
+    Down,
+    /// Role, zone, pid, addresses and data directory of each process.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send a signal to a process.
+    Kill {
+        /// Its name in `status`.
+        name: String,
+        /// KILL, TERM, STOP, CONT …
+        #[arg(long, default_value = "KILL")]
+        signal: String,
+    },
+    /// Start a process again that has gone.
+    Start {
+        /// Its name in `status`.
+        name: String,
+    },
+}
+
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("proto") => match protobuf::generate() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(err) => {
-                eprintln!("{err}");
-                ExitCode::FAILURE
-            }
-        },
-        _ => {
-            eprintln!("usage: cargo xtask proto");
+    let done: Result<(), Box<dyn std::error::Error>> = match Cli::parse().command {
+        Command::Test => gate::run().map_err(Into::into),
+        Command::Proto => protobuf::generate().map_err(Into::into),
+        Command::Cluster { command } => run_cluster(command).map_err(Into::into),
+        Command::Conformance { signal, cases, cluster, feature, verbose } => {
+            conformance::run(&conformance::Ask { signal, cases, cluster, features: feature, verbose }).map_err(Into::into)
+        }
+        Command::Promqltest { directory, verbose } => promqltest::run(directory, verbose).map_err(Into::into),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            eprintln!("error: {}", chain(err.as_ref()));
             ExitCode::FAILURE
         }
     }
+}
+
+fn run_cluster(command: ClusterCommand) -> Result<(), cluster::ClusterError> {
+    let plan = Plan::default();
+    match command {
+        ClusterCommand::Up { config, without_prometheus } => {
+            let plan = Plan { extra: config, with_prometheus: !without_prometheus, ..plan };
+            println!("{}", Cluster::up(&plan)?.status(false));
+        }
+        ClusterCommand::Down => Cluster::open(&plan.directory)?.down(),
+        ClusterCommand::Status { json } => println!("{}", Cluster::open(&plan.directory)?.status(json)),
+        ClusterCommand::Kill { name, signal } => Cluster::open(&plan.directory)?.kill(&name, signal.trim_start_matches("SIG"))?,
+        ClusterCommand::Start { name } => Cluster::open(&plan.directory)?.start(&name)?,
+    }
+    Ok(())
+}
+
+fn chain(err: &dyn std::error::Error) -> String {
+    let mut text = err.to_string();
+    let mut source = err.source();
+    while let Some(err) = source {
+        text = format!("{text}: {err}");
+        source = err.source();
+    }
+    text
 }

@@ -1,0 +1,190 @@
+//! Replays answers recorded from the original systems against Quartet.
+//!
+//! Three runs, each on a store of its own: push and all cases; push, flush, then the cases that do not push; and, if asked,
+//! the second on a process cluster after compaction, behind a router.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::cluster::process::Process;
+use crate::cluster::{self, ClusterError};
+use crate::tools;
+
+/// What is to be replayed.
+#[derive(Debug, Default)]
+pub(crate) struct Ask {
+    /// `metrics`, `logs` …
+    pub(crate) signal: String,
+    /// Files of cases instead of the shared one.
+    pub(crate) cases: Vec<PathBuf>,
+    /// The third run too.
+    pub(crate) cluster: bool,
+    /// Only cases whose feature begins with one of these.
+    pub(crate) features: Vec<String>,
+    /// Each difference is printed.
+    pub(crate) verbose: bool,
+}
+
+/// Why the cases did not run, or did not pass.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConformanceError {
+    #[error("{} does not exist", .0.display())]
+    Missing(PathBuf),
+    #[error("{what}")]
+    Io { what: String, source: io::Error },
+    #[error("{}: {text}", path.display())]
+    Cases { path: PathBuf, text: String },
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error("{0}")]
+    Failed(String),
+}
+
+fn io(what: &str) -> impl FnOnce(io::Error) -> ConformanceError {
+    let what = what.to_owned();
+    move |source| ConformanceError::Io { what, source }
+}
+
+/// Where the cases of a signal stand.
+pub(crate) fn folder(signal: &str) -> PathBuf {
+    tools::root().join("../shared/conformance").join(signal)
+}
+
+/// Runs the cases; prints the last line of each run, and fails when a case failed or was skipped.
+pub(crate) fn run(ask: &Ask) -> Result<(), ConformanceError> {
+    let folder = folder(&ask.signal);
+    if !folder.is_dir() {
+        return Err(ConformanceError::Missing(folder));
+    }
+    let programs = cluster::build()?;
+    let directory = tools::target().join("conformance").join(&ask.signal);
+    match fs::remove_dir_all(&directory) {
+        Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(io("clear the directory of the runs")(err)),
+        _ => fs::create_dir_all(&directory).map_err(io("make the directory of the runs"))?,
+    }
+    let reading = without_pushes(ask, &folder, &directory)?;
+    let replay = Replay { ask, folder: &folder };
+
+    let mut figures = Vec::new();
+    figures.push(("from memory", in_one_process(&replay, &programs, &directory.join("memory"), None)?));
+    figures.push(("from blocks", in_one_process(&replay, &programs, &directory.join("blocks"), Some(&reading))?));
+    if ask.cluster {
+        return Err(ConformanceError::Failed("the run on a process cluster is not built yet".to_owned()));
+    }
+    let text: Vec<String> = figures.iter().map(|(run, outcome)| format!("{run}: {}", outcome.line)).collect();
+    println!("{}", text.join("\n"));
+    if figures.iter().all(|(_, outcome)| outcome.passed) { Ok(()) } else { Err(ConformanceError::Failed(text.join("; "))) }
+}
+
+/// One run on a fresh all-in-one. With `reading`, the data set is pushed and flushed first, and these cases are asked then.
+fn in_one_process(replay: &Replay<'_>, programs: &Path, directory: &Path, reading: Option<&Path>) -> Result<Outcome, ConformanceError> {
+    let mut server = all_in_one(replay, programs, directory);
+    server.start()?;
+    let outcome = server.wait_ready(Duration::from_secs(60)).map_err(ConformanceError::from).and_then(|()| match reading {
+        None => replay.run(&server.http, &[], &replay.cases()),
+        Some(cases) => {
+            replay.run(&server.http, &["--feature", "no such feature"], &replay.cases())?;
+            flush(&server.http)?;
+            replay.run(&server.http, &["--skip-push"], &[cases.to_path_buf()])
+        }
+    });
+    server.signal("TERM")?;
+    server.wait_gone(Duration::from_secs(60))?;
+    outcome
+}
+
+fn all_in_one(replay: &Replay<'_>, programs: &Path, directory: &Path) -> Process {
+    let (http, grpc) = (18_180, 18_195);
+    let overrides = replay.folder.join("overrides.yaml");
+    Process {
+        name: "quartet".to_owned(),
+        role: "all-in-one".to_owned(),
+        zone: String::new(),
+        pid: 0,
+        http: format!("127.0.0.1:{http}"),
+        grpc: format!("127.0.0.1:{grpc}"),
+        data: directory.to_path_buf(),
+        log: directory.with_extension("log"),
+        ready: Some("/ready".to_owned()),
+        program: programs.join("quartet"),
+        args: vec![
+            format!("--config={}", tools::root().join("deploy/conformance.yaml").display()),
+            format!("--server.http_port={http}"),
+            format!("--server.grpc_port={grpc}"),
+            format!("--overrides.{}={}", replay.ask.signal, overrides.display()),
+        ],
+        env: Vec::new(),
+    }
+}
+
+/// Cuts every head and waits until the blocks are served.
+fn flush(address: &str) -> Result<(), ConformanceError> {
+    match cluster::process::get(address, "/ingester/flush?wait=true") {
+        Ok((200 | 204, _)) => Ok(()),
+        Ok((status, body)) => Err(ConformanceError::Failed(format!("the flush answered {status}: {body}"))),
+        Err(err) => Err(ConformanceError::Failed(format!("the flush failed: {err}"))),
+    }
+}
+
+/// Writes the cases that do not push into a file of their own.
+fn without_pushes(ask: &Ask, folder: &Path, directory: &Path) -> Result<PathBuf, ConformanceError> {
+    let files = if ask.cases.is_empty() { vec![folder.join("cases.jsonl")] } else { ask.cases.clone() };
+    let mut kept = String::new();
+    for path in files {
+        let text = fs::read_to_string(&path).map_err(io("read the cases"))?;
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let case: serde_json::Value =
+                serde_json::from_str(line).map_err(|err| ConformanceError::Cases { path: path.clone(), text: err.to_string() })?;
+            if !case["feature"].as_str().unwrap_or_default().starts_with("push") {
+                kept.push_str(line);
+                kept.push('\n');
+            }
+        }
+    }
+    let path = directory.join("reading.jsonl");
+    fs::write(&path, kept).map_err(io("write the cases"))?;
+    Ok(path)
+}
+
+struct Replay<'a> {
+    ask: &'a Ask,
+    folder: &'a Path,
+}
+
+/// What one run of the script said.
+struct Outcome {
+    line: String,
+    passed: bool,
+}
+
+impl Replay<'_> {
+    fn cases(&self) -> Vec<PathBuf> {
+        self.ask.cases.clone()
+    }
+
+    fn run(&self, address: &str, more: &[&str], cases: &[PathBuf]) -> Result<Outcome, ConformanceError> {
+        let mut command = Command::new("python3");
+        command.arg(self.folder.join("replay.py")).arg("--base-url").arg(format!("http://{address}")).args(more);
+        for path in cases {
+            command.arg("--cases").arg(path);
+        }
+        for feature in &self.ask.features {
+            command.arg("--feature").arg(feature);
+        }
+        if self.ask.verbose {
+            command.arg("--verbose");
+        }
+        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(io("run the replay script"))?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        if self.ask.verbose {
+            print!("{said}");
+        }
+        let line = said.lines().last().unwrap_or("no answer").to_owned();
+        // A case that was skipped was not shown to pass.
+        let passed = output.status.success() && !line.contains("skipped");
+        Ok(Outcome { line, passed })
+    }
+}

@@ -1,0 +1,36 @@
+//! Prometheus's own test scripts against the query engine.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::tools;
+
+/// Why the scripts did not run, or did not pass.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PromqltestError {
+    #[error("{} does not exist: name a directory of .test files", .0.display())]
+    Missing(PathBuf),
+    #[error("cargo could not be run")]
+    Cargo(#[from] std::io::Error),
+    #[error("some evaluations failed")]
+    Failed,
+}
+
+/// Where the scripts stand when nothing is said.
+pub(crate) fn default_directory() -> PathBuf {
+    tools::root().join("../shared/conformance/promqltest")
+}
+
+/// Runs every script of a directory and prints the figures.
+pub(crate) fn run(directory: Option<PathBuf>, verbose: bool) -> Result<(), PromqltestError> {
+    let directory = directory.unwrap_or_else(default_directory);
+    if !directory.is_dir() {
+        return Err(PromqltestError::Missing(directory));
+    }
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--package", "quartet-metrics", "--example", "promqltest", "--"]).arg(directory);
+    if verbose {
+        command.arg("--verbose");
+    }
+    if command.current_dir(tools::root()).status()?.success() { Ok(()) } else { Err(PromqltestError::Failed) }
+}

