@@ -12,6 +12,10 @@ use crate::config::{Command, ConfigError, Setting, Tree, command};
 use crate::error::Chain;
 use crate::telemetry::{self, Telemetry};
 
+/// The stack of each thread. What recurses over a query, as deep as its language allows, takes up to 4 MiB where nothing is
+/// optimized; pages that nothing touches are never there.
+const STACK_BYTES: usize = 8 << 20;
+
 /// The code for a bad configuration: `EX_CONFIG` of sysexits.h.
 pub const BAD_CONFIG: u8 = 78;
 
@@ -75,6 +79,7 @@ where
         Err(err) => return bad_config(role, &err),
     };
     let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.thread_stack_size(STACK_BYTES);
     if config.server().worker_threads > 0 {
         builder.worker_threads(config.server().worker_threads);
     }

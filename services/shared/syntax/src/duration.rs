@@ -16,6 +16,14 @@ pub enum DurationError {
         /// What was written.
         text: String,
     },
+    /// A unit that is none.
+    #[error("unknown unit {} in duration {}", Quoted(unit), Quoted(text))]
+    Unit {
+        /// What stands in the unit's place.
+        unit: String,
+        /// What was written.
+        text: String,
+    },
     /// Longer than 2^63 nanoseconds, some 292 years.
     #[error("duration out of range")]
     Range,
@@ -56,19 +64,24 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     }
     let invalid = || DurationError::Syntax { text: text.to_owned() };
     let mut cursor = Cursor::new(text);
-    let mut units = UNITS.iter();
+    let mut smaller = 0;
     let mut total: u64 = 0;
     while cursor.peek().is_some() {
         let start = cursor.at();
-        if !cursor.eat_while(|c| c.is_ascii_digit()) {
+        cursor.eat_while(|c| c.is_ascii_digit());
+        let count: u64 = cursor.since(start).of(text).parse().map_err(|_| invalid())?;
+        let start = cursor.at();
+        if !cursor.eat_while(|c| !c.is_ascii_digit()) {
             return Err(invalid());
         }
-        let count = cursor.since(start).of(text);
-        let start = cursor.at();
-        cursor.eat_while(|c| c.is_ascii_lowercase());
         let unit = cursor.since(start).of(text);
-        let (_, ms) = units.find(|(name, _)| *name == unit).ok_or_else(invalid)?;
-        let part = count.parse::<u64>().ok().and_then(|count| count.checked_mul(*ms)).ok_or(DurationError::Range)?;
+        let unknown = || DurationError::Unit { unit: unit.to_owned(), text: text.to_owned() };
+        let at = UNITS.iter().position(|(name, _)| *name == unit).ok_or_else(unknown)?;
+        if at < smaller {
+            return Err(invalid());
+        }
+        smaller = at + 1;
+        let part = count.checked_mul(UNITS[at].1).ok_or(DurationError::Range)?;
         total = total.checked_add(part).filter(|total| *total <= MAX_MS).ok_or(DurationError::Range)?;
     }
     Ok(Duration::from_millis(total))

@@ -94,8 +94,12 @@ macro_rules! functions {
     ($($id:ident $name:literal ($($arg:ident),*) $(+ $variadic:expr)? => $returns:ident $(, $experimental:ident)?;)*) => {
         /// Which function: what the engine branches on.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[allow(missing_docs)] // Each is called as its variant says.
-        pub enum FunctionId { $($id,)* }
+        pub enum FunctionId {
+            $(
+                #[doc = concat!("`", $name, "`")]
+                $id,
+            )*
+        }
 
         static FUNCTIONS: &[Function] = &[$(Function {
             id: FunctionId::$id,

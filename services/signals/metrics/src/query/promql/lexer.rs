@@ -52,12 +52,21 @@ impl<'a> Lexer<'a> {
             'a'..='z' | 'A'..='Z' | '_' if self.bracket.is_some() => self.word_in_brackets(start, first),
             ':' if self.bracket.is_some() => self.colon(start),
             'a'..='z' | 'A'..='Z' | '_' | ':' => Ok(self.word(start)),
+            _ if self.begins_duration() && !"()+-*/%^,]".contains(first) => {
+                self.cursor.bump();
+                Err(self.error(CharacterError::InDuration(first), start))
+            }
             quote if is_quote(quote) => self.string(start),
             _ => {
                 self.cursor.bump();
                 self.symbol(start, first)
             }
         }
+    }
+
+    /// Whether a bracket is open within which there has been no number or duration yet.
+    const fn begins_duration(&self) -> bool {
+        matches!(self.bracket, Some(Bracket { duration: false, .. }))
     }
 
     fn symbol(&mut self, start: usize, first: char) -> Lexed {
@@ -113,20 +122,14 @@ impl<'a> Lexer<'a> {
             '>' if self.cursor.eat('=') => BinaryOp::Gte,
             '>' if self.cursor.eat('/') => BinaryOp::TrimLower,
             '>' => BinaryOp::Gtr,
-            other => {
-                let error = match self.bracket {
-                    Some(Bracket { duration: false, .. }) => CharacterError::InDuration(other),
-                    _ => CharacterError::Unexpected(other),
-                };
-                return Err(self.error(error, start));
-            }
+            other => return Err(self.error(CharacterError::Unexpected(other), start)),
         };
         Ok(TokenKind::Operator(op))
     }
 
     fn end(&self, at: usize) -> Lexed {
         let error = match self.bracket {
-            Some(Bracket { duration: false, .. }) => CharacterError::UnfinishedDuration,
+            _ if self.begins_duration() => CharacterError::UnfinishedDuration,
             _ if self.parens > 0 => CharacterError::UnclosedParen,
             Some(_) => CharacterError::UnclosedBracket,
             None => return Ok(self.token(TokenKind::End, at)),
@@ -201,7 +204,7 @@ impl<'a> Lexer<'a> {
     fn word_in_brackets(&mut self, start: usize, first: char) -> Lexed {
         self.cursor.eat_while(|c| c.is_ascii_alphabetic() || c == '_');
         let word = self.cursor.since(start).of(self.cursor.text()).to_ascii_lowercase();
-        let in_duration = matches!(self.bracket, Some(Bracket { duration: false, .. }));
+        let in_duration = self.begins_duration();
         if let Some(bracket) = &mut self.bracket {
             bracket.begun = true;
         }

@@ -104,21 +104,34 @@ impl BinaryOp {
 
 /// An operator that makes fewer samples of many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // Each is what its name says; docs/compatibility.md and the engine say how.
 pub enum AggregateOp {
+    /// `avg`: the mean.
     Avg,
+    /// `bottomk`: the samples with the smallest values.
     Bottomk,
+    /// `count`: how many samples there are.
     Count,
+    /// `count_values`: how many samples of each value there are.
     CountValues,
+    /// `group`: 1 for each group.
     Group,
+    /// `limit_ratio`: a share of the samples, picked by their labels.
     LimitRatio,
+    /// `limitk`: so many samples, whichever.
     Limitk,
+    /// `max`: the greatest value.
     Max,
+    /// `min`: the smallest value.
     Min,
+    /// `quantile`: the value below which a share of the values lies.
     Quantile,
+    /// `stddev`: the standard deviation of the population.
     Stddev,
+    /// `stdvar`: the variance of the population.
     Stdvar,
+    /// `sum`: the sum.
     Sum,
+    /// `topk`: the samples with the greatest values.
     Topk,
 }
 
