@@ -223,7 +223,8 @@ impl Batch {
         bits::ones(self.present(row)).map(|step| Sample { t: steps.at(step), v: values[step] }).collect()
     }
 
-    /// Makes one row of those with equal labels.
+    /// Makes one row of those with equal labels. Those whose name is to go are others than those that keep it: they differ in the
+    /// end.
     ///
     /// * Errors: [`EvalError::SameLabelset`] where two of them have a value at the same step.
     pub(crate) fn merge_same_labels(self) -> Result<Self, EvalError> {
@@ -254,14 +255,14 @@ impl Batch {
 
     /// For each row the first one with its labels; nothing when all labels differ.
     fn same_label_targets(&self) -> Option<Vec<usize>> {
-        let mut first: FxHashMap<&Labels, usize> = FxHashMap::default();
+        let mut first: FxHashMap<(&Labels, bool), usize> = FxHashMap::default();
         let mut differ = true;
         let targets = self
             .keys
             .iter()
             .enumerate()
             .map(|(row, key)| {
-                let target = *first.entry(&key.labels).or_insert(row);
+                let target = *first.entry((&key.labels, key.drop_name)).or_insert(row);
                 differ &= target == row;
                 target
             })

@@ -1,7 +1,7 @@
 //! Answers.
 
 use super::annotations::Annotations;
-use super::batch::Batch;
+use super::batch::{Batch, SeriesKey};
 use super::eval::{Evaluator, Value};
 use super::grouping;
 use super::kernels::Bordered;
@@ -121,7 +121,7 @@ impl Plan {
 /// Drops the names that are to go. Series that this makes equal are one if their values complement each other.
 fn named(mut batch: Batch) -> Result<Batch, EvalError> {
     for key in batch.keys_mut().iter_mut().filter(|key| key.drop_name) {
-        key.labels = grouping::without_name(&key.labels);
+        *key = SeriesKey { labels: grouping::without_name(&key.labels), drop_name: false };
     }
     batch.merge_same_labels()
 }

@@ -4,6 +4,7 @@ use crate::model::{Labels, Sample};
 use crate::promqltest::run_text;
 use crate::query::promql::parse;
 
+mod agreement;
 mod binary;
 mod functions;
 mod selectors;
