@@ -1,7 +1,7 @@
 //! The real membership: objects in the bucket, gossip among the members, streams to the processes without state.
 
 mod follower;
-mod knowledge;
+pub(crate) mod knowledge;
 mod member;
 mod watch;
 

@@ -4,7 +4,7 @@
 //! are a [`View`], from which everything else is computed: tokens ([`tokens`]), a tenant's shard ([`Shard`]), the replicas
 //! of a key ([`ReplicaSet`]), what a read must have heard ([`ReadSets`]), who owns a block ([`Ring::owners`]).
 //! Roles see a [`Membership`]: the real [`Cluster`], a list that stands still ([`Fixed`]), or a model for simulations
-//! (`sim`). Knows no signal and no role: both are names.
+//! ([`sim`]). Knows no signal and no role: both are names.
 
 pub mod cluster;
 pub mod config;
@@ -20,6 +20,7 @@ pub mod reads;
 pub mod replicas;
 mod rings;
 pub mod shard;
+pub mod sim;
 pub mod store;
 pub mod tokens;
 pub mod view;

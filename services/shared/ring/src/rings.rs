@@ -143,6 +143,18 @@ impl Ring {
         owners
     }
 
+    /// The living, active member that has been there longest; of several the first by name. Where no other office elects a
+    /// leader, it leads.
+    #[must_use]
+    pub fn eldest(&self) -> Option<&Seen> {
+        self.members.iter().filter(|seen| seen.writable()).min_by_key(|seen| (seen.member.since_ms, &seen.member.name))
+    }
+
+    /// Members that have been missing for `ms` or longer.
+    pub fn missing_for(&self, ms: i64, now_ms: i64) -> impl Iterator<Item = &Seen> {
+        self.members.iter().filter(move |seen| seen.missing_since_ms.is_some_and(|since| now_ms.saturating_sub(since) >= ms))
+    }
+
     /// The share of all keys that have a replica at the member, between 0 and 1, when all members are there.
     #[must_use]
     pub fn owned_share(&self, id: MemberId) -> f64 {
@@ -189,3 +201,6 @@ impl Ring {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,9 +153,23 @@ impl MemberStore for BucketStore {
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore(Arc<Mutex<BTreeMap<String, Member>>>);
 
+impl MemoryStore {
+    pub(crate) fn members(&self) -> BTreeMap<String, Member> {
+        self.0.lock().clone()
+    }
+
+    pub(crate) fn set(&self, member: &Member) {
+        self.0.lock().insert(member.name.clone(), member.clone());
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        self.0.lock().remove(name);
+    }
+}
+
 impl MemberStore for MemoryStore {
     fn list(&self) -> Later<'_, Vec<Member>> {
-        let members = self.0.lock().values().cloned().collect();
+        let members = self.members().into_values().collect();
         Box::pin(async move { Ok(members) })
     }
 
@@ -165,12 +179,12 @@ impl MemberStore for MemoryStore {
     }
 
     fn put<'a>(&'a self, member: &'a Member) -> Later<'a, ()> {
-        self.0.lock().insert(member.name.clone(), member.clone());
+        self.set(member);
         Box::pin(async { Ok(()) })
     }
 
     fn delete<'a>(&'a self, name: &'a str) -> Later<'a, ()> {
-        self.0.lock().remove(name);
+        self.remove(name);
         Box::pin(async { Ok(()) })
     }
 }

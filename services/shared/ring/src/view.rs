@@ -12,6 +12,9 @@ use crate::member::{Member, Process};
 use crate::rings::{Ring, Seen};
 use crate::tokens::{Place, Tokens};
 
+/// Members whose tokens are remembered although they are gone.
+const KEPT_TOKENS: usize = 64;
+
 /// What all processes of a cluster must agree upon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RingSettings {
@@ -139,7 +142,9 @@ impl ViewBuilder {
     #[must_use]
     pub fn build(&mut self, facts: Facts) -> View {
         let facts = facts.sorted();
-        self.by_name.retain(|(name, _), _| facts.members.binary_search_by(|seen| seen.member.name.cmp(name)).is_ok());
+        if self.by_name.len() > 2 * facts.members.len() + KEPT_TOKENS {
+            self.by_name.retain(|(name, _), _| facts.members.binary_search_by(|seen| seen.member.name.cmp(name)).is_ok());
+        }
         let mut by_role: BTreeMap<String, Vec<Seen>> = BTreeMap::new();
         for seen in &facts.members {
             by_role.entry(seen.member.role.clone()).or_default().push(seen.clone());

@@ -46,6 +46,11 @@ impl Knowledge {
         self.bucket.insert(member.name.clone(), member);
     }
 
+    /// A member as it was last read, or as this process last wrote itself.
+    pub(crate) fn member(&self, name: &str) -> Option<&Member> {
+        self.bucket.get(name)
+    }
+
     /// True when somebody is alive whose object has not been read.
     pub(crate) fn meets_strangers(&self) -> bool {
         self.heard.members.iter().any(|(name, life)| life.alive && !self.bucket.contains_key(name))
