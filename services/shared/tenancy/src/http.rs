@@ -50,7 +50,6 @@ impl Door {
     }
 
     /// The routes behind this door.
-    #[must_use]
     pub fn guard(&self, routes: Router) -> Router {
         let door = self.clone();
         routes.route_layer(middleware::from_fn(move |request: Request, next: Next| {
@@ -62,6 +61,7 @@ impl Door {
     async fn pass(&self, mut request: Request, next: Next) -> Response {
         match self.tenants(request.headers().get(TENANT_HEADER).map(http::HeaderValue::as_bytes)) {
             Ok(tenants) => {
+                tracing::Span::current().record("tenant", tracing::field::display(&tenants));
                 request.extensions_mut().insert(tenants);
                 next.run(request).await
             }
@@ -78,3 +78,6 @@ fn refuse(err: &TenantIdError) -> Response {
     };
     (status, format!("{err}\n")).into_response()
 }
+
+#[cfg(test)]
+mod tests;

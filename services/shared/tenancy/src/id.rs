@@ -119,6 +119,16 @@ impl Tenants {
     }
 }
 
+impl fmt::Display for Tenants {
+    /// `a|b`, as the header has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, tenant) in self.0.iter().enumerate() {
+            write!(f, "{}{tenant}", if n == 0 { "" } else { "|" })?;
+        }
+        Ok(())
+    }
+}
+
 impl From<TenantId> for Tenants {
     fn from(tenant: TenantId) -> Self {
         Self(vec![tenant])

@@ -1,8 +1,12 @@
-//! Tenants: their names, limits and budgets. Knows no signal and no role.
+//! Tenants: their names, limits, rates and budgets of memory. Knows no signal and no role.
 
+pub mod budget;
 pub mod http;
 pub mod id;
 pub mod overrides;
+pub mod rate;
 
+pub use budget::{Budget, BudgetExceeded, Budgets, Reservation, Scope};
 pub use id::{TenantId, TenantIdError, Tenants};
-pub use overrides::Overrides;
+pub use overrides::{Overrides, OverridesConfig, OverridesError};
+pub use rate::{Rate, RateLimiter};

@@ -1,5 +1,8 @@
 //! Limits per tenant: defaults, and what an overrides file says of single tenants. Re-read without a restart.
 
+pub mod file;
+mod watch;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +10,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::TenantId;
+pub use file::OverridesError;
+pub use watch::{OverridesConfig, Source, start};
 
 /// The limits of all tenants for one signal. Clones share them, and see what a reload brings.
 pub struct Overrides<T> {
@@ -65,3 +70,6 @@ impl<T> fmt::Debug for Overrides<T> {
         f.debug_struct("Overrides").field("tenants", &self.current.load().tenants.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
