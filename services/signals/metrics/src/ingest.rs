@@ -21,9 +21,11 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::routing::post;
-use signal::{Receivers, Routes, WriteSink};
+use signal::{Receivers, Routes, WriteBatch, WriteSink};
+use tenancy::TenantId;
 
-use crate::Deps;
+use crate::limits::MetricsLimits;
+use crate::{Deps, NAME};
 pub use error::PushError;
 pub(crate) use fault::limit_text;
 use http::Receiver;
@@ -55,6 +57,16 @@ impl MetricsReceivers {
         self.max_body = bytes.min(256 << 20);
         self
     }
+}
+
+/// What a push becomes, without a server around it: for benchmarks and tools. The text is that of the first part that was refused.
+///
+/// * `block`: a snappy block of at most [`MAX_BODY`] bytes with a `prometheus.WriteRequest` in it.
+/// * `now`: the time, ms since the Unix epoch.
+pub fn read(block: &[u8], tenant: &TenantId, limits: &MetricsLimits, now: i64) -> Result<(WriteBatch, Option<String>), PushError> {
+    let checked = request::check(snappy::decompress(block, MAX_BODY)?, request::Rules { tenant, limits, now })?;
+    let batch = WriteBatch { tenant: tenant.clone(), signal: NAME, format: FORMAT, items: checked.items, bytes: checked.bytes };
+    Ok((batch, checked.fault))
 }
 
 impl Receivers for MetricsReceivers {

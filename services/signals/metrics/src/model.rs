@@ -140,6 +140,22 @@ impl Labels {
         (0..self.len()).map(|index| self.pair(index))
     }
 
+    /// True when these are the labels, as they stand in a request: sorted by name.
+    #[must_use]
+    pub fn are(&self, pairs: &[(&[u8], &[u8])]) -> bool {
+        let text = self.0.text.as_bytes();
+        let mut start = 0;
+        let mut ends = self.0.ends.iter();
+        let mut next_is = |part: &[u8]| {
+            let Some(end) = ends.next() else { return false };
+            let end = *end as usize;
+            let same = &text[start..end] == part;
+            start = end;
+            same
+        };
+        pairs.len() == self.len() && pairs.iter().all(|(name, value)| next_is(name) && next_is(value))
+    }
+
     /// The value of a label.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -16,7 +16,7 @@ use super::state::State;
 use crate::ingest::FORMAT;
 use crate::ingest::series::RawSeries;
 use crate::limits::MetricsLimits;
-use crate::model::{Labels, METRIC_NAME, Sample, SeriesHash};
+use crate::model::{Labels, Sample, SeriesHash};
 
 /// About how many bytes of a record one sample takes.
 const SAMPLE_BYTES: usize = 10;
@@ -105,7 +105,7 @@ pub(super) fn prepare(shared: &Arc<Shared>, push: &Push, segment: SegmentId) -> 
 #[derive(Debug, Default)]
 struct Items<'a> {
     items: Vec<Decoded>,
-    labels: Vec<(&'a str, &'a str)>,
+    labels: Vec<(&'a [u8], &'a [u8])>,
     samples: Vec<Sample>,
 }
 
@@ -151,11 +151,18 @@ impl<'a> Items<'a> {
             }
             before = Some(label.name);
             hash.add(label.name, label.value);
-            self.labels.push((std::str::from_utf8(label.name).ok()?, std::str::from_utf8(label.value).ok()?));
+            self.labels.push((label.name, label.value));
         }
         self.samples.extend_from_slice(&series.samples);
         Some(hash.finish())
     }
+}
+
+/// Labels of a request as the head keeps them; `None` if they are not UTF-8.
+fn to_labels(pairs: &[(&[u8], &[u8])]) -> Option<Labels> {
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    let pairs: Option<Vec<(&str, &str)>> = pairs.iter().map(|(name, value)| text(name).zip(text(value))).collect();
+    Some(Labels::from_sorted(pairs?))
 }
 
 /// A push on its way.
@@ -173,17 +180,20 @@ struct Preparing<'a> {
 }
 
 impl Preparing<'_> {
-    fn item(&mut self, state: &mut State, item: &Decoded, labels: &[(&str, &str)], samples: &[Sample]) {
-        let is_it = |known: &Labels| known.len() == labels.len() && known.iter().eq(labels.iter().copied());
-        let number = match state.find(item.hash, is_it) {
+    fn item(&mut self, state: &mut State, item: &Decoded, labels: &[(&[u8], &[u8])], samples: &[Sample]) {
+        let number = match state.find(item.hash, |known| known.are(labels)) {
             Some(number) => number,
-            None => match self.create(state, labels) {
-                Ok(number) => number,
-                Err(cause) => {
-                    let rows = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-                    return self.refusals.add(item.index, cause, rows, || Some(Labels::from_sorted(labels.iter().copied())));
+            None => {
+                // Labels become text, and are checked to be that, when their series is new.
+                let labels = to_labels(labels);
+                match labels.clone().ok_or(Cause::Malformed).and_then(|labels| self.create(state, labels)) {
+                    Ok(number) => number,
+                    Err(cause) => {
+                        let rows = u32::try_from(samples.len()).unwrap_or(u32::MAX);
+                        return self.refusals.add(item.index, cause, rows, || labels);
+                    }
                 }
-            },
+            }
         };
         let start = self.samples.len();
         if let Some(series) = state.get(number) {
@@ -202,7 +212,7 @@ impl Preparing<'_> {
     }
 
     /// Adds a series, if the tenant's limits allow it.
-    fn create(&mut self, state: &mut State, labels: &[(&str, &str)]) -> Result<u32, Cause> {
+    fn create(&mut self, state: &mut State, labels: Labels) -> Result<u32, Cause> {
         let share = |limit: u64| if limit == 0 { u64::MAX } else { self.shared.context.share.of(&self.shared.tenant, limit) };
         let per_user = self.limits.max_global_series_per_user;
         if state.series_count() >= share(per_user) {
@@ -210,12 +220,11 @@ impl Preparing<'_> {
         }
         let per_metric = self.limits.max_global_series_per_metric;
         if per_metric > 0 {
-            let name = labels.iter().find(|(name, _)| *name == METRIC_NAME).map_or("", |(_, value)| *value);
-            if state.metric_count(name) >= share(per_metric) {
+            if state.metric_count(labels.metric_name().unwrap_or_default()) >= share(per_metric) {
                 return Err(Cause::SeriesPerMetric { limit: per_metric });
             }
         }
-        let number = state.add(Labels::from_sorted(labels.iter().copied())).ok_or(Cause::Full)?;
+        let number = state.add(labels).ok_or(Cause::Full)?;
         self.created += 1;
         Ok(number)
     }

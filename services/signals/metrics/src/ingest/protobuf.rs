@@ -71,6 +71,7 @@ impl<'a> Message<'a> {
     }
 
     /// The next field; `None` at the end.
+    #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<Field>, ProtobufError> {
         if self.at == self.end {
             return Ok(None);
@@ -98,6 +99,7 @@ impl<'a> Message<'a> {
         Ok(Some(Field { number, value }))
     }
 
+    #[inline]
     fn take(&mut self, len: usize) -> Result<&'a [u8], ProtobufError> {
         let end = self.at.checked_add(len).filter(|end| *end <= self.end).ok_or(ProtobufError::Short)?;
         let bytes = &self.body[self.at..end];
@@ -105,21 +107,34 @@ impl<'a> Message<'a> {
         Ok(bytes)
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, ProtobufError> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
-            if self.at == self.end {
-                return Err(ProtobufError::Short);
+        match self.body.get(self.at) {
+            // Nearly all: tags, and lengths of labels and samples.
+            Some(byte) if *byte < 0x80 && self.at < self.end => {
+                self.at += 1;
+                Ok(u64::from(*byte))
             }
-            let byte = self.body[self.at];
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, ProtobufError> {
+        let mut value = 0u64;
+        let mut shift = 0;
+        for byte in &self.body[self.at..self.end] {
             self.at += 1;
             // The tenth byte has room for one bit; what stands above it is cut off, as protobuf's own readers do.
             value |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
                 return Ok(value);
             }
+            shift += 7;
+            if shift >= 64 {
+                return Err(ProtobufError::Overflow);
+            }
         }
-        Err(ProtobufError::Overflow)
+        Err(ProtobufError::Short)
     }
 }
 

@@ -25,6 +25,21 @@ fn the_hash_tells_borders_apart() {
 }
 
 #[test]
+fn compared_with_bytes() {
+    let labels = Labels::from_pairs([("a", "1"), ("bc", "2")]);
+    assert!(labels.are(&[(b"a", b"1"), (b"bc", b"2")]));
+    assert!(Labels::empty().are(&[]));
+    let others: [&[(&[u8], &[u8])]; 5] = [
+        &[],
+        &[(b"a", b"1")],
+        &[(b"a", b"1"), (b"b", b"c2")],
+        &[(b"a", b"1b"), (b"c", b"2")],
+        &[(b"a", b"1"), (b"bc", b"2"), (b"d", b"3")],
+    ];
+    assert!(others.iter().all(|other| !labels.are(other)));
+}
+
+#[test]
 fn ordered_by_pairs() {
     let mut all =
         [Labels::from_pairs([("b", "1")]), Labels::from_pairs([("a", "1"), ("b", "1")]), Labels::from_pairs([("a", "1")]), Labels::empty()];

@@ -259,3 +259,60 @@ proptest! {
         world.read();
     }
 }
+
+/// What is acknowledged is in every answer that is asked for afterwards, whatever commits, cuts and forgets beside it.
+#[test]
+fn acknowledged_samples_are_in_every_answer() {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    const SERIES: usize = 3;
+    const SAMPLES: i64 = 400;
+    let world = world(unordered(3600));
+    let log = Mutex::new(()); // the ingester's: one push is prepared at a time
+    let acknowledged: [AtomicI64; SERIES] = Default::default();
+    let forgotten = AtomicI64::new(0);
+    std::thread::scope(|scope| {
+        for (series, done) in acknowledged.iter().enumerate() {
+            let (world, log) = (&world, &log);
+            scope.spawn(move || {
+                let name = series.to_string();
+                for t in 1..=SAMPLES {
+                    let prepared = {
+                        let _one = log.lock();
+                        world.head.prepare(&push(&[(name.as_str(), &[(t, 1.0)])]), SEGMENT)
+                    };
+                    assert_eq!(world.head.commit(prepared.pending).rows, 1);
+                    done.store(t, Ordering::SeqCst);
+                }
+            });
+        }
+        let reader = || {
+            while acknowledged.iter().any(|done| done.load(Ordering::SeqCst) < SAMPLES) {
+                let before: Vec<i64> = acknowledged.iter().map(|done| done.load(Ordering::SeqCst)).collect();
+                let rows = world.read();
+                let gone = forgotten.load(Ordering::SeqCst);
+                for (series, last) in before.into_iter().enumerate() {
+                    let times: Vec<i64> = rows.get(&series.to_string()).into_iter().flatten().map(|(t, _)| *t).collect();
+                    assert!(times.is_sorted());
+                    for t in gone + 1..=last {
+                        assert!(times.binary_search(&t).is_ok(), "series {series} at {t}, {last} were acknowledged and {gone} forgotten");
+                    }
+                }
+            }
+        };
+        scope.spawn(reader);
+        // Cuts as the ingester makes them: nothing is prepared meanwhile, everything prepared is committed.
+        for _ in 0..20 {
+            let cut = {
+                let _none = log.lock();
+                world.head.cut()
+            };
+            if let Some(cut) = cut {
+                forgotten.fetch_max(cut.range.end / 1_000_000, Ordering::SeqCst);
+                world.head.forget(cut.id);
+            }
+            std::thread::yield_now();
+        }
+    });
+    assert_eq!(world.head.stats().rows + world.head.stats().cut_rows, world.read().values().map(Vec::len).sum::<usize>() as u64);
+}
