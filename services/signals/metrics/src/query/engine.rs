@@ -17,6 +17,7 @@ mod dates;
 mod error;
 mod eval;
 mod grouping;
+mod info;
 mod instant;
 mod kernels;
 mod labels;

@@ -1,5 +1,6 @@
 //! What can go wrong with a query that the parser has accepted.
 
+use index::RegexError;
 use runtime::{Classify, ErrorKind};
 
 use crate::model::Labels;
@@ -114,6 +115,25 @@ pub enum EvalError {
         /// The name, quoted.
         name: String,
     },
+    /// A matcher whose regular expression is none.
+    #[error(transparent)]
+    Matcher(#[from] RegexError),
+    /// Two series of an info metric that are equally new.
+    #[error("found duplicate series for info metric: existing {existing} @ {t}, new {new} @ {t}")]
+    DuplicateInfo {
+        /// One of them.
+        existing: Labels,
+        /// The other.
+        new: Labels,
+        /// The time of both samples, ms since the Unix epoch.
+        t: i64,
+    },
+    /// Two info metrics that give a label different values.
+    #[error("conflicting label: {label}")]
+    ConflictingInfo {
+        /// The label.
+        label: String,
+    },
     /// The caller does not wait any more.
     #[error("query was canceled in expression evaluation")]
     Cancelled,
@@ -130,7 +150,7 @@ pub enum EvalError {
 impl Classify for EvalError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::RangeQueryType { .. } | Self::Steps | Self::Duration(_) => ErrorKind::BadInput,
+            Self::RangeQueryType { .. } | Self::Steps | Self::Duration(_) | Self::Matcher(_) => ErrorKind::BadInput,
             Self::NotImplemented { .. } => ErrorKind::Unsupported,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Selectors { .. } => ErrorKind::Internal,

@@ -4,7 +4,7 @@ use super::annotations::{Annotation, Annotations};
 use super::batch::{Batch, SeriesKey, Steps};
 use super::kernels::{Each, smoothed_value};
 use super::plan::{AggregateNode, BinaryNode, CallNode, Kind, Node, Select, Windows};
-use super::{Cancel, EvalError, aggregate, binary, bits, instant, labels, matching, range, topk};
+use super::{Cancel, EvalError, aggregate, binary, bits, info, instant, labels, matching, range, topk};
 use crate::merge::SeriesSamples;
 use crate::model::{Labels, is_stale};
 use crate::query::promql::ast::{AggregateOp, BinaryOp};
@@ -120,6 +120,7 @@ impl<'a> Evaluator<'a> {
             Kind::Binary(binary) => self.binary(binary, node.at, steps),
             Kind::Aggregate(aggregate) => Ok(Value::Vector(self.aggregate(aggregate, node.at, steps)?)),
             Kind::Call(call) => self.call(call, node, steps),
+            Kind::Info(info) => Ok(Value::Vector(info::call(self, info, steps)?)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use regex::Regex;
+use index::re2;
 
 use super::batch::{Batch, Steps};
 use super::eval::Evaluator;
@@ -29,7 +29,7 @@ fn label_name(call: &CallNode, index: usize, role: &'static str, function: &'sta
 /// `label_replace(vector, destination, replacement, source, pattern)`
 pub(crate) fn replace(evaluator: &mut Evaluator<'_>, call: &CallNode, steps: Steps) -> Result<Batch, EvalError> {
     let (replacement, source, pattern) = (text(call, 2), text(call, 3), text(call, 4));
-    let regex = Regex::new(&format!("^(?s:{pattern})$")).map_err(|_| EvalError::Regex { pattern })?;
+    let regex = re2::anchored(&pattern).map_err(|_| EvalError::Regex { pattern })?;
     let destination = label_name(call, 1, "destination", "label_replace")?;
     let mut input = evaluator.vector(&call.args[0], steps)?;
     let mut value = String::new();

@@ -1,9 +1,9 @@
 //! From the tree to the plan: durations become milliseconds, `@` becomes a time, selectors become requests.
 
-use syntax::MatchOp;
+use syntax::{LabelMatcher, MatchOp};
 
 use super::batch::Steps;
-use super::plan::{AggregateNode, BinaryNode, CallNode, Kind, Node, Origin, Plan, RangeSource, Select, SelectorRequest};
+use super::plan::{AggregateNode, BinaryNode, CallNode, InfoNode, Kind, Node, Origin, Plan, RangeSource, Select, SelectorRequest};
 use super::{EvalError, Evaluation, Options};
 use crate::model::{Labels, LabelsBuilder, METRIC_NAME};
 use crate::query::promql::ast::{
@@ -11,6 +11,11 @@ use crate::query::promql::ast::{
     ValueType, VectorSelector,
 };
 use crate::query::promql::functions::FunctionId;
+
+/// The info metric that `info` asks where it is told none.
+const TARGET_INFO: &str = "target_info";
+/// The info metrics that `info` asks where it is only told which ones not.
+const ANY_INFO: &str = ".+_info";
 
 /// Plans `expr`, see [`super::plan()`].
 pub(super) fn lower(expr: &Expr, evaluation: Evaluation, options: &Options) -> Result<Plan, EvalError> {
@@ -100,8 +105,10 @@ impl Lowering<'_> {
     }
 
     fn call(&mut self, call: &Call, span: Span) -> Result<(Kind, bool), EvalError> {
-        if matches!(call.func.id, FunctionId::Info | FunctionId::StartTimestamp) {
-            return Err(EvalError::NotImplemented { what: format!("{}()", call.func.name) });
+        match call.func.id {
+            FunctionId::Info => return self.info(call, span),
+            FunctionId::StartTimestamp => return Err(EvalError::NotImplemented { what: format!("{}()", call.func.name) }),
+            _ => {}
         }
         if let Some(constant) = self.constant(call.func.id) {
             return Ok((Kind::Number(constant), true));
@@ -111,6 +118,54 @@ impl Lowering<'_> {
         let invariant = !depends_on_time(call.func.id) && args.iter().all(|arg| arg.invariant);
         let absent = call.args.first().map_or_else(Labels::empty, |arg| absent_labels(arg.unparenthesized()));
         Ok((Kind::Call(CallNode { function: call.func.id, args, absent }), invariant))
+    }
+
+    fn info(&mut self, call: &Call, span: Span) -> Result<(Kind, bool), EvalError> {
+        let expr = self.node(&call.args[0], span)?;
+        let (fixed, offset) = self.reference(&call.args[0])?.unwrap_or_default();
+        let named = |matcher: &LabelMatcher| matcher.name == METRIC_NAME;
+        let given = call.args.get(1).map(Expr::unparenthesized);
+        let given = if let Some(Expr::Vector(selector)) = given { selector.matchers.as_slice() } else { &[] };
+        let (mut name_matchers, data_matchers): (Vec<_>, Vec<_>) = given.iter().cloned().partition(named);
+        let mut matchers = given.to_vec();
+        if !name_matchers.is_empty() && name_matchers.iter().all(|matcher| matches!(matcher.op, MatchOp::NotEqual | MatchOp::NotRegex)) {
+            // What is left out must be left out of something.
+            let default = LabelMatcher::new(METRIC_NAME, MatchOp::Regex, ANY_INFO);
+            matchers.push(default.clone());
+            name_matchers.push(default);
+        } else if name_matchers.is_empty() {
+            let default = LabelMatcher::new(METRIC_NAME, MatchOp::Equal, TARGET_INFO);
+            matchers.push(default.clone());
+            // A list of labels without a name makes no series an info metric.
+            if call.args.len() == 1 {
+                name_matchers.push(default);
+            }
+        }
+        let looked = span.modified(fixed, offset);
+        let selector = self.request(&matchers, looked.first.saturating_sub(self.options.lookback_ms - 1), looked.last);
+        let info = Select { selector, fixed, offset, smoothed: false };
+        let invariant = expr.invariant && fixed.is_some();
+        Ok((Kind::Info(Box::new(InfoNode { expr, info, name_matchers, data_matchers })), invariant))
+    }
+
+    /// The time and the offset at which the first selector of an expression looks.
+    fn reference(&self, expr: &Expr) -> Result<Option<(Option<i64>, i64)>, EvalError> {
+        let vector = match expr {
+            Expr::Vector(vector) => vector,
+            Expr::Matrix(matrix) => &matrix.vector,
+            _ => {
+                let mut inner = None;
+                for child in expr.children() {
+                    inner = self.reference(child)?;
+                    if inner.is_some() {
+                        break;
+                    }
+                }
+                let (Some((None, offset)), Expr::Subquery(subquery)) = (inner, expr) else { return Ok(inner) };
+                return Ok(Some((self.fixed(subquery.at), offset + self.offset(subquery.offset.as_ref())?)));
+            }
+        };
+        Ok(Some((self.fixed(vector.at), self.offset(vector.offset.as_ref())?)))
     }
 
     /// The value of a function that only looks at the query's own times.
@@ -137,7 +192,7 @@ impl Lowering<'_> {
         let span = span.modified(fixed, offset);
         let last = if smoothed { span.last.saturating_add(lookback) } else { span.last };
         // A sample that is exactly as old as the lookback does not count.
-        let selector = self.request(vector, span.first.saturating_sub(lookback - 1), last);
+        let selector = self.request(&vector.matchers, span.first.saturating_sub(lookback - 1), last);
         Ok(Select { selector, fixed, offset, smoothed })
     }
 
@@ -153,7 +208,7 @@ impl Lowering<'_> {
             Some(Extension::Smoothed) => (lookback, lookback),
         };
         let span = span.modified(fixed, offset);
-        let selector = self.request(vector, span.first.saturating_sub(range + before - 1), span.last.saturating_add(after));
+        let selector = self.request(&vector.matchers, span.first.saturating_sub(range + before - 1), span.last.saturating_add(after));
         let source = RangeSource { origin: Origin::Selector(selector), range, offset, fixed, extension: vector.extension };
         Ok((Kind::Range(source), fixed.is_some()))
     }
@@ -186,8 +241,8 @@ impl Lowering<'_> {
     }
 
     /// The number of a request; selectors that need the same share one.
-    fn request(&mut self, vector: &VectorSelector, start_ms: i64, end_ms: i64) -> usize {
-        let request = SelectorRequest { matchers: vector.matchers.clone(), start_ms, end_ms };
+    fn request(&mut self, matchers: &[LabelMatcher], start_ms: i64, end_ms: i64) -> usize {
+        let request = SelectorRequest { matchers: matchers.to_vec(), start_ms, end_ms };
         self.selectors.iter().position(|known| *known == request).unwrap_or_else(|| {
             self.selectors.push(request);
             self.selectors.len() - 1

@@ -60,6 +60,8 @@ pub(crate) enum Kind {
     Aggregate(Box<AggregateNode>),
     /// A function.
     Call(CallNode),
+    /// `info(vector, {labels})`
+    Info(Box<InfoNode>),
 }
 
 /// An instant vector selector.
@@ -132,6 +134,19 @@ pub(crate) struct CallNode {
     pub(crate) args: Vec<Node>,
     /// Of `absent` and `absent_over_time`: the labels that the argument's matchers name.
     pub(crate) absent: Labels,
+}
+
+/// `info(vector, {labels})`
+#[derive(Clone, Debug)]
+pub(crate) struct InfoNode {
+    /// The vector.
+    pub(crate) expr: Node,
+    /// The info series, looked at when the vector's first selector looks.
+    pub(crate) info: Select,
+    /// Which metrics are info metrics.
+    pub(crate) name_matchers: Vec<LabelMatcher>,
+    /// The labels that are wanted; none is all.
+    pub(crate) data_matchers: Vec<LabelMatcher>,
 }
 
 /// The windows of a range vector: one for each step, its start not belonging to it, its end belonging to it.

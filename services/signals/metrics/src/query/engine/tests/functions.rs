@@ -125,3 +125,20 @@ fn falling_buckets_are_mended_and_told() {
         to 2, with a max diff of 2, over 1 samples from 1970-01-01T00:10:00Z to 1970-01-01T00:10:00Z (1:25)";
     check_eval(load, &format!("eval range from 10m to 10m step 1m histogram_quantile(0.5, h_bucket)\nexpect info msg: {text}\n{{}} 1"));
 }
+
+#[test]
+fn infos_lend_their_labels() {
+    let load = "m{instance=\"a\", job=\"j\", l=\"v\"} 0 1 2\nm{instance=\"b\", job=\"j\"} 5 5 5\n\
+        target_info{instance=\"a\", job=\"j\", version=\"1\", zone=\"z\"} 1 stale\ntarget_info{instance=\"a\", job=\"j\", version=\"2\"} _ 1x5\n\
+        build_info{instance=\"a\", job=\"j\", version=\"3\"} 1x5";
+    let script = |eval: &str| check_eval(load, eval);
+    script(
+        "eval range from 0 to 2m step 1m info(m)\nm{instance=\"a\", job=\"j\", l=\"v\", version=\"1\", zone=\"z\"} 0\n\
+        m{instance=\"a\", job=\"j\", l=\"v\", version=\"2\"} _ 1 2\nm{instance=\"b\", job=\"j\"} 5 5 5",
+    );
+    script("eval instant at 0 info(m, {version=~\".+\"})\nm{instance=\"a\", job=\"j\", l=\"v\", version=\"1\"} 0");
+    script("eval range from 2m to 3m step 1m info(m{l=\"v\"} @ 0)\nm{instance=\"a\", job=\"j\", l=\"v\", version=\"1\", zone=\"z\"} 0 0");
+    script("eval instant at 1m info(m, {__name__=\"build_info\", version!=\"\"})\nm{instance=\"a\", job=\"j\", l=\"v\", version=\"3\"} 1");
+    script("eval instant at 1m info(m, {__name__=~\".+_info\"})\nexpect fail msg: conflicting label: version");
+    script("eval instant at 1m info(target_info)\ntarget_info{instance=\"a\", job=\"j\", version=\"2\"} 1");
+}
