@@ -103,6 +103,14 @@ pub enum ClusterError {
     /// Gossip did not begin.
     #[error("join the others")]
     Gossip(#[from] GossipError),
+    /// Another role's member has the name.
+    #[error("{name} is the name of a member with the role {role}: ring.member must be unique in the cluster")]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The role of the other.
+        role: String,
+    },
     /// Only members can do this.
     #[error("a process without state is not a member of the ring")]
     NotAMember,
@@ -113,6 +121,7 @@ impl Classify for ClusterError {
         match self {
             Self::Config(err) => err.kind(),
             Self::Store(err) => err.kind(),
+            Self::NameTaken { .. } => ErrorKind::Conflict,
             Self::Listen { .. } | Self::Advertise { .. } | Self::Gossip(_) => ErrorKind::Unavailable,
             Self::NotAMember => ErrorKind::Unsupported,
         }
@@ -251,8 +260,9 @@ impl Cluster {
                 () = stop.cancelled() => return,
                 _ = tick.tick() => {}
                 () = reread.notified() => {
-                    // Many changes at once are one reading.
-                    let _ = stop.run_until_cancelled(tokio::time::sleep(config.heartbeat.get() / 2)).await;
+                    // Many changes at once are one reading; and somebody alive may have no object here at all.
+                    let pause = config.heartbeat.get().max(config.read_period.get() / 10);
+                    let _ = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
                 }
             }
             match self.read_once().await {

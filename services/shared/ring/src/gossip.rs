@@ -210,3 +210,6 @@ fn processes(state: &NodeState) -> impl Iterator<Item = Process> + '_ {
 fn json<T: serde::Serialize>(words: &T) -> String {
     serde_json::to_string(words).expect("members and processes are plain JSON")
 }
+
+#[cfg(test)]
+mod tests;

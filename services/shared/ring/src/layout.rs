@@ -11,10 +11,15 @@ use crate::tokens::mix;
 /// Tokens that the layouts of one ring may hold together before all of them are dropped: about 32 MiB.
 const CACHED_TOKENS: usize = 4 << 20;
 
+/// The zone of those that have none.
+const NO_ZONE: u32 = u32::MAX;
+
 /// What does not change while the same members are in the same zones: their places.
 #[derive(Debug)]
 pub(crate) struct Roster {
     pub(crate) entries: Vec<Entry>,
+    /// Zones by member, close together for look-ups; [`NO_ZONE`] for those without a place.
+    zones: Vec<u32>,
     /// True where zones are configured. Where not, each member is a zone of its own, numbered as the member is.
     pub(crate) zoned: bool,
     layouts: Mutex<Layouts>,
@@ -42,12 +47,13 @@ struct Layouts {
 
 impl Roster {
     pub(crate) fn new(entries: Vec<Entry>, zoned: bool) -> Self {
-        Self { entries, zoned, layouts: Mutex::default() }
+        let zones = entries.iter().map(|entry| entry.zone.unwrap_or(NO_ZONE)).collect();
+        Self { entries, zones, zoned, layouts: Mutex::default() }
     }
 
     /// The zone of a member that has a place.
     pub(crate) fn zone(&self, id: MemberId) -> u32 {
-        self.entries[id.index()].zone.expect("only members with a zone are laid out")
+        self.zones[id.index()]
     }
 
     /// The layout of some members: sorted, each once, all with a place.

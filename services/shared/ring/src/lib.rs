@@ -19,6 +19,7 @@ pub mod pages;
 pub mod reads;
 pub mod replicas;
 mod rings;
+pub mod setup;
 pub mod shard;
 pub mod sim;
 pub mod store;

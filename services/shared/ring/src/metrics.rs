@@ -59,7 +59,7 @@ impl RingMetrics {
     }
 
     /// Shows a view.
-    pub(crate) fn show(&self, view: &View) {
+    pub fn show(&self, view: &View) {
         self.members.clear();
         self.tokens.clear();
         for ring in view.rings() {

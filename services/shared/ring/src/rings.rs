@@ -37,6 +37,8 @@ pub struct Ring {
     role: String,
     settings: RingSettings,
     members: Vec<Seen>,
+    /// Which of them can be written to, close together for look-ups.
+    writable: Vec<bool>,
     roster: Arc<Roster>,
 }
 
@@ -70,7 +72,8 @@ impl Ring {
     /// A ring; `members` are sorted by name, as in `roster`.
     pub(crate) fn new(role: String, settings: RingSettings, members: Vec<Seen>, roster: Arc<Roster>) -> Self {
         debug_assert!(members.len() == roster.entries.len(), "a roster of other members");
-        Self { role, settings, members, roster }
+        let writable = members.iter().map(Seen::writable).collect();
+        Self { role, settings, members, writable, roster }
     }
 
     /// The role of its members.
@@ -171,6 +174,11 @@ impl Ring {
     #[must_use]
     pub fn token_count(&self) -> usize {
         self.roster.entries.iter().filter(|entry| entry.zone.is_some()).map(|entry| entry.tokens.len()).sum()
+    }
+
+    /// Whether a member can be written to now.
+    pub(crate) fn is_writable(&self, id: MemberId) -> bool {
+        self.writable[id.index()]
     }
 
     pub(crate) fn roster(&self) -> &Arc<Roster> {

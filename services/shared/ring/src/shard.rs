@@ -39,8 +39,7 @@ impl Shard {
     ///
     /// Errors: fewer than a quorum of replicas are there.
     pub fn replicas(&self, key: u32) -> Result<ReplicaSet, NoQuorum> {
-        let healthy = |id| self.ring.member(id).writable();
-        replicas::replicas(&self.layout, self.ring.roster(), self.ring.replication_factor(), key, healthy)
+        replicas::replicas(&self.layout, self.ring.roster(), self.ring.replication_factor(), key, |id| self.ring.is_writable(id))
     }
 
     /// Who takes the item with this key when all members are there.

@@ -287,11 +287,9 @@ impl World {
             return;
         }
         let mut members = self.bucket.members();
-        if let (Own::Member(_), false) = (&node.own, members.contains_key(name)) {
-            if let Some(own) = node.knowledge.member(name).cloned() {
-                self.bucket.set(&own);
-                members.insert(name.to_owned(), own);
-            }
+        if let (Own::Member(_), None, Some(own)) = (&node.own, members.get(name), node.knowledge.member(name)) {
+            self.bucket.set(own);
+            members.insert(name.to_owned(), own.clone());
         }
         self.node(name).knowledge.read(members);
         self.publish(name);

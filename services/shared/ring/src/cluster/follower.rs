@@ -147,3 +147,6 @@ fn merge(said: &[&Facts]) -> Heard {
     let processes = said.iter().flat_map(|facts| facts.processes.iter().cloned()).collect();
     Heard { members, processes }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,6 +43,9 @@ pub(super) async fn begin(
     mut members: BTreeMap<String, Member>,
     tls: Option<GossipTls>,
 ) -> Result<(MemberPart, BTreeMap<String, Member>), ClusterError> {
+    if let Some(other) = members.get(&identity.id).filter(|other| other.role != identity.role) {
+        return Err(ClusterError::NameTaken { name: other.name.clone(), role: other.role.clone() });
+    }
     let (listener, advertised) = listen(identity, config).await?;
     let now_ms = environment.clock.now_ms();
     let member = joining(identity, config, advertised, members.get(&identity.id), now_ms);

@@ -1,15 +1,17 @@
 use std::time::Instant;
 
-use quartet_ring::{MemberState, MemberStore, Membership, MemoryStore};
+use quartet_ring::{MemberState, Membership, setup};
+use runtime::App;
+use runtime::grpc::ClientConfig;
 
-use crate::support::{MISSING_AFTER, active, follower, member, wait, writable};
+use crate::support::{MISSING_AFTER, active, bucket, config, follower, member, object, setup, wait, writable};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_that_dies_is_missing_in_time_and_comes_back() {
-    let store = MemoryStore::default();
-    let watcher = follower(&store, "distributor").await;
+    let bucket = bucket();
+    let watcher = follower(&bucket, "distributor").await;
     assert!(watcher.cluster.view().writable("ingester").is_err(), "nobody is there");
-    let (a, b, c) = (active(&store, "a").await, active(&store, "b").await, active(&store, "c").await);
+    let (a, b, c) = (active(&bucket, "a").await, active(&bucket, "b").await, active(&bucket, "c").await);
     for process in [&a, &b, &c, &watcher] {
         wait(&process.cluster, "three active members", |view| writable(view) == 3).await;
     }
@@ -30,7 +32,7 @@ async fn a_member_that_dies_is_missing_in_time_and_comes_back() {
     assert_eq!(ring.shard("t", "metrics", 0).replicas(7).unwrap().unsent(), 1);
     assert_eq!(watcher.cluster.view().writable("ingester"), Ok(()));
 
-    let c = member(&store, "c").await;
+    let c = member(&bucket, "c").await;
     let joining =
         |view: &quartet_ring::View| view.ring("ingester").members()[2].member.state == MemberState::Joining && writable(view) == 2;
     wait(&watcher.cluster, "a member that joins again", joining).await;
@@ -46,27 +48,27 @@ async fn a_member_that_dies_is_missing_in_time_and_comes_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_state_is_in_the_bucket_and_everywhere() {
-    let store = MemoryStore::default();
-    let (a, b) = (active(&store, "a").await, active(&store, "b").await);
+    let bucket = bucket();
+    let (a, b) = (active(&bucket, "a").await, active(&bucket, "b").await);
     wait(&b.cluster, "two active members", |view| writable(view) == 2).await;
     a.cluster.set_state(MemberState::ReadOnly).await.unwrap();
-    assert_eq!(store.get("ingester-a-0").await.unwrap().unwrap().state, MemberState::ReadOnly);
+    assert_eq!(object(&bucket, "ingester-a-0").await.unwrap().state, MemberState::ReadOnly);
     wait(&b.cluster, "a member that only reads", |view| view.ring("ingester").members()[0].member.state == MemberState::ReadOnly).await;
     a.cluster.leave().await.unwrap();
     wait(&b.cluster, "one member", |view| view.ring("ingester").members().len() == 1).await;
-    assert_eq!(store.get("ingester-a-0").await.unwrap(), None);
+    assert_eq!(object(&bucket, "ingester-a-0").await, None);
     a.running.stop().await.unwrap();
     b.running.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_living_member_that_is_forgotten_writes_its_object_again() {
-    let store = MemoryStore::default();
-    let (a, b) = (active(&store, "a").await, active(&store, "b").await);
+    let bucket = bucket();
+    let (a, b) = (active(&bucket, "a").await, active(&bucket, "b").await);
     wait(&b.cluster, "two active members", |view| writable(view) == 2).await;
     b.cluster.forget("ingester-a-0").await.unwrap();
     let written_again = async {
-        while store.get("ingester-a-0").await.unwrap().is_none() {
+        while object(&bucket, "ingester-a-0").await.is_none() {
             tokio::task::yield_now().await;
         }
     };
@@ -77,4 +79,33 @@ async fn a_living_member_that_is_forgotten_writes_its_object_again() {
     b.cluster.forget("ingester-a-0").await.unwrap();
     wait(&b.cluster, "one member", |view| view.ring("ingester").members().len() == 1).await;
     b.running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_name_belongs_to_one_role() {
+    let bucket = bucket();
+    let ingester = active(&bucket, "a").await;
+    let mut app = App::for_test("compactor").await.unwrap();
+    let (config, client) = (config("ingester-a-0", "a"), ClientConfig::default());
+    let refused = setup::member(&mut app, setup(&bucket, &config, &client)).await.unwrap_err();
+    assert_eq!(
+        runtime::Chain(&refused).to_string(),
+        "join the ring: ingester-a-0 is the name of a member with the role ingester: ring.member must be unique in the cluster"
+    );
+    ingester.running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn alone_everything_is_one_process() {
+    let mut app = App::for_test("all-in-one").await.unwrap();
+    let alone = setup::alone(&mut app, &["ingester", "store-gateway", "compactor"], &["metrics".to_owned()]);
+    let view = alone.view();
+    assert_eq!(view.writable("ingester"), Ok(()));
+    assert_eq!(view.all_processes().len(), 3);
+    let ring = view.ring("store-gateway");
+    assert_eq!(ring.owners("metrics", 7, 2).len(), 1);
+    let running = app.serve().await;
+    let answer = crate::pages::json(running.http, "/ring").await;
+    assert_eq!(answer["members"].as_array().unwrap().len(), 3);
+    running.stop().await.unwrap();
 }

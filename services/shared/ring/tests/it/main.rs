@@ -5,4 +5,5 @@
 mod gossip;
 mod pages;
 mod support;
+mod tls;
 mod watch;

@@ -1,10 +1,9 @@
 use std::net::SocketAddr;
 
-use quartet_ring::MemoryStore;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{active, follower, wait, writable};
+use crate::support::{active, bucket, follower, wait, writable};
 
 /// One request; the whole answer as text.
 async fn ask(address: SocketAddr, request: &str) -> String {
@@ -15,16 +14,16 @@ async fn ask(address: SocketAddr, request: &str) -> String {
     answer
 }
 
-async fn json(address: SocketAddr, path: &str) -> serde_json::Value {
+pub(crate) async fn json(address: SocketAddr, path: &str) -> serde_json::Value {
     let answer = ask(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\nConnection: close\r\n\r\n")).await;
     serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_ring_is_shown_to_people_and_tools_and_members_are_forgotten() {
-    let store = MemoryStore::default();
-    let (a, b) = (active(&store, "a").await, active(&store, "b").await);
-    let distributor = follower(&store, "distributor").await;
+    let bucket = bucket();
+    let (a, b) = (active(&bucket, "a").await, active(&bucket, "b").await);
+    let distributor = follower(&bucket, "distributor").await;
     for process in [&a, &b, &distributor] {
         wait(&process.cluster, "a whole cluster", |view| writable(view) == 2 && view.all_processes().len() == 3).await;
     }

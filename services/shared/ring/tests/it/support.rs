@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quartet_ring::{Cluster, Environment, Identity, MemberState, Membership, MemoryStore, RingConfig, RingMetrics, View};
+use quartet_ring::setup::{self, Setup};
+use quartet_ring::{BucketStore, Cluster, Member, MemberState, MemberStore, Membership, RingConfig, View};
 use runtime::app::Running;
 use runtime::config::HumanDuration;
 use runtime::grpc::{Channels, ClientConfig};
 use runtime::{App, SystemClock};
+use storage::bucket::Memory;
 
 /// Within this time everything has happened, or the test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -34,48 +36,41 @@ pub(crate) fn config(name: &str, zone: &str) -> RingConfig {
     }
 }
 
-fn environment(app: &mut App, store: &MemoryStore) -> Environment {
-    Environment {
-        cluster_id: "test".to_owned(),
-        store: Arc::new(store.clone()),
-        clock: Arc::new(SystemClock),
-        tasks: app.tasks.clone(),
-        metrics: RingMetrics::register(&mut app.registry),
-    }
+pub(crate) fn setup<'a>(bucket: &Memory, config: &'a RingConfig, client: &'a ClientConfig) -> Setup<'a> {
+    Setup { config, client, cluster_id: "test", bucket: Arc::new(bucket.clone()), signals: vec!["metrics".to_owned()] }
+}
+
+/// An empty bucket.
+pub(crate) fn bucket() -> Memory {
+    Memory::new(Arc::new(SystemClock))
+}
+
+/// A member's object.
+pub(crate) async fn object(bucket: &Memory, name: &str) -> Option<Member> {
+    BucketStore::new(Arc::new(bucket.clone()), Arc::new(SystemClock)).get(name).await.unwrap()
 }
 
 /// A member that joins as `ingester-<zone>-0`.
-pub(crate) async fn member(store: &MemoryStore, zone: &str) -> Process {
+pub(crate) async fn member(bucket: &Memory, zone: &str) -> Process {
     let mut app = App::for_test("ingester").await.unwrap();
-    let environment = environment(&mut app, store);
-    let identity = Identity::of(&app, vec!["metrics".to_owned()]);
-    let config = config(&format!("ingester-{zone}-0"), zone);
-    let cluster = Cluster::join(identity, &config, environment, None).await.unwrap();
-    app.grpc.add(cluster.service(app.draining()).unwrap());
-    serve(app, cluster).await
+    let (config, client) = (config(&format!("ingester-{zone}-0"), zone), ClientConfig::default());
+    let cluster = setup::member(&mut app, setup(bucket, &config, &client)).await.unwrap();
+    Process { cluster, running: app.serve().await }
 }
 
 /// A member that is active.
-pub(crate) async fn active(store: &MemoryStore, zone: &str) -> Process {
-    let process = member(store, zone).await;
+pub(crate) async fn active(bucket: &Memory, zone: &str) -> Process {
+    let process = member(bucket, zone).await;
     process.cluster.set_state(MemberState::Active).await.unwrap();
     process
 }
 
 /// A process without state.
-pub(crate) async fn follower(store: &MemoryStore, role: &'static str) -> Process {
+pub(crate) async fn follower(bucket: &Memory, role: &'static str) -> Process {
     let mut app = App::for_test(role).await.unwrap();
-    let environment = environment(&mut app, store);
-    let identity = Identity::of(&app, Vec::new());
-    let channels = Channels::new(&ClientConfig::default()).unwrap();
-    let cluster = Cluster::follow(identity, &config("", ""), environment, channels).await.unwrap();
-    serve(app, cluster).await
-}
-
-async fn serve(mut app: App, cluster: Cluster) -> Process {
-    let pages =
-        quartet_ring::pages::Pages { membership: Arc::new(cluster.clone()), cluster: Some(cluster.clone()), clock: Arc::new(SystemClock) };
-    quartet_ring::pages::mount(&mut app.http, pages);
+    let (config, client) = (config("", ""), ClientConfig::default());
+    let channels = Channels::new(&client).unwrap();
+    let cluster = setup::process(&mut app, setup(bucket, &config, &client), &channels).await.unwrap();
     Process { cluster, running: app.serve().await }
 }
 
