@@ -1,8 +1,21 @@
 //! The catalog: which blocks there are. A numbered log in the bucket that one leader writes and everybody follows.
 //!
-//! Writers *announce* what they uploaded in `catalog/inbox`; the leader checks it and appends what holds as objects
-//! `catalog/log/<seq>`; readers apply the log, number by number, to a [`Map`].
+//! Writers *announce* what they uploaded in `catalog/inbox` ([`Announcer`]); the [`Leader`] checks it and appends what
+//! holds as objects `catalog/log/<seq>`; readers ([`Catalog`]) apply the log, number by number, to a [`Map`].
 
-pub mod entry;
+mod announcer;
+mod config;
+mod entry;
+mod error;
+mod log;
+mod map;
+mod metrics;
+mod reader;
 
+pub use announcer::Announcer;
+pub use config::CatalogConfig;
 pub use entry::{Change, Entry, FileRef, Record, RowDelete, Shard};
+pub use error::{CatalogError, CodecError};
+pub use map::{Map, NumberedDelete, ShardSize, Status, Tombstone};
+pub use metrics::LeaderMetrics;
+pub use reader::Catalog;

@@ -8,6 +8,8 @@ pub mod codec;
 pub mod error;
 pub mod flaky;
 pub mod layout;
+pub mod lock;
+pub mod marker;
 pub mod time;
 pub mod wal;
 
