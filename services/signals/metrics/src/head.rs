@@ -6,7 +6,8 @@
 //! chunks; marked chunks stay visible until `forget`.
 //!
 //! **Invariants.** Commits in any order leave the same samples. A push that is dropped leaves no trace. A record names a
-//! series by its number only if an earlier committed record of the same segment holds its labels.
+//! series by its number only if an earlier committed record of the same segment, and of the same cut, holds its labels: a restart may skip
+//! all records of a cut that is in blocks.
 //!
 //! One lock per head, held for steps of the size of a push or of a list of chunk references; never while encoding for readers.
 //! Full chunks stay in memory until they are forgotten; they are not moved to a mapped file yet.
@@ -163,6 +164,9 @@ impl Head for MetricsHead {
     }
 
     fn tidy(&self) {
+        if !self.shared.state.read().has_emptied() {
+            return;
+        }
         let before = self.shared.now_ms().saturating_sub(IDLE_MS);
         let removed = self.shared.state.write().drop_idle(before, &self.shared.index);
         self.shared.count_removed(removed);

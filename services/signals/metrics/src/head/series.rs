@@ -25,7 +25,7 @@ pub(super) struct Series {
     waiting: SmallVec<[Sample; 1]>,
     /// How many pushes refer to the series.
     pub(super) holders: u32,
-    /// The last segment of which a committed record holds the labels.
+    /// The last segment of which a committed record holds the labels, if there was no cut since.
     pub(super) logged: Option<SegmentId>,
     /// Whether something was ever committed: then it is in the index.
     pub(super) visible: bool,
@@ -222,8 +222,10 @@ impl Series {
             || !within(&self.late, start, end).is_empty()
     }
 
-    /// Takes everything that no cut has taken; it stays here, marked.
+    /// Takes everything that no cut has taken; it stays here, marked. Once the cut is in blocks, a restart does not read its records:
+    /// what comes next says the labels again.
     pub(super) fn cut(&mut self, id: CutId) -> Vec<Chunk> {
+        self.logged = None;
         self.close_open();
         self.close_late();
         let fresh = self.chunks.iter_mut().filter(|held| held.cut.is_none());
@@ -242,9 +244,9 @@ impl Series {
         self.chunk_bytes = self.chunks.iter().map(|held| size_of::<Held>() + held.chunk.bytes.len()).sum();
     }
 
-    /// True when there is nothing to read and nothing waits.
-    pub(super) fn is_empty(&self) -> bool {
-        self.holders == 0 && self.open.count() == 0 && self.chunks.is_empty() && self.late.is_empty()
+    /// True when there is nothing to read.
+    pub(super) fn has_no_rows(&self) -> bool {
+        self.open.count() == 0 && self.chunks.is_empty() && self.late.is_empty()
     }
 
     /// Heap that the series takes, bytes, about.

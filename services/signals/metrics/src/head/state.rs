@@ -29,6 +29,8 @@ pub(super) struct State {
     rows: Rows,
     /// What cuts took and is not forgotten.
     cuts: BTreeMap<CutId, CutRows>,
+    /// Series that may have no rows: those whose last were forgotten. Some may stand twice, or have rows again.
+    emptied: Vec<u32>,
     last_cut: u64,
 }
 
@@ -142,11 +144,6 @@ impl State {
         self.rows.join(rows);
     }
 
-    /// All series with their numbers.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Series)> {
-        (0u32..).zip(&self.series).filter_map(|(number, series)| series.as_deref().map(|series| (number, series)))
-    }
-
     /// Takes everything that no cut has taken: what `take` is given of each series. `None`: there is nothing.
     pub(super) fn cut(&mut self, mut take: impl FnMut(&mut Series, CutId) -> bool) -> Option<(CutId, Rows)> {
         if self.rows.count == 0 {
@@ -169,21 +166,40 @@ impl State {
     pub(super) fn forget(&mut self, id: CutId) {
         let Some(cut) = self.cuts.remove(&id) else { return };
         for number in cut.series {
-            self.change(number, |series| series.forget(id));
+            let empty = self.change(number, |series| {
+                series.forget(id);
+                series.has_no_rows()
+            });
+            if empty == Some(true) {
+                self.emptied.push(number);
+            }
         }
     }
 
     /// Drops series that have no rows and got none since `before`, ms; returns how many.
     pub(super) fn drop_idle(&mut self, before: i64, index: &MutableIndex) -> u64 {
-        let idle: Vec<u32> =
-            self.iter().filter(|(_, series)| series.is_empty() && series.touched < before).map(|(number, _)| number).collect();
-        for number in &idle {
-            if let Some(series) = self.get(*number) {
-                index.remove(*number, series.labels.iter());
+        let mut dropped = 0;
+        let mut waiting = Vec::new();
+        for number in std::mem::take(&mut self.emptied) {
+            let Some(series) = self.get(number) else { continue };
+            if !series.has_no_rows() {
+                continue;
             }
-            self.remove(*number);
+            if series.holders > 0 || series.touched >= before {
+                waiting.push(number);
+                continue;
+            }
+            index.remove(number, series.labels.iter());
+            self.remove(number);
+            dropped += 1;
         }
-        idle.len() as u64
+        self.emptied = waiting;
+        dropped
+    }
+
+    /// True when [`State::drop_idle`] would have something to look at.
+    pub(super) fn has_emptied(&self) -> bool {
+        !self.emptied.is_empty()
     }
 
     /// Figures, without those of the index.
@@ -194,7 +210,7 @@ impl State {
             cut_rows += cut.rows.count;
             all.join(cut.rows);
         }
-        let places = self.series.capacity() * size_of::<Option<Box<Series>>>();
+        let places = self.series.capacity() * size_of::<Option<Box<Series>>>() + self.emptied.capacity() * size_of::<u32>();
         HeadStats {
             series: self.count,
             bytes: (self.bytes + places) as u64,

@@ -178,6 +178,9 @@ fn labels_are_said_once_in_each_segment_and_only_when_they_are_durable() {
     assert!(!labelled(&third.record));
     world.head.commit(third.pending);
     assert!(labelled(&world.head.prepare(&push(&[("a", &[(4, 1.0)])]), SegmentId(2)).record));
+    // A restart may leave out all that is in a cut.
+    world.head.cut();
+    assert!(labelled(&world.head.prepare(&push(&[("a", &[(4, 1.0)])]), SegmentId(1)).record));
 }
 
 #[test]
