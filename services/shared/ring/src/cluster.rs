@@ -223,6 +223,16 @@ impl Cluster {
         Ok(())
     }
 
+    /// Tells the others that this member goes down and will be back: it is missing at once, not only when it has been
+    /// silent for a while. To be called before the tasks of the process are stopped; takes two heartbeats. A process without
+    /// state has nothing to tell: its streams end.
+    pub async fn farewell(&self) {
+        if let Some(member) = &self.member {
+            member.farewell().await;
+            tokio::time::sleep(2 * self.shared.config.heartbeat.get()).await;
+        }
+    }
+
     /// Leaves the ring: the member's object goes and is not written again. For an ingester only after it has given
     /// everything away.
     pub async fn leave(&self) -> Result<(), ClusterError> {

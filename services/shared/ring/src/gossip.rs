@@ -24,6 +24,8 @@ use wire::Wire;
 
 /// The key of a member's own object.
 const MEMBER: &str = "m";
+/// The key that a member sets before it goes down on purpose.
+const FAREWELL: &str = "bye";
 /// Keys of the processes that follow a member: this, then role and name.
 const PROCESS: &str = "p:";
 
@@ -133,6 +135,11 @@ impl Gossip {
         self.handle.with_chitchat(|chitchat| chitchat.self_node_state().set(MEMBER, &json)).await;
     }
 
+    /// Tells that this member goes down now: it is missing at once, until its next start.
+    pub(crate) async fn farewell(&self) {
+        self.handle.with_chitchat(|chitchat| chitchat.self_node_state().set(FAREWELL, "1")).await;
+    }
+
     /// Looks at what has been heard, and speaks for the processes that follow this member: each is spoken for by one
     /// living member only, that with the smallest id, so that what is gossiped does not grow with the streams.
     pub(crate) async fn round(&self, followers: &BTreeMap<(String, String), Process>, now: Instant) -> Heard {
@@ -146,14 +153,15 @@ impl Gossip {
         let mut heard = Heard::default();
         let mut spoken_for = BTreeMap::new();
         for (id, state) in chitchat.node_states().iter().filter(|(id, _)| **id != own && liveness.is_newest(id)) {
+            let alive = liveness.alive(id, now) && !state.contains_key(FAREWELL);
             if let Some(member) = own_words(state) {
-                let life = Life { alive: liveness.alive(id, now), missing_since_ms: None, member: Arc::new(member) };
+                let life = Life { alive, missing_since_ms: None, member: Arc::new(member) };
                 heard.members.insert(life.member.name.clone(), life);
             }
             // A member that went missing is given as long again: somebody else speaks for its processes by then.
             if liveness.remembered(id, now) {
                 for process in processes(state) {
-                    if liveness.alive(id, now) {
+                    if alive {
                         spoken_for.insert(key(&process), id.node_id.clone());
                     }
                     heard.processes.push(process);

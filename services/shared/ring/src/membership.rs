@@ -35,7 +35,7 @@ impl Changes {
     }
 }
 
-/// A list of members that are all alive: all roles in one process, and tests.
+/// A list of members that stands still: all roles in one process, and tests.
 #[derive(Debug)]
 pub struct Fixed {
     views: watch::Sender<Arc<View>>,
@@ -46,7 +46,12 @@ impl Fixed {
     #[must_use]
     pub fn new(settings: RingSettings, members: Vec<Member>, processes: Vec<Process>) -> Self {
         let members = members.into_iter().map(|member| Seen { member: Arc::new(member), alive: true, missing_since_ms: None });
-        let facts = Facts { members: members.collect(), processes };
+        Self::of(settings, Facts { members: members.collect(), processes })
+    }
+
+    /// A cluster that stands still as it is, with members that are missing, for instance.
+    #[must_use]
+    pub fn of(settings: RingSettings, facts: Facts) -> Self {
         let view = ViewBuilder::new(settings).build(facts);
         Self { views: watch::Sender::new(Arc::new(view)) }
     }

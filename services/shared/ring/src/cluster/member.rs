@@ -157,6 +157,10 @@ impl MemberPart {
         Ok(next)
     }
 
+    pub(super) async fn farewell(&self) {
+        self.gossip.farewell().await;
+    }
+
     pub(super) async fn leave(&self, shared: &Shared) -> Result<(), StoreError> {
         let mut own = self.own.lock().await;
         own.left = true;

@@ -1,10 +1,11 @@
 use std::time::Instant;
 
-use quartet_ring::{MemberState, Membership, setup};
+use quartet_ring::{MemberState, Membership, RingConfig, setup};
 use runtime::App;
+use runtime::config::HumanDuration;
 use runtime::grpc::ClientConfig;
 
-use crate::support::{MISSING_AFTER, active, bucket, config, follower, member, object, setup, wait, writable};
+use crate::support::{MISSING_AFTER, active, active_as, bucket, config, follower, member, object, setup, wait, writable};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_that_dies_is_missing_in_time_and_comes_back() {
@@ -78,6 +79,22 @@ async fn a_living_member_that_is_forgotten_writes_its_object_again() {
     wait(&b.cluster, "a missing member", |view| writable(view) == 1).await;
     b.cluster.forget("ingester-a-0").await.unwrap();
     wait(&b.cluster, "one member", |view| view.ring("ingester").members().len() == 1).await;
+    b.running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_says_farewell_is_missing_at_once() {
+    let bucket = bucket();
+    // Nobody is missing for his silence in this test.
+    let patient = |config: RingConfig| RingConfig { missing_after: HumanDuration::from_secs(600), ..config };
+    let (a, b) = (active_as(&bucket, "a", patient).await, active_as(&bucket, "b", patient).await);
+    wait(&b.cluster, "two active members", |view| writable(view) == 2).await;
+    a.cluster.farewell().await;
+    a.running.stop().await.unwrap();
+    wait(&b.cluster, "a missing member", |view| writable(view) == 1).await;
+    let a = active_as(&bucket, "a", patient).await;
+    wait(&b.cluster, "two active members again", |view| writable(view) == 2).await;
+    a.running.stop().await.unwrap();
     b.running.stop().await.unwrap();
 }
 

@@ -52,15 +52,24 @@ pub(crate) async fn object(bucket: &Memory, name: &str) -> Option<Member> {
 
 /// A member that joins as `ingester-<zone>-0`.
 pub(crate) async fn member(bucket: &Memory, zone: &str) -> Process {
+    member_as(bucket, zone, |config| config).await
+}
+
+async fn member_as(bucket: &Memory, zone: &str, change: impl FnOnce(RingConfig) -> RingConfig) -> Process {
     let mut app = App::for_test("ingester").await.unwrap();
-    let (config, client) = (config(&format!("ingester-{zone}-0"), zone), ClientConfig::default());
+    let (config, client) = (change(config(&format!("ingester-{zone}-0"), zone)), ClientConfig::default());
     let cluster = setup::member(&mut app, setup(bucket, &config, &client)).await.unwrap();
     Process { cluster, running: app.serve().await }
 }
 
 /// A member that is active.
 pub(crate) async fn active(bucket: &Memory, zone: &str) -> Process {
-    let process = member(bucket, zone).await;
+    active_as(bucket, zone, |config| config).await
+}
+
+/// A member that is active, with another configuration.
+pub(crate) async fn active_as(bucket: &Memory, zone: &str, change: impl FnOnce(RingConfig) -> RingConfig) -> Process {
+    let process = member_as(bucket, zone, change).await;
     process.cluster.set_state(MemberState::Active).await.unwrap();
     process
 }
