@@ -55,7 +55,7 @@ pub fn start(app: &mut App, config: &DistributorConfig, deps: Deps) -> Distribut
         plugin.receivers.mount(&mut routes, sink.clone());
     }
     let (http, grpc) = routes.into_parts();
-    app.http.merge(http);
+    app.http.merge(http.uncompressed());
     app.grpc.merge(grpc);
     app.readiness.check("distributor", move || membership.view().writable(INGESTER).map_err(|err| err.to_string()));
     Distributor { tasks, grace: config.straggler_timeout.get() }

@@ -114,7 +114,13 @@ impl App {
         let mut registry = Registry::default();
         let metrics = ServerMetrics::register(&mut registry);
         crate::admin::process::register(&mut registry);
-        let servers = Servers { metrics, tls, tasks: Tasks::default(), max_concurrent_streams: server.max_concurrent_streams };
+        let servers = Servers {
+            metrics,
+            tls,
+            tasks: Tasks::default(),
+            max_concurrent_streams: server.max_concurrent_streams,
+            idle_timeout: server.idle_timeout.get(),
+        };
         let config = Pages::of(config).map_err(|err| StartError::new("print the configuration", err))?;
         let readiness = Readiness::default();
         Ok(Self {

@@ -45,6 +45,13 @@ impl Routes {
         }
     }
 
+    /// The same routes, none of whose answers is ever compressed: those that take pushes.
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        let aliases = self.aliases.into_iter().map(|(alias, router)| (alias, uncompressed(router)));
+        Self { aliases: aliases.collect(), main: uncompressed(self.main) }
+    }
+
     /// The main port's routes and each alias port's.
     pub fn into_parts(self) -> (Router, BTreeMap<&'static str, Router>) {
         (self.main, self.aliases)
@@ -71,7 +78,8 @@ impl Uncompressed {
 
 /// Routes whose answers are never compressed: those that take pushes.
 pub fn uncompressed(routes: Router) -> Router {
-    routes.route_layer(middleware::map_response(mark))
+    // A layer of routes, where there are none, is a mistake to axum.
+    if routes.has_routes() { routes.route_layer(middleware::map_response(mark)) } else { routes }
 }
 
 #[allow(clippy::unused_async, reason = "a middleware")]

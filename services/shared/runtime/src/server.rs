@@ -48,6 +48,8 @@ crate::settings! {
         pub tls: ServerTlsConfig = ServerTlsConfig::default(),
         /// Bytes of one gRPC message, in either direction.
         pub grpc_max_message: ByteSize = ByteSize(100 << 20),
+        /// How long a connection is kept on which no request comes.
+        pub idle_timeout: HumanDuration = HumanDuration::from_secs(120),
         /// Calls that one HTTP/2 connection may have open at once.
         pub max_concurrent_streams: u32 = 1000,
         /// Threads that wait for sockets; 0: as many as cores.
@@ -66,7 +68,7 @@ crate::settings! {
 /// The largest frame of HTTP/2 (RFC 9113, section 6.5.2).
 const MAX_FRAME: u32 = (1 << 24) - 1;
 
-/// How long a client may take for the TLS handshake, and for the header of a request.
+/// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// What all listeners of a process share. Clones share it.
@@ -77,6 +79,7 @@ pub(crate) struct Servers {
     /// Accept loops and connections.
     pub(crate) tasks: Tasks,
     pub(crate) max_concurrent_streams: u32,
+    pub(crate) idle_timeout: Duration,
 }
 
 impl Servers {
@@ -113,7 +116,13 @@ impl Servers {
         if let Err(err) = stream.set_nodelay(true) {
             debug!(error = %err, "set TCP_NODELAY");
         }
-        let Some(tls) = &self.tls else { return self.drive(TokioIo::new(stream), router, stop).await };
+        let Some(tls) = &self.tls else {
+            // Which version is spoken shows with the first bytes, which the protocols' own timers do not wait for.
+            return match tokio::time::timeout(self.idle_timeout, stop.run_until_cancelled(stream.peek(&mut [0]))).await {
+                Ok(Some(Ok(_))) => self.drive(TokioIo::new(stream), router, stop).await,
+                Ok(_) | Err(_) => debug!("connection without a request"),
+            };
+        };
         match tokio::time::timeout(HANDSHAKE, tls.acceptor().accept(stream)).await {
             Ok(Ok(stream)) => self.drive(TokioIo::new(stream), router, stop).await,
             Ok(Err(err)) => debug!(error = %err, "TLS handshake"),
@@ -126,7 +135,8 @@ impl Servers {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HANDSHAKE);
+        // Also runs while a connection that is kept alive waits for its next request.
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.idle_timeout);
         builder
             .http2()
             .timer(TokioTimer::new())

@@ -51,6 +51,10 @@ impl Door {
 
     /// The routes behind this door.
     pub fn guard(&self, routes: Router) -> Router {
+        // A layer of routes, where there are none, is a mistake to axum.
+        if !routes.has_routes() {
+            return routes;
+        }
         let door = self.clone();
         routes.route_layer(middleware::from_fn(move |request: Request, next: Next| {
             let door = door.clone();

@@ -22,7 +22,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
-use tracing::{Instrument, error, field, info_span};
+use tracing::{Instrument, debug, field, info_span};
 
 use super::route_label;
 
@@ -158,7 +158,7 @@ impl Drop for Exchange {
     }
 }
 
-/// The middleware of all servers.
+/// The middleware of all servers. A panic has been logged by the hook of [`crate::telemetry`], with its place, before it arrives here.
 pub(crate) async fn observe(State(metrics): State<ServerMetrics>, request: Request, next: Next) -> Response {
     let mut exchange = Exchange::begin(&metrics, &request);
     let path = if exchange.grpc { request.uri().path().to_owned() } else { String::new() };
@@ -166,7 +166,7 @@ pub(crate) async fn observe(State(metrics): State<ServerMetrics>, request: Reque
     let ran = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await;
     let response = ran.unwrap_or_else(|panic| {
         metrics.0.panics.inc();
-        error!(route = exchange.route, panic = text(panic.as_ref()), "a handler panicked");
+        debug!(route = exchange.route, panic = text(panic.as_ref()), "a handler panicked");
         if exchange.grpc { grpc_internal() } else { (StatusCode::INTERNAL_SERVER_ERROR, "internal error\n").into_response() }
     });
     exchange.answered(&path, response.status(), response.headers());
@@ -220,7 +220,7 @@ impl HttpBody for Watched {
             Err(panic) => {
                 this.broken = true;
                 this.exchange.metrics.0.panics.inc();
-                error!(route = this.exchange.route, panic = text(panic.as_ref()), "the stream of an answer panicked");
+                debug!(route = this.exchange.route, panic = text(panic.as_ref()), "the stream of an answer panicked");
                 Poll::Ready(Some(Err(axum::Error::new(std::io::Error::other("internal error")))))
             }
         }

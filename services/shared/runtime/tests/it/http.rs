@@ -141,3 +141,25 @@ async fn a_taken_main_port_is_an_error_that_names_it() {
     let err = App::bind("test", &config, runtime::telemetry::Telemetry::detached()).await.unwrap_err();
     assert_eq!(err.to_string(), format!("listen on 127.0.0.1:{port}"));
 }
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_and_a_used_one_is_not() {
+    let mut config = super::Config::default();
+    config.server.idle_timeout = runtime::config::HumanDuration::from_secs(1);
+    let mut app = super::bound(&config).await;
+    app.http.main(routes());
+    let running = app.serve().await;
+    let mut silent = TcpStream::connect(running.http).await.unwrap();
+    let mut used = TcpStream::connect(running.http).await.unwrap();
+    let mut answer = [0; 4096];
+    for _ in 0..4 {
+        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        used.write_all(b"GET /api/v1/hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let read = used.read(&mut answer).await.unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 200 OK"));
+    }
+    for (which, stream) in [("silent", &mut silent), ("used", &mut used)] {
+        let closed = tokio::time::timeout(std::time::Duration::from_secs(20), stream.read(&mut answer)).await;
+        assert_eq!(closed.expect(which).expect(which), 0);
+    }
+}
