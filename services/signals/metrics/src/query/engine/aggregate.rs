@@ -241,33 +241,41 @@ pub(crate) fn quantile(node: &AggregateNode, phis: &[f64], input: &Batch) -> Bat
     out
 }
 
-/// `count_values`: a series for each group and value.
-pub(crate) fn count_values(node: &AggregateNode, label: &[u8], input: &Batch) -> Result<Batch, EvalError> {
+/// `count_values`: a series for each group and value. `check` is asked whether so many values may be held.
+pub(crate) fn count_values(
+    node: &AggregateNode,
+    label: &[u8],
+    input: &Batch,
+    check: impl Fn(usize) -> Result<(), EvalError>,
+) -> Result<Batch, EvalError> {
     let label =
         std::str::from_utf8(label).ok().filter(|label| !label.is_empty()).ok_or_else(|| EvalError::Label { name: quoted(label) })?;
-    let mut rows: FxHashMap<Labels, usize> = FxHashMap::default();
-    let mut counts: Vec<(Labels, Vec<f64>)> = Vec::new();
-    for row in 0..input.len() {
-        let mut known: FxHashMap<u64, usize> = FxHashMap::default();
-        let values = input.values(row);
-        for step in bits::ones(input.present(row)) {
-            let place = *known.entry(values[step].to_bits()).or_insert_with(|| {
-                let labels = value_labels(node, &input.key(row).labels, label, values[step]);
-                *rows.entry(labels.clone()).or_insert_with(|| {
-                    counts.push((labels, vec![0.0; input.steps()]));
+    let mut places: FxHashMap<Labels, usize> = FxHashMap::default();
+    // Steps and how often the value stands there; most values stand at few steps.
+    let mut counts: Vec<Vec<(usize, f64)>> = Vec::new();
+    let mut known: FxHashMap<(usize, u64), usize> = FxHashMap::default();
+    for step in 0..input.steps() {
+        for row in 0..input.len() {
+            let Some(value) = input.get(row, step) else { continue };
+            let place = *known.entry((row, value.to_bits())).or_insert_with(|| {
+                let labels = value_labels(node, &input.key(row).labels, label, value);
+                *places.entry(labels).or_insert_with(|| {
+                    counts.push(Vec::new());
                     counts.len() - 1
                 })
             });
-            counts[place].1[step] += 1.0;
+            match counts[place].last_mut() {
+                Some((last, count)) if *last == step => *count += 1.0,
+                _ => counts[place].push((step, 1.0)),
+            }
         }
     }
     let mut out = Batch::new(input.steps());
-    for (labels, counts) in counts {
-        out.push_with(SeriesKey { labels, drop_name: false }, |row| {
-            for (step, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0.0) {
-                row.set(step, *count);
-            }
-        });
+    let mut named: Vec<(Labels, usize)> = places.into_iter().collect();
+    named.sort_by_key(|(_, place)| *place);
+    for (labels, place) in named {
+        out.push_with(SeriesKey { labels, drop_name: false }, |row| counts[place].iter().for_each(|(step, count)| row.set(*step, *count)));
+        check(out.held())?;
     }
     Ok(out)
 }

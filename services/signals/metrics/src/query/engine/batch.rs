@@ -58,20 +58,51 @@ pub(crate) struct SeriesKey {
     pub(crate) drop_name: bool,
 }
 
-/// Series × steps: the values of all rows one after the other, and one bit per value that says whether it is there.
+/// Series × steps: the values of all rows one after the other, and one bit per step that says whether there is one.
 ///
-/// A value that is not there is any number; loops that want no branches may compute on it. Native histograms, when the engine
-/// learns them, are one more optional column of the same shape: a present step holds its histogram there or its float here.
+/// Of each row only the steps from its first value to its last are kept: series come and go. A value in between that is not there
+/// is any number; loops that want no branches may compute on it. Native histograms, when the engine learns them, are one more
+/// optional column of the same shape: a present step holds its histogram there or its float here.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     steps: usize,
     words: usize,
     keys: Vec<SeriesKey>,
+    spans: Vec<Span>,
     values: Vec<f64>,
     present: Vec<u64>,
+    /// A whole row, to be filled.
+    scratch: (Vec<f64>, Vec<u64>),
 }
 
-/// A row that is being filled.
+/// Where the values of a row are.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    /// The step of the first.
+    from: usize,
+    /// The place of the first among the values of all rows.
+    at: usize,
+    /// How many.
+    len: usize,
+}
+
+/// The values of a row, by step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Values<'a> {
+    from: usize,
+    values: &'a [f64],
+}
+
+impl std::ops::Index<usize> for Values<'_> {
+    type Output = f64;
+
+    /// The value at a step that has one.
+    fn index(&self, step: usize) -> &f64 {
+        &self.values[step - self.from]
+    }
+}
+
+/// A row that is being filled, all of its steps.
 #[derive(Debug)]
 pub(crate) struct RowMut<'a> {
     /// One value per step.
@@ -88,13 +119,33 @@ impl RowMut<'_> {
     }
 }
 
+/// A row that is being changed.
+#[derive(Debug)]
+pub(crate) struct RowEdit<'a> {
+    /// The step of the first value.
+    pub(crate) from: usize,
+    /// The values from there on.
+    pub(crate) values: &'a mut [f64],
+    /// One bit per step, from the very first on; more must not be set.
+    pub(crate) present: &'a mut [u64],
+}
+
 impl Batch {
     /// No rows yet.
     pub(crate) fn new(steps: usize) -> Self {
-        Self { steps, words: bits::words(steps), keys: Vec::new(), values: Vec::new(), present: Vec::new() }
+        let words = bits::words(steps);
+        Self {
+            steps,
+            words,
+            keys: Vec::new(),
+            spans: Vec::new(),
+            values: Vec::new(),
+            present: Vec::new(),
+            scratch: (vec![0.0; steps], vec![0; words]),
+        }
     }
 
-    /// Values per row.
+    /// Steps of each row.
     pub(crate) const fn steps(&self) -> usize {
         self.steps
     }
@@ -104,9 +155,15 @@ impl Batch {
         self.keys.len()
     }
 
-    /// Values that are there.
-    pub(crate) fn samples(&self) -> usize {
-        bits::count(&self.present)
+    /// What the batch counts for where samples are limited: its samples, or half of the values that it holds where those are
+    /// many more.
+    pub(crate) fn weight(&self) -> usize {
+        bits::count(&self.present).max(self.values.len() / 2)
+    }
+
+    /// Values that are held, there or not.
+    pub(crate) fn held(&self) -> usize {
+        self.values.len()
     }
 
     /// Who a row is.
@@ -125,8 +182,9 @@ impl Batch {
     }
 
     /// The values of a row.
-    pub(crate) fn values(&self, row: usize) -> &[f64] {
-        &self.values[row * self.steps..(row + 1) * self.steps]
+    pub(crate) fn values(&self, row: usize) -> Values<'_> {
+        let Span { from, at, len } = self.spans[row];
+        Values { from, values: &self.values[at..at + len] }
     }
 
     /// The bits of a row.
@@ -135,11 +193,10 @@ impl Batch {
     }
 
     /// A row, to be changed.
-    pub(crate) fn row_mut(&mut self, row: usize) -> RowMut<'_> {
-        RowMut {
-            values: &mut self.values[row * self.steps..(row + 1) * self.steps],
-            present: &mut self.present[row * self.words..(row + 1) * self.words],
-        }
+    pub(crate) fn row_mut(&mut self, row: usize) -> RowEdit<'_> {
+        let Span { from, at, len } = self.spans[row];
+        let present = &mut self.present[row * self.words..(row + 1) * self.words];
+        RowEdit { from, values: &mut self.values[at..at + len], present }
     }
 
     /// All values, there or not.
@@ -149,31 +206,28 @@ impl Batch {
 
     /// The value of a row at a step, where there is one.
     pub(crate) fn get(&self, row: usize, step: usize) -> Option<f64> {
-        bits::get(self.present(row), step).then(|| self.values[row * self.steps + step])
+        bits::get(self.present(row), step).then(|| self.values(row)[step])
     }
 
     /// Adds a row that `fill` writes; a row without any value is not kept. Returns the number of its values.
     pub(crate) fn push_with(&mut self, key: SeriesKey, fill: impl FnOnce(&mut RowMut<'_>)) -> usize {
-        let (values, present) = (self.values.len(), self.present.len());
-        self.values.resize(values + self.steps, 0.0);
-        self.present.resize(present + self.words, 0);
-        fill(&mut RowMut { values: &mut self.values[values..], present: &mut self.present[present..] });
-        let count = bits::count(&self.present[present..]);
-        if count == 0 {
-            self.values.truncate(values);
-            self.present.truncate(present);
-        } else {
-            self.keys.push(key);
-        }
+        let (mut values, mut present) = std::mem::take(&mut self.scratch);
+        present.fill(0);
+        fill(&mut RowMut { values: &mut values, present: &mut present });
+        let count = self.push_copy(key, Values { from: 0, values: &values }, &present);
+        self.scratch = (values, present);
         count
     }
 
-    /// Adds a row with the given bits, whose values are copied.
-    pub(crate) fn push_copy(&mut self, key: SeriesKey, values: &[f64], present: &[u64]) {
-        self.push_with(key, |row| {
-            row.values.copy_from_slice(values);
-            row.present.copy_from_slice(present);
-        });
+    /// Adds a row with the given bits, whose values are copied; a row without any value is not kept. Returns the number of its
+    /// values.
+    pub(crate) fn push_copy(&mut self, key: SeriesKey, values: Values<'_>, present: &[u64]) -> usize {
+        let Some((first, last)) = bits::ends(present) else { return 0 };
+        self.spans.push(Span { from: first, at: self.values.len(), len: last + 1 - first });
+        self.values.extend_from_slice(&values.values[first - values.from..=last - values.from]);
+        self.present.extend_from_slice(present);
+        self.keys.push(key);
+        bits::count(present)
     }
 
     /// The bits of steps at which any row has a value.
@@ -190,15 +244,14 @@ impl Batch {
         if (0..self.len()).all(|row| bits::any(self.present(row))) {
             return self;
         }
-        let rows: Vec<usize> = (0..self.len()).filter(|row| bits::any(self.present(*row))).collect();
-        self.reordered(&rows)
+        self.reordered(0..self.len())
     }
 
-    /// The named rows, in that order.
-    pub(crate) fn reordered(&self, rows: &[usize]) -> Self {
+    /// The named rows, in that order; those without any value are left out.
+    pub(crate) fn reordered(&self, rows: impl IntoIterator<Item = usize>) -> Self {
         let mut out = Self::new(self.steps);
         for row in rows {
-            out.push_copy(self.keys[*row].clone(), self.values(*row), self.present(*row));
+            out.push_copy(self.keys[row].clone(), self.values(row), self.present(row));
         }
         out
     }
@@ -208,10 +261,10 @@ impl Batch {
         debug_assert_eq!(self.steps, 1, "only a single step is broadcast");
         let present = bits::all(steps);
         let mut out = Self::new(steps);
-        for (key, value) in self.keys.iter().zip(&self.values) {
-            out.push_with(key.clone(), |row| {
-                row.values.fill(*value);
-                row.present.copy_from_slice(&present);
+        for row in 0..self.len() {
+            out.push_with(self.keys[row].clone(), |target| {
+                target.values.fill(self.values(row)[0]);
+                target.present.copy_from_slice(&present);
             });
         }
         out
@@ -228,45 +281,38 @@ impl Batch {
     ///
     /// * Errors: [`EvalError::SameLabelset`] where two of them have a value at the same step.
     pub(crate) fn merge_same_labels(self) -> Result<Self, EvalError> {
-        let Some(targets) = self.same_label_targets() else {
+        let Some(groups) = self.same_labels() else {
             return Ok(self);
         };
         let mut out = Self::new(self.steps);
-        let mut places: Vec<usize> = Vec::with_capacity(self.len());
-        for (row, target) in targets.iter().enumerate() {
-            if *target == row {
-                places.push(out.len());
-                out.push_copy(self.keys[row].clone(), self.values(row), self.present(row));
-                continue;
+        for rows in groups {
+            let mut present = vec![0; self.words];
+            for row in &rows {
+                if bits::first_common(&present, self.present(*row)).is_some() {
+                    return Err(EvalError::SameLabelset);
+                }
+                bits::union(&mut present, self.present(*row));
             }
-            let place = places[*target];
-            places.push(place);
-            if bits::first_common(out.present(place), self.present(row)).is_some() {
-                return Err(EvalError::SameLabelset);
-            }
-            let (from, present) = (self.values(row), self.present(row));
-            let mut into = out.row_mut(place);
-            for step in bits::ones(present) {
-                into.set(step, from[step]);
-            }
+            out.push_with(self.keys[rows[0]].clone(), |target| {
+                for row in rows {
+                    bits::ones(self.present(row)).for_each(|step| target.set(step, self.values(row)[step]));
+                }
+            });
         }
         Ok(out)
     }
 
-    /// For each row the first one with its labels; nothing when all labels differ.
-    fn same_label_targets(&self) -> Option<Vec<usize>> {
-        let mut first: FxHashMap<(&Labels, bool), usize> = FxHashMap::default();
-        let mut differ = true;
-        let targets = self
-            .keys
-            .iter()
-            .enumerate()
-            .map(|(row, key)| {
-                let target = *first.entry((&key.labels, key.drop_name)).or_insert(row);
-                differ &= target == row;
-                target
-            })
-            .collect();
-        (!differ).then_some(targets)
+    /// The rows with equal labels, in the order of the first of each; nothing when all labels differ.
+    fn same_labels(&self) -> Option<Vec<Vec<usize>>> {
+        let mut places: FxHashMap<(&Labels, bool), usize> = FxHashMap::default();
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        for (row, key) in self.keys.iter().enumerate() {
+            let place = *places.entry((&key.labels, key.drop_name)).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some(group) => group.push(row),
+                None => groups.push(vec![row]),
+            }
+        }
+        (groups.len() < self.len()).then_some(groups)
     }
 }

@@ -1,6 +1,6 @@
 //! Operators between numbers, and between a vector and a scalar.
 
-use super::batch::Batch;
+use super::batch::{Batch, RowEdit};
 use super::bits;
 use crate::query::promql::ast::BinaryOp;
 
@@ -50,8 +50,8 @@ pub(crate) fn scalars(op: BinaryOp, lhs: &[f64], rhs: &[f64]) -> Vec<f64> {
 pub(crate) fn with_scalar(op: BinaryOp, mut vector: Batch, scalar: &[f64], side: ScalarSide, return_bool: bool) -> Batch {
     let filters = op.is_comparison() && !return_bool;
     for row in 0..vector.len() {
-        let row = vector.row_mut(row);
-        for (step, (value, scalar)) in row.values.iter_mut().zip(scalar).enumerate() {
+        let RowEdit { from, values, present } = vector.row_mut(row);
+        for (place, (value, scalar)) in values.iter_mut().zip(&scalar[from..]).enumerate() {
             let (result, holds) = match side {
                 ScalarSide::Left => apply(op, *scalar, *value),
                 ScalarSide::Right => apply(op, *value, *scalar),
@@ -61,7 +61,7 @@ pub(crate) fn with_scalar(op: BinaryOp, mut vector: Batch, scalar: &[f64], side:
             } else if !filters {
                 *value = result;
             } else if !holds {
-                bits::clear(row.present, step);
+                bits::clear(present, from + place);
             }
         }
     }

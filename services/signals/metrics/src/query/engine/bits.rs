@@ -30,6 +30,13 @@ pub(crate) fn count(bits: &[u64]) -> usize {
     bits.iter().map(|word| word.count_ones() as usize).sum()
 }
 
+/// The first and the last step whose bit is set.
+pub(crate) fn ends(bits: &[u64]) -> Option<(usize, usize)> {
+    let first = bits.iter().position(|word| *word != 0)?;
+    let last = bits.iter().rposition(|word| *word != 0)?;
+    Some((first * 64 + bits[first].trailing_zeros() as usize, last * 64 + 63 - bits[last].leading_zeros() as usize))
+}
+
 /// A row of `steps` bits that are all set.
 pub(crate) fn all(steps: usize) -> Vec<u64> {
     let mut bits = vec![u64::MAX; words(steps)];

@@ -1,6 +1,7 @@
 //! Classic histograms: `histogram_quantile`, `histogram_quantiles` and `histogram_fraction` of series with `le`.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use super::annotations::{Annotation, ForcedMonotonicity};
 use super::batch::{Batch, SeriesKey, Steps};
@@ -69,15 +70,25 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, call: &CallNode, steps: Steps)
     let label = String::from_utf8_lossy(label);
     let mut out = Batch::new(steps.count);
     for phis in &params {
-        let one = quantiles(evaluator, &histograms, &input, phis, forced_at, steps);
-        for row in 0..one.len() {
-            for step in bits::ones(one.present(row)) {
-                let labels = one.key(row).labels.builder().set(&label, &numbers::label(phis[step])).build();
-                out.push_with(SeriesKey { labels, drop_name: true }, |target| target.set(step, one.values(row)[step]));
-            }
-        }
+        let values = quantiles(evaluator, &histograms, &input, phis, forced_at, steps);
+        add_labelled(&mut out, &values, &label, phis);
     }
     out.merge_same_labels()
+}
+
+/// Adds quantiles with their φ, which may be another at each step, as a label.
+fn add_labelled(out: &mut Batch, values: &Batch, label: &str, phis: &[f64]) {
+    let mut steps: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    for (step, phi) in phis.iter().enumerate() {
+        bits::set(steps.entry(phi.to_bits()).or_insert_with(|| vec![0; bits::words(phis.len())]), step);
+    }
+    for (phi, steps) in steps {
+        let text = numbers::label(f64::from_bits(phi));
+        for row in 0..values.len() {
+            let labels = values.key(row).labels.builder().set(label, &text).build();
+            out.push_copy(SeriesKey { labels, drop_name: true }, values.values(row), &bits::both(values.present(row), &steps));
+        }
+    }
 }
 
 /// The histograms among some series; remarks about series that are no bucket.

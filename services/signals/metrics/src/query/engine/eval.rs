@@ -38,10 +38,10 @@ impl Value {
         }
     }
 
-    fn samples(&self) -> usize {
+    fn weight(&self) -> usize {
         match self {
             Self::Scalar(values) => values.len(),
-            Self::Vector(batch) => batch.samples(),
+            Self::Vector(batch) => batch.weight(),
             Self::Text(_) => 0,
         }
     }
@@ -85,8 +85,8 @@ impl<'a> Evaluator<'a> {
         };
         // What the operands held is released now.
         self.held = held;
-        self.check_limit(value.samples())?;
-        self.held += value.samples();
+        self.check_limit(value.weight())?;
+        self.held += value.weight();
         Ok(value)
     }
 
@@ -197,7 +197,7 @@ impl<'a> Evaluator<'a> {
 
     /// The trim operators keep buckets of histograms: of floats they keep nothing, and say so.
     fn trim(&mut self, op: BinaryOp, at: usize, lhs: &Value, rhs: &Value, steps: Steps) -> Batch {
-        if lhs.samples() > 0 && rhs.samples() > 0 {
+        if lhs.weight() > 0 && rhs.weight() > 0 {
             self.annotate(Annotation::IncompatibleTypes { operator: op.as_str() }, at);
         }
         Batch::new(steps.count)
@@ -208,7 +208,9 @@ impl<'a> Evaluator<'a> {
         let param_at = node.param.as_ref().map_or(at, |param| param.at);
         let input = self.vector(&node.expr, steps)?;
         match (node.op, param) {
-            (AggregateOp::CountValues, Some(Value::Text(label))) => aggregate::count_values(node, &label, &input),
+            (AggregateOp::CountValues, Some(Value::Text(label))) => {
+                aggregate::count_values(node, &label, &input, |values| self.check_limit(values / 2))
+            }
             (AggregateOp::Quantile, Some(Value::Scalar(phis))) => {
                 aggregate::check_phis(&phis).into_iter().for_each(|annotation| self.annotate(annotation, param_at));
                 Ok(aggregate::quantile(node, &phis, &input))

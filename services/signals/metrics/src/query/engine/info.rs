@@ -75,7 +75,7 @@ fn identified(base: &Batch, is_info: impl Fn(&Labels) -> bool, infos: Batch) -> 
             .all(|(label, values)| values.is_empty() || labels.get(label).is_some_and(|value| values.contains(value)))
     };
     let rows: Vec<usize> = (0..infos.len()).filter(|row| fits(&infos.key(*row).labels)).collect();
-    infos.reordered(&rows)
+    infos.reordered(rows)
 }
 
 impl<'a> Infos<'a> {

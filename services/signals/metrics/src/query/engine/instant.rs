@@ -1,6 +1,6 @@
 //! Functions of scalars and instant vectors.
 
-use super::batch::{Batch, SeriesKey, Steps};
+use super::batch::{Batch, RowEdit, SeriesKey, Steps};
 use super::dates::Civil;
 use super::eval::{Evaluator, Pick, Value, absent};
 use super::logarithms;
@@ -121,7 +121,8 @@ fn mapped(mut input: Batch, map: impl Fn(f64) -> f64) -> Batch {
 /// Every value changed by the step, the name dropped.
 fn mapped_by_step(mut input: Batch, map: impl Fn(usize, f64) -> f64) -> Batch {
     for row in 0..input.len() {
-        input.row_mut(row).values.iter_mut().enumerate().for_each(|(step, value)| *value = map(step, *value));
+        let RowEdit { from, values, .. } = input.row_mut(row);
+        values.iter_mut().zip(from..).for_each(|(value, step)| *value = map(step, *value));
     }
     input.keys_mut().iter_mut().for_each(|key| key.drop_name = true);
     input
@@ -130,7 +131,10 @@ fn mapped_by_step(mut input: Batch, map: impl Fn(usize, f64) -> f64) -> Batch {
 /// One series without labels.
 fn unnamed(values: &[f64]) -> Batch {
     let mut out = Batch::new(values.len());
-    out.push_copy(SeriesKey { labels: Labels::empty(), drop_name: false }, values, &bits::all(values.len()));
+    out.push_with(SeriesKey { labels: Labels::empty(), drop_name: false }, |row| {
+        row.values.copy_from_slice(values);
+        row.present.copy_from_slice(&bits::all(values.len()));
+    });
     out
 }
 

@@ -83,7 +83,7 @@ pub(crate) fn sort(call: &CallNode, input: &Batch) -> Batch {
             }
         }
     }
-    input.reordered(&rows)
+    input.reordered(rows)
 }
 
 /// The order in which people sort names: runs of digits compare as numbers.

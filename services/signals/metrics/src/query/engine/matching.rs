@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::batch::{Batch, SeriesKey};
+use super::batch::{Batch, SeriesKey, Values};
 use super::binary::{apply, truth};
 use super::grouping::{Groups, Selection, is_reserved, members};
 use super::{EvalError, bits};
@@ -93,7 +93,7 @@ struct Join<'a> {
 /// A side of a pair: a row, or the value in place of one that is missing.
 #[derive(Clone, Copy)]
 enum Operand<'a> {
-    Row(&'a SeriesKey, &'a [f64]),
+    Row(&'a SeriesKey, Values<'a>),
     Fill(&'a Labels, f64),
 }
 

@@ -6,7 +6,8 @@ use super::eval::{Evaluator, Value};
 use super::grouping;
 use super::kernels::Bordered;
 use super::plan::{Kind, Plan, Windows};
-use super::{Cancel, EvalError, range};
+use super::range::Inputs;
+use super::{Cancel, EvalError};
 use crate::merge::SeriesSamples;
 use crate::model::{Labels, Sample};
 use crate::query::promql::ast::Extension;
@@ -82,8 +83,8 @@ impl Plan {
         let value = match &self.root.kind {
             Kind::Range(source) => {
                 let windows = Windows::of(source, self.steps);
-                let inputs = range::inputs(&mut evaluator, source, windows)?;
-                ResultValue::Matrix(raw_matrix(inputs, windows, source.extension, self.lookback_ms)?)
+                let inputs = Inputs::of(&mut evaluator, source, windows)?;
+                ResultValue::Matrix(raw_matrix(&inputs, windows, source.extension, self.lookback_ms)?)
             }
             _ => {
                 let value = evaluator.eval(&self.root, self.steps)?;
@@ -127,14 +128,9 @@ fn named(mut batch: Batch) -> Result<Batch, EvalError> {
 }
 
 /// The samples of a range vector as they are.
-fn raw_matrix(
-    inputs: Vec<range::Input<'_>>,
-    windows: Windows,
-    extension: Option<Extension>,
-    lookback: i64,
-) -> Result<Vec<RangeSeries>, EvalError> {
-    let mut series: Vec<RangeSeries> = Vec::with_capacity(inputs.len());
-    for input in inputs {
+fn raw_matrix(inputs: &Inputs<'_>, windows: Windows, extension: Option<Extension>, lookback: i64) -> Result<Vec<RangeSeries>, EvalError> {
+    let mut series: Vec<RangeSeries> = Vec::new();
+    for input in inputs.iter() {
         let samples = match extension {
             None => windows.first_window(&input.samples).to_vec(),
             Some(extension) => {

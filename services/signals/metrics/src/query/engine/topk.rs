@@ -37,7 +37,7 @@ pub(crate) fn by_count(node: &AggregateNode, counts: &[f64], input: &Batch, orde
         }
     }
     if ordered {
-        return Ok(input.reordered(&order));
+        return Ok(input.reordered(order));
     }
     Ok(with_bits(input, &chosen, words))
 }
