@@ -69,11 +69,13 @@ pub struct Options {
     pub subquery_step_ms: i64,
     /// The most samples that a query may hold at once.
     pub max_samples: usize,
+    /// The most steps at which a part of a query may be evaluated. A subquery has more than its query: its range over its step.
+    pub max_steps: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { lookback_ms: 5 * 60_000, subquery_step_ms: 60_000, max_samples: 50_000_000 }
+        Self { lookback_ms: 5 * 60_000, subquery_step_ms: 60_000, max_samples: 50_000_000, max_steps: 10_000_000 }
     }
 }
 

@@ -27,7 +27,7 @@ impl Steps {
     #[must_use]
     pub fn range(start: i64, end: i64, step: i64) -> Self {
         let step = step.max(1);
-        let count = if end < start { 0 } else { usize::try_from((end - start) / step).map_or(usize::MAX, |whole| whole + 1) };
+        let count = if end < start { 0 } else { usize::try_from(end.saturating_sub(start) / step).map_or(usize::MAX, |whole| whole + 1) };
         Self { start, step, count }
     }
 

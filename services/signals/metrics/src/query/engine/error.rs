@@ -28,7 +28,8 @@ pub enum EvalError {
         /// What.
         what: String,
     },
-    /// More samples than [`Options::max_samples`](super::Options::max_samples) at once.
+    /// More samples than [`Options::max_samples`](super::Options::max_samples) at once, or more steps than
+    /// [`Options::max_steps`](super::Options::max_steps).
     #[error("query processing would load too many samples into memory in query execution")]
     TooManySamples,
     /// Two series of one result have the same labels.

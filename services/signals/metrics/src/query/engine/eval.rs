@@ -60,6 +60,8 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) annotations: Annotations,
     /// The most samples to hold at once.
     pub(crate) max_samples: usize,
+    /// The most steps at which a node may be evaluated.
+    pub(crate) max_steps: usize,
     /// Samples held now.
     pub(crate) held: usize,
     /// Says when to stop.
@@ -70,6 +72,9 @@ impl<'a> Evaluator<'a> {
     /// The value of a node at all steps.
     pub(crate) fn eval(&mut self, node: &Node, steps: Steps) -> Result<Value, EvalError> {
         self.cancel.check()?;
+        if steps.count > self.max_steps {
+            return Err(EvalError::TooManySamples);
+        }
         let held = self.held;
         let value = if node.invariant && steps.count > 1 {
             match self.eval_kind(node, Steps { count: 1, ..steps })? {

@@ -34,6 +34,7 @@ pub(super) fn lower(expr: &Expr, evaluation: Evaluation, options: &Options) -> R
         is_range: evaluation.is_range(),
         lookback_ms: options.lookback_ms,
         max_samples: options.max_samples,
+        max_steps: options.max_steps,
     })
 }
 

@@ -28,6 +28,7 @@ pub struct Plan {
     pub(super) is_range: bool,
     pub(super) lookback_ms: i64,
     pub(super) max_samples: usize,
+    pub(super) max_steps: usize,
 }
 
 /// A part of the expression.

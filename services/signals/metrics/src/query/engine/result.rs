@@ -77,6 +77,7 @@ impl Plan {
             is_range: self.is_range,
             annotations: Annotations::default(),
             max_samples: self.max_samples,
+            max_steps: self.max_steps,
             held: 0,
             cancel,
         };

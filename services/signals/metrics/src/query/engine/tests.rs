@@ -115,6 +115,23 @@ fn too_many_samples_are_refused() {
 }
 
 #[test]
+fn a_subquery_of_too_many_steps_is_refused() {
+    let evaluation = Evaluation::Instant { at_ms: 0 };
+    let refused = evaluate("sum_over_time(m[100y:1ms])", evaluation, &Options::default(), series(&[&[(0, 1.0)]]));
+    assert_eq!(refused.expect_err("that is 3e12 steps"), EvalError::TooManySamples);
+}
+
+#[test]
+fn times_at_the_edge_do_no_harm() {
+    for query in ["m @ 9e15", "m @ -9e15", "rate(m[100y] offset 200y)", "max_over_time(m[1m:10s] @ -9e15)", "m offset -290y"] {
+        for at_ms in [0, i64::MAX / 2, i64::MIN / 2] {
+            let result = evaluate(query, Evaluation::Instant { at_ms }, &Options::default(), series(&[&[(0, 1.0)]]));
+            assert!(result.is_ok(), "{query} at {at_ms}: {result:?}");
+        }
+    }
+}
+
+#[test]
 fn a_cancelled_query_ends() {
     let expr = parse("sum(m)").expect("the query is one");
     let plan = plan(&expr, Evaluation::Instant { at_ms: 0 }, &Options::default()).expect("it can be planned");
