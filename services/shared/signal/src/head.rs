@@ -140,6 +140,8 @@ pub struct HeadStats {
     pub series: u64,
     /// Bytes of its arenas.
     pub bytes: u64,
+    /// The part of `bytes` that holds rows which are not yet cut: what a cut by size goes by.
+    pub fresh_bytes: u64,
     /// Rows not yet cut.
     pub rows: u64,
     /// Rows cut and not yet forgotten.

@@ -10,7 +10,6 @@ pub mod error;
 mod fault;
 mod http;
 pub mod protobuf;
-mod rates;
 pub(crate) mod request;
 pub(crate) mod series;
 pub mod snappy;
@@ -22,7 +21,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::routing::post;
 use signal::{Receivers, Routes, WriteBatch, WriteSink};
-use tenancy::TenantId;
+use tenancy::{Budget, TenantId};
 
 use crate::limits::MetricsLimits;
 use crate::{Deps, NAME};
@@ -42,19 +41,27 @@ pub const MAX_BODY: usize = 100 << 20;
 pub struct MetricsReceivers {
     deps: Deps,
     max_body: usize,
+    budget: Budget,
 }
 
 impl MetricsReceivers {
     /// Receivers with what the process gives.
     #[must_use]
     pub fn new(deps: Deps) -> Self {
-        Self { deps, max_body: MAX_BODY }
+        Self { deps, max_body: MAX_BODY, budget: Budget::process("distributor.max_inflight_push", None) }
     }
 
     /// The same with another limit of a push's size, bytes (at most 256 MiB are sensible; offsets have 32 bits).
     #[must_use]
     pub fn with_max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes.min(256 << 20);
+        self
+    }
+
+    /// The same with a budget for bodies of pushes that are on their way, compressed and not: a push that does not fit is answered with 503.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
         self
     }
 }
@@ -71,7 +78,7 @@ pub fn read(block: &[u8], tenant: &TenantId, limits: &MetricsLimits, now: i64) -
 
 impl Receivers for MetricsReceivers {
     fn mount(&self, routes: &mut Routes, sink: Arc<dyn WriteSink>) {
-        let receiver = Arc::new(Receiver::new(self.deps.clone(), sink, self.max_body));
+        let receiver = Arc::new(Receiver::new(self.deps.clone(), sink, self.max_body, self.budget.clone()));
         let route = |success: StatusCode| {
             let receiver = Arc::clone(&receiver);
             post(move |request: Request| async move { receiver.push(request, success).await })
@@ -81,3 +88,6 @@ impl Receivers for MetricsReceivers {
         routes.alias_tenant("prometheus", Router::new().route("/api/v1/write", route(StatusCode::NO_CONTENT)));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -219,10 +219,8 @@ impl Preparing<'_> {
             return Err(Cause::SeriesPerUser { limit: per_user });
         }
         let per_metric = self.limits.max_global_series_per_metric;
-        if per_metric > 0 {
-            if state.metric_count(labels.metric_name().unwrap_or_default()) >= share(per_metric) {
-                return Err(Cause::SeriesPerMetric { limit: per_metric });
-            }
+        if per_metric > 0 && state.metric_count(labels.metric_name().unwrap_or_default()) >= share(per_metric) {
+            return Err(Cause::SeriesPerMetric { limit: per_metric });
         }
         let number = state.add(labels).ok_or(Cause::Full)?;
         self.created += 1;

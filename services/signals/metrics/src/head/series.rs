@@ -33,6 +33,8 @@ pub(super) struct Series {
     pub(super) touched: i64,
     /// Heap of `chunks`.
     chunk_bytes: usize,
+    /// The part of it that no cut has taken.
+    fresh_bytes: usize,
 }
 
 /// A chunk and the cut that took it.
@@ -76,6 +78,7 @@ impl Series {
             visible: false,
             touched: 0,
             chunk_bytes: 0,
+            fresh_bytes: 0,
         }
     }
 
@@ -201,6 +204,7 @@ impl Series {
 
     fn keep(&mut self, chunk: Chunk) {
         self.chunk_bytes += size_of::<Held>() + chunk.bytes.len();
+        self.fresh_bytes += size_of::<Held>() + chunk.bytes.len();
         self.chunks.push(Held { cut: None, chunk });
     }
 
@@ -228,6 +232,7 @@ impl Series {
         self.logged = None;
         self.close_open();
         self.close_late();
+        self.fresh_bytes = 0;
         let fresh = self.chunks.iter_mut().filter(|held| held.cut.is_none());
         fresh
             .map(|held| {
@@ -247,6 +252,11 @@ impl Series {
     /// True when there is nothing to read.
     pub(super) fn has_no_rows(&self) -> bool {
         self.open.count() == 0 && self.chunks.is_empty() && self.late.is_empty()
+    }
+
+    /// Heap of the rows that no cut has taken, bytes, about.
+    pub(super) fn fresh_bytes(&self) -> usize {
+        self.open.capacity() + self.fresh_bytes + self.late.capacity() * size_of::<Sample>()
     }
 
     /// Heap that the series takes, bytes, about.

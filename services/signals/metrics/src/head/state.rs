@@ -25,6 +25,8 @@ pub(super) struct State {
     count: u64,
     /// Heap of the series, bytes, about.
     bytes: usize,
+    /// The part of it that holds rows which no cut has taken.
+    fresh_bytes: usize,
     /// Rows that no cut has taken.
     rows: Rows,
     /// What cuts took and is not forgotten.
@@ -112,9 +114,10 @@ impl State {
     /// Changes a series and keeps the account of memory. `None`: it is not there.
     pub(super) fn change<T>(&mut self, number: u32, change: impl FnOnce(&mut Series) -> T) -> Option<T> {
         let series = self.series.get_mut(number as usize)?.as_deref_mut()?;
-        let before = series.heap_bytes();
+        let (all, fresh) = (series.heap_bytes(), series.fresh_bytes());
         let result = change(series);
-        self.bytes = (self.bytes + series.heap_bytes()).saturating_sub(before);
+        self.bytes = (self.bytes + series.heap_bytes()).saturating_sub(all);
+        self.fresh_bytes = (self.fresh_bytes + series.fresh_bytes()).saturating_sub(fresh);
         Some(result)
     }
 
@@ -214,6 +217,7 @@ impl State {
         HeadStats {
             series: self.count,
             bytes: (self.bytes + places) as u64,
+            fresh_bytes: self.fresh_bytes as u64,
             rows: self.rows.count,
             cut_rows,
             range: all.range.map(time_range),

@@ -340,7 +340,10 @@ fn memory_is_accounted_and_given_back() {
     world.good(&[("a", &samples), ("b", &samples)]);
     let full = world.head.stats().bytes;
     assert!(full > empty + 2 * 1000 * 7, "{full}");
+    let fresh = world.head.stats().fresh_bytes;
+    assert!((2 * 1000 * 7..full).contains(&fresh), "{fresh}");
     let cut = world.head.cut().unwrap();
+    assert_eq!(world.head.stats().fresh_bytes, 0);
     world.head.forget(cut.id);
     assert!(world.head.stats().bytes < full / 3, "{}", world.head.stats().bytes);
     world.clock.advance(IDLE_MS * 1_000_000 + 1_000_000);

@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use runtime::ErrorKind;
 use signal::WriteError;
-use tenancy::TenantIdError;
+use tenancy::{BudgetExceeded, TenantIdError};
 
 use super::fault::limit_text;
 use super::protobuf::ProtobufError;
@@ -102,6 +102,13 @@ pub enum PushError {
         /// Of the request.
         items: u64,
     },
+    /// The pushes on their way take all the memory that they may.
+    #[error(
+        "the write request has been rejected because the distributor exceeded the allowed total size in bytes of inflight push requests \
+         (err-mimir-distributor-max-inflight-push-requests-bytes). To adjust the related limit, configure \
+         -distributor.instance-limits.max-inflight-push-requests-bytes, or contact your service administrator."
+    )]
+    Busy(#[from] BudgetExceeded),
     /// A part of the request was refused; the rest of it is stored.
     #[error("{text}")]
     Refused {
@@ -128,6 +135,7 @@ impl PushError {
             Self::MediaType { .. } | Self::Version2 | Self::Encoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(_) => status_of(ErrorKind::Cancelled),
             Self::RequestRate { .. } | Self::IngestionRate { .. } | Self::IngestionBurst { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Refused { kind, .. } => status_of(*kind),
             Self::Write(err) => status_of(err.kind),
             Self::Lost(_) => StatusCode::INTERNAL_SERVER_ERROR,

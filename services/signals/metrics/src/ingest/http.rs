@@ -9,11 +9,10 @@ use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use runtime::ErrorKind;
 use signal::{Refusal, WriteBatch, WriteSink};
-use tenancy::{TenantId, TenantIdError, Tenants};
+use tenancy::{Budget, Rate, RateLimiter, Reservation, TenantId, TenantIdError, Tenants};
 use tracing::debug;
 
 use super::error::PushError;
-use super::rates::{Rate, Rates};
 use super::request::{self, Checked, Rules};
 use super::{FORMAT, snappy};
 use crate::instruments::{User, discard};
@@ -28,8 +27,10 @@ const FIRST_RESERVE: usize = 1 << 20;
 pub(crate) struct Receiver {
     deps: Deps,
     sink: Sink,
-    requests: Rates,
-    items: Rates,
+    requests: RateLimiter,
+    items: RateLimiter,
+    /// Memory of bodies, until their push is answered.
+    budget: Budget,
     /// Bytes of a body, compressed or not, at most.
     max_body: usize,
 }
@@ -44,8 +45,8 @@ impl std::fmt::Debug for Sink {
 }
 
 impl Receiver {
-    pub(crate) fn new(deps: Deps, sink: Arc<dyn WriteSink>, max_body: usize) -> Self {
-        Self { deps, sink: Sink(sink), requests: Rates::default(), items: Rates::default(), max_body }
+    pub(crate) fn new(deps: Deps, sink: Arc<dyn WriteSink>, max_body: usize, budget: Budget) -> Self {
+        Self { deps, sink: Sink(sink), requests: RateLimiter::default(), items: RateLimiter::default(), max_body, budget }
     }
 
     /// Answers one push; `success` is the status of one that was stored whole.
@@ -68,7 +69,9 @@ impl Receiver {
         self.deps.instruments.requests_in.get_or_create(&User::from(&tenant)).inc();
         self.take_request(&tenant, &limits)?;
         negotiate(&parts.headers)?;
-        let block = read_body(&parts.headers, body, self.max_body).await?;
+        let mut memory = self.budget.reserve(0)?;
+        let block = read_body(&parts.headers, body, self.max_body, &mut memory).await?;
+        memory.grow(snappy::declared_len(&block, self.max_body)? as u64)?;
         let checked = self.check(block, &tenant, &limits).await?;
         self.take_items(&tenant, &limits, &checked)?;
         self.deps.instruments.received_requests.get_or_create(&User::from(&tenant)).inc();
@@ -111,7 +114,7 @@ impl Receiver {
     /// The tenant's rate of requests.
     fn take_request(&self, tenant: &TenantId, limits: &MetricsLimits) -> Result<(), PushError> {
         let (rate, burst) = (limits.request_rate, limits.request_burst_size);
-        if rate <= 0.0 || self.requests.take(tenant, 1, self.share(rate, burst), self.deps.clock.now_ns()) {
+        if rate <= 0.0 || self.requests.allow(tenant, self.share(rate, burst), self.deps.clock.now_ns(), 1) {
             return Ok(());
         }
         discard(&self.deps.instruments.discarded_requests, tenant, "rate_limited", 1);
@@ -122,7 +125,7 @@ impl Receiver {
     fn take_items(&self, tenant: &TenantId, limits: &MetricsLimits, checked: &Checked) -> Result<(), PushError> {
         let (rate, burst) = (limits.ingestion_rate, limits.ingestion_burst_size);
         let items = checked.samples + checked.metadata;
-        if items == 0 || self.items.take(tenant, items, self.share(rate, burst), self.deps.clock.now_ns()) {
+        if items == 0 || self.items.allow(tenant, self.share(rate, burst), self.deps.clock.now_ns(), items) {
             return Ok(());
         }
         self.deps.instruments.discard_samples(tenant, "rate_limited", checked.samples);
@@ -199,12 +202,13 @@ fn negotiate(headers: &HeaderMap) -> Result<(), PushError> {
     if encoding.is_empty() || encoding.eq_ignore_ascii_case("snappy") { Ok(()) } else { Err(PushError::Encoding { got: encoding }) }
 }
 
-/// Takes a body of at most `limit` bytes; a longer one is refused as soon as that is known.
-async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, PushError> {
+/// Takes a body of at most `limit` bytes; a longer one, or one that has no room in memory, is refused as soon as that is known.
+async fn read_body(headers: &HeaderMap, body: Body, limit: usize, memory: &mut Reservation) -> Result<Bytes, PushError> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
     if let Some(size) = declared.filter(|size| *size > limit) {
         return Err(PushError::TooLarge { size, limit });
     }
+    memory.grow(declared.unwrap_or_default() as u64)?;
     let mut stream = body.into_data_stream();
     let mut whole = Vec::with_capacity(declared.unwrap_or_default().min(FIRST_RESERVE));
     while let Some(part) = stream.next().await {
@@ -213,6 +217,8 @@ async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Byte
         if size > limit {
             return Err(PushError::TooLarge { size, limit });
         }
+        // Without a declared length, or beyond it.
+        memory.grow((size as u64).saturating_sub(memory.bytes()))?;
         whole.extend_from_slice(&part);
     }
     Ok(whole.into())

@@ -20,8 +20,8 @@ pub enum SnappyError {
     },
 }
 
-/// Decompresses a block of at most `limit` bytes.
-pub fn decompress(block: &[u8], limit: usize) -> Result<Vec<u8>, SnappyError> {
+/// The length of what a block holds, as it says itself: at most `limit`, and no more than a block of its size can hold.
+pub fn declared_len(block: &[u8], limit: usize) -> Result<usize, SnappyError> {
     if block.is_empty() {
         return Err(SnappyError::Corrupt);
     }
@@ -32,7 +32,12 @@ pub fn decompress(block: &[u8], limit: usize) -> Result<Vec<u8>, SnappyError> {
     if size > block.len().saturating_mul(MAX_RATIO) {
         return Err(SnappyError::Corrupt);
     }
-    let mut body = vec![0; size];
+    Ok(size)
+}
+
+/// Decompresses a block of at most `limit` bytes.
+pub fn decompress(block: &[u8], limit: usize) -> Result<Vec<u8>, SnappyError> {
+    let mut body = vec![0; declared_len(block, limit)?];
     let written = snap::raw::Decoder::new().decompress(block, &mut body).map_err(|_| SnappyError::Corrupt)?;
     body.truncate(written);
     Ok(body)

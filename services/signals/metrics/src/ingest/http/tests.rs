@@ -46,7 +46,7 @@ fn world(limits: MetricsLimits) -> World {
     let instruments = Instruments::default();
     let limits = Overrides::new(Limits { defaults: Arc::new(limits), tenants: Default::default() });
     let deps = Deps { limits, clock: clock.clone(), compute: Compute::new(1), instruments: instruments.clone() };
-    let receiver = Receiver::new(deps, sink.clone(), 10_000);
+    let receiver = Receiver::new(deps, sink.clone(), 10_000, Budget::process("test", Some(15_000)));
     World { sink, clock, instruments, receiver }
 }
 
@@ -211,6 +211,20 @@ async fn the_rate_of_requests() {
     let (status, text) = world.push(&[], good()).await;
     assert_eq!(status, 429);
     assert!(text.contains("(err-mimir-tenant-max-request-rate)"), "{text}");
+}
+
+#[tokio::test]
+async fn a_push_without_room_in_memory_is_to_come_again() {
+    let world = world(MetricsLimits::default());
+    let held = world.receiver.budget.reserve(14_950).unwrap();
+    for headers in [&[("content-length", "49")][..], &[]] {
+        let response = world.respond("a", headers, good()).await;
+        assert_eq!(response.status(), 503);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+    }
+    drop(held);
+    assert_eq!(world.push(&[], good()).await.0, 200);
+    assert_eq!(world.receiver.budget.used(), 0, "all of it is given back");
 }
 
 #[test]
