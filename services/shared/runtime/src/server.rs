@@ -203,3 +203,29 @@ pub(crate) fn route_label(pattern: &str) -> String {
     }
     if label.is_empty() { "root".to_owned() } else { label }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::route_label;
+    use super::sockets::authority;
+
+    #[test]
+    fn routes_are_named_as_mimir_names_them() {
+        for (pattern, label) in [
+            ("/api/v1/push", "api_v1_push"),
+            ("/prometheus/api/v1/label/{name}/values", "prometheus_api_v1_label_name_values"),
+            ("/-/Ready", "ready"),
+            ("/otlp/v1/{*rest}", "otlp_v1_rest"),
+            ("/", "root"),
+        ] {
+            assert_eq!(route_label(pattern), label);
+        }
+    }
+
+    #[test]
+    fn addresses_have_brackets_around_ipv6() {
+        assert_eq!(authority("::1", 80), "[::1]:80");
+        assert_eq!(authority("[::1]", 80), "[::1]:80");
+        assert_eq!(authority("ingester-0.ingester", 80), "ingester-0.ingester:80");
+    }
+}

@@ -1,21 +1,21 @@
 //! TLS of the servers and of the channels between processes: certificates from files, read again when they change.
 
+mod reload;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tracing::{info, warn};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::config::HumanDuration;
-use crate::error::Chain;
 use crate::tasks::Tasks;
+use reload::Reloading;
 
 crate::settings! {
     /// `server.tls:` certificates of the HTTP and gRPC servers. Without `cert_file` they speak plain text.
@@ -44,6 +44,8 @@ crate::settings! {
         pub key_file: String = String::new(),
         /// The name in servers' certificates; empty: the host of the address.
         pub server_name: String = String::new(),
+        /// How often the files are looked at for changes, at most: when a connection is made.
+        pub reload_period: HumanDuration = HumanDuration::from_secs(30),
     }
 }
 
@@ -75,13 +77,16 @@ pub enum TlsError {
 
 /// The servers' side. Clones share it.
 #[derive(Clone, Debug)]
-pub struct ServerTls(Arc<Inner>);
+pub struct ServerTls {
+    config: Arc<Reloading<ServerConfig>>,
+    period: Duration,
+}
 
-#[derive(Debug)]
-struct Inner {
-    files: ServerTlsConfig,
-    current: ArcSwap<ServerConfig>,
-    seen: Mutex<Vec<Option<Vec<u8>>>>,
+/// The side of channels. Clones share it.
+#[derive(Clone, Debug)]
+pub struct ClientTls {
+    config: Arc<Reloading<ClientConfig>>,
+    period: Duration,
 }
 
 /// Makes ring the process's default cryptography, which the object store's client relies on. Calling it twice does no harm.
@@ -107,51 +112,50 @@ impl ServerTls {
         if files.cert_file.is_empty() {
             return Ok(None);
         }
-        let seen = Mutex::new(contents(files));
-        let current = ArcSwap::new(server_config(files)?);
-        Ok(Some(Self(Arc::new(Inner { files: files.clone(), current, seen }))))
+        let (period, files) = (files.reload_period.get(), files.clone());
+        let paths = [files.cert_file.clone(), files.key_file.clone(), files.client_ca_file.clone()];
+        let config = Reloading::new(&paths.each_ref().map(String::as_str), move || server_config(&files))?;
+        Ok(Some(Self { config: Arc::new(config), period }))
     }
 
     /// What new connections use.
     #[must_use]
-    pub fn acceptor(&self) -> tokio_rustls::TlsAcceptor {
-        self.0.current.load_full().into()
+    pub fn acceptor(&self) -> TlsAcceptor {
+        self.config.current().into()
     }
 
     /// Looks for changed files until `tasks` stop.
     pub fn watch(&self, tasks: &Tasks) {
-        let (tls, stop) = (self.clone(), tasks.stopping());
-        let period = self.0.files.reload_period.get().max(Duration::from_millis(10));
+        let (config, stop) = (self.config.clone(), tasks.stopping());
+        let period = self.period.max(Duration::from_millis(10));
         tasks.spawn("reload certificates", async move {
             let mut tick = tokio::time::interval(period);
             while stop.run_until_cancelled(tick.tick()).await.is_some() {
-                tls.reload();
+                config.look(Duration::ZERO);
             }
             Ok::<(), std::convert::Infallible>(())
         });
     }
-
-    fn reload(&self) {
-        let now = contents(&self.0.files);
-        let mut seen = self.0.seen.lock();
-        if *seen == now {
-            return;
-        }
-        *seen = now;
-        match server_config(&self.0.files) {
-            Ok(config) => {
-                self.0.current.store(config);
-                info!(cert_file = self.0.files.cert_file, "certificates read again");
-            }
-            // Half-written files are seen complete at the next look.
-            Err(err) => warn!(error = %Chain(&err), "keeping the certificates in force"),
-        }
-    }
 }
 
-/// The files as they are. Times of change lie where a volume is a chain of links.
-fn contents(files: &ServerTlsConfig) -> Vec<Option<Vec<u8>>> {
-    [&files.cert_file, &files.key_file, &files.client_ca_file].map(|path| std::fs::read(path).ok()).into()
+impl ClientTls {
+    /// The certificates of the configuration; `None` when TLS is off.
+    pub fn load(files: &ClientTlsConfig) -> Result<Option<Self>, TlsError> {
+        if !files.enabled {
+            return Ok(None);
+        }
+        let (period, files) = (files.reload_period.get(), files.clone());
+        let paths = [files.ca_file.clone(), files.cert_file.clone(), files.key_file.clone()];
+        let config = Reloading::new(&paths.each_ref().map(String::as_str), move || build_client(&files))?;
+        Ok(Some(Self { config: Arc::new(config), period }))
+    }
+
+    /// What a new connection uses. Connections are rare: each looks for changed files itself.
+    #[must_use]
+    pub fn connector(&self) -> TlsConnector {
+        self.config.look(self.period);
+        self.config.current().into()
+    }
 }
 
 fn server_config(files: &ServerTlsConfig) -> Result<Arc<ServerConfig>, TlsError> {
@@ -169,11 +173,12 @@ fn server_config(files: &ServerTlsConfig) -> Result<Arc<ServerConfig>, TlsError>
     Ok(Arc::new(config))
 }
 
-/// The side of channels; `None` when TLS is off.
+/// The side of clients as the files are now; `None` when TLS is off. [`ClientTls`] follows their changes.
 pub fn client_config(files: &ClientTlsConfig) -> Result<Option<Arc<ClientConfig>>, TlsError> {
-    if !files.enabled {
-        return Ok(None);
-    }
+    if files.enabled { build_client(files).map(Some) } else { Ok(None) }
+}
+
+fn build_client(files: &ClientTlsConfig) -> Result<Arc<ClientConfig>, TlsError> {
     if files.ca_file.is_empty() {
         return Err(TlsError::Needed("client.tls.ca_file", "client.tls.enabled"));
     }
@@ -186,7 +191,7 @@ pub fn client_config(files: &ClientTlsConfig) -> Result<Option<Arc<ClientConfig>
         builder.with_client_auth_cert(chain, key).map_err(TlsError::Rustls)?
     };
     config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(Some(Arc::new(config)))
+    Ok(Arc::new(config))
 }
 
 fn identity(

@@ -131,3 +131,24 @@ fn edits(a: &str, b: &str) -> usize {
     }
     row[b.len()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{edits, nearest};
+
+    #[test]
+    fn edits_are_counted() {
+        for (a, b, count) in [("", "", 0), ("abc", "abc", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("period", "preiod", 2)] {
+            assert_eq!((edits(a, b), edits(b, a)), (count, count), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_similar_is_named() {
+        let known = ["server.http_port", "server.grpc_port", "ring.zones"];
+        let found = |key| nearest(key, known.into_iter());
+        assert_eq!(found("server.htp_port"), Some("server.http_port"));
+        assert_eq!(found("zones"), Some("ring.zones"));
+        assert_eq!(found("limits"), None);
+    }
+}

@@ -12,11 +12,10 @@ use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::config::{ByteSize, HumanDuration};
-use crate::tls::{ClientTlsConfig, TlsError, client_config};
+use crate::tls::{ClientTls, ClientTlsConfig, TlsError};
 
 crate::settings! {
     /// `client:` how this process speaks to the gRPC servers of others.
@@ -60,7 +59,7 @@ pub struct Channels(Arc<Inner>);
 
 struct Inner {
     config: ClientConfig,
-    tls: Option<TlsConnector>,
+    tls: Option<ClientTls>,
     open: Mutex<HashMap<String, Open>>,
 }
 
@@ -72,7 +71,7 @@ struct Open {
 impl Channels {
     /// None yet. Errors: certificates that cannot be read.
     pub fn new(config: &ClientConfig) -> Result<Self, TlsError> {
-        let tls = client_config(&config.tls)?.map(TlsConnector::from);
+        let tls = ClientTls::load(&config.tls)?;
         Ok(Self(Arc::new(Inner { config: config.clone(), tls, open: Mutex::default() })))
     }
 
@@ -142,7 +141,7 @@ impl Inner {
                 let connecting = async {
                     let stream = TcpStream::connect(address).await?;
                     stream.set_nodelay(true)?;
-                    tls.connect(name, stream).await
+                    tls.connector().connect(name, stream).await
                 };
                 match tokio::time::timeout(timeout, connecting).await {
                     Ok(connected) => connected.map(TokioIo::new),

@@ -105,6 +105,29 @@ async fn changed_certificates_are_used_without_a_restart_and_broken_ones_are_not
 }
 
 #[tokio::test]
+async fn channels_use_changed_authorities_for_new_connections() {
+    let dir = tempfile::tempdir().unwrap();
+    let authorities = dir.path().join("ca.pem");
+    // Not an authority of the server's certificate.
+    std::fs::copy(file("client.pem"), &authorities).unwrap();
+    let mut app = bound(&with_tls()).await;
+    app.grpc.add(Echo);
+    let running = app.serve().await;
+    let tls = ClientTlsConfig {
+        enabled: true,
+        ca_file: authorities.to_str().unwrap().to_owned(),
+        server_name: "first.test".to_owned(),
+        reload_period: HumanDuration::default(),
+        ..ClientTlsConfig::default()
+    };
+    let channels = Channels::new(&ClientConfig { tls, ..ClientConfig::default() }).unwrap();
+    let address = running.grpc.to_string();
+    assert!(call(&channels, &address, "/test.Echo/Good").await.is_err());
+    std::fs::copy(file("ca.pem"), &authorities).unwrap();
+    assert_eq!(call(&channels, &address, "/test.Echo/Good").await.unwrap(), "0");
+}
+
+#[tokio::test]
 async fn tls_that_cannot_work_is_an_error_at_the_start() {
     let mut config = with_tls();
     config.server.tls.key_file = String::new();
