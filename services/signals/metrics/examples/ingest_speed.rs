@@ -7,13 +7,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::TryStreamExt;
 use quartet_metrics::head::MetricsHeads;
 use quartet_metrics::instruments::Instruments;
 use quartet_metrics::limits::MetricsLimits;
+use quartet_metrics::wire::LeafQuery;
 use quartet_metrics::{Deps, ingest};
 use runtime::{Compute, ManualClock};
 use signal::head::Share;
-use signal::{Head, HeadContext, Item, Push, PushItem, SegmentId};
+use signal::{Head, HeadContext, Item, Push, PushItem, ScanQuery, SegmentId, TimeRange};
 use tenancy::{Overrides, TenantId};
 
 const SERIES: usize = 50_000;
@@ -63,6 +65,11 @@ fn main() {
         commit += took;
         assert!(appended.refused.is_empty(), "all of it is good");
     }
+    let everything = LeafQuery::Chunks { matchers: Vec::new() }.encode();
+    let query = ScanQuery { tenant: tenant.clone(), range: TimeRange::ALL, payload: everything, alone: false };
+    let pool = tokio::runtime::Builder::new_current_thread().build().expect("a thread to wait on");
+    let (scan, batches) = time(|| pool.block_on(head.scan(&query).try_collect::<Vec<_>>()));
+    let scanned: usize = batches.expect("the head answers").iter().map(|batch| batch.len()).sum();
     let (cut, _) = time(|| head.cut());
 
     let show = |what: &str, took: Duration| {
@@ -73,7 +80,9 @@ fn main() {
     show("prepare", prepare);
     show("commit", commit);
     show("all of it", decode + prepare + commit);
+    show("scan", scan);
     show("cut", cut);
+    println!("{:.1} bytes a sample from a scan", scanned as f64 / samples as f64);
     println!(
         "{:.1} bytes of log and {:.1} bytes of memory a sample",
         record as f64 / samples as f64,

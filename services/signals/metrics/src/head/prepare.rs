@@ -89,6 +89,7 @@ pub(super) fn prepare(shared: &Arc<Shared>, push: &Push, segment: SegmentId) -> 
         samples: Vec::with_capacity(items.samples.len()),
         refusals,
         created: 0,
+        shares: None,
     };
     let mut state = shared.state.write();
     for item in &items.items {
@@ -177,6 +178,8 @@ struct Preparing<'a> {
     samples: Vec<Sample>,
     refusals: Refusals,
     created: u64,
+    /// This head's shares of the limits of series, per tenant and per metric: worked out when the first new series asks.
+    shares: Option<(u64, u64)>,
 }
 
 impl Preparing<'_> {
@@ -214,12 +217,12 @@ impl Preparing<'_> {
     /// Adds a series, if the tenant's limits allow it.
     fn create(&mut self, state: &mut State, labels: Labels) -> Result<u32, Cause> {
         let share = |limit: u64| if limit == 0 { u64::MAX } else { self.shared.context.share.of(&self.shared.tenant, limit) };
-        let per_user = self.limits.max_global_series_per_user;
-        if state.series_count() >= share(per_user) {
+        let (per_user, per_metric) = (self.limits.max_global_series_per_user, self.limits.max_global_series_per_metric);
+        let (user_share, metric_share) = *self.shares.get_or_insert_with(|| (share(per_user), share(per_metric)));
+        if state.series_count() >= user_share {
             return Err(Cause::SeriesPerUser { limit: per_user });
         }
-        let per_metric = self.limits.max_global_series_per_metric;
-        if per_metric > 0 && state.metric_count(labels.metric_name().unwrap_or_default()) >= share(per_metric) {
+        if per_metric > 0 && state.metric_count(labels.metric_name().unwrap_or_default()) >= metric_share {
             return Err(Cause::SeriesPerMetric { limit: per_metric });
         }
         let number = state.add(labels).ok_or(Cause::Full)?;

@@ -134,14 +134,19 @@ impl Series {
             return late;
         }
         let mut decoded = Vec::new();
-        let open = self.open_chunk().into_iter();
-        for chunk in self.chunks.iter().map(|held| held.chunk.clone()).chain(open).filter(|chunk| chunk.overlaps(sample.t, sample.t)) {
+        let mut look = |chunk: &Chunk| {
             decoded.clear();
             chunk.decode_into(&mut decoded).expect("a head reads what it wrote itself");
-            let found = known(&decoded, sample);
+            known(&decoded, sample)
+        };
+        for held in self.chunks.iter().filter(|held| held.chunk.overlaps(sample.t, sample.t)) {
+            let found = look(&held.chunk);
             if found != Known::Nothing {
                 return found;
             }
+        }
+        if self.open_overlaps(sample.t, sample.t) {
+            return self.open_chunk().map_or(Known::Nothing, |chunk| look(&chunk));
         }
         Known::Nothing
     }
@@ -178,6 +183,10 @@ impl Series {
         Put::Stored
     }
 
+    fn open_overlaps(&self, start: i64, end: i64) -> bool {
+        self.open.count() > 0 && self.open.min_t() <= end && start <= self.open.max_t()
+    }
+
     /// The open chunk as it is now.
     fn open_chunk(&self) -> Option<Chunk> {
         (self.open.count() > 0).then(|| Chunk {
@@ -212,7 +221,7 @@ impl Series {
     pub(super) fn view(&self, start: i64, end: i64) -> Option<View> {
         let mut chunks: Vec<Chunk> =
             self.chunks.iter().filter(|held| held.chunk.overlaps(start, end)).map(|held| held.chunk.clone()).collect();
-        if self.open.count() > 0 && self.open.min_t() <= end && start <= self.open.max_t() {
+        if self.open_overlaps(start, end) {
             chunks.extend(self.open_chunk());
         }
         let late = within(&self.late, start, end).to_vec();
@@ -221,7 +230,7 @@ impl Series {
 
     /// Whether a sample of `start..=end`, ms, may be here.
     pub(super) fn overlaps(&self, start: i64, end: i64) -> bool {
-        (self.open.count() > 0 && self.open.min_t() <= end && start <= self.open.max_t())
+        self.open_overlaps(start, end)
             || self.chunks.iter().any(|held| held.chunk.overlaps(start, end))
             || !within(&self.late, start, end).is_empty()
     }
