@@ -3,6 +3,7 @@
 //! The rooms in the order in which the data passes them: `ingest`, `head`, `block`, `query`, `api`.
 //! Knows no role: what it is given and what it gives crosses the seam of the crate `signal`.
 
+pub mod api;
 pub mod block;
 pub mod chunk;
 pub mod head;
@@ -11,6 +12,7 @@ pub mod instruments;
 pub mod limits;
 pub mod merge;
 pub mod model;
+pub mod policy;
 pub mod promqltest;
 pub mod query;
 pub mod wire;
@@ -37,6 +39,8 @@ pub struct Deps {
     pub compute: Compute,
     /// What the signal counts; registered once per process.
     pub instruments: instruments::Instruments,
+    /// How queries are planned and evaluated.
+    pub query: query::QueryConfig,
 }
 
 impl std::fmt::Debug for Deps {

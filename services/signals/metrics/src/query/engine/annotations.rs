@@ -157,6 +157,23 @@ impl Annotations {
         }
     }
 
+    /// Adds the remarks about another part of the same query.
+    pub fn merge(&mut self, other: Self) {
+        for (_, annotation, at) in other.items {
+            self.add(annotation, at);
+        }
+    }
+
+    /// The remarks, each with the byte of the query that it is about.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Annotation, usize)> {
+        self.items.iter().map(|(_, annotation, at)| (annotation, *at))
+    }
+
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
     /// True when there is nothing to remark.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,0 +1,89 @@
+//! The HTTP API of Prometheus and Mimir: reading.
+//!
+//! The only part of the signal's read side that knows HTTP. Handlers check parameters, split a query into sub-queries, have them
+//! answered, merge the parts and write the answer.
+
+mod answer;
+mod error;
+mod evaluate;
+mod json;
+mod lists;
+mod log;
+mod params;
+mod parse;
+mod status;
+mod times;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{any, get, post};
+use runtime::config::ByteSize;
+use signal::{QueryExecutor, Routes};
+use tenancy::{TenantId, Tenants};
+
+use self::error::PromError;
+use crate::Deps;
+use crate::limits::MetricsLimits;
+
+/// The most bytes of a form.
+const MAX_FORM: ByteSize = ByteSize(10 << 20);
+
+/// What handlers are given.
+#[derive(Clone)]
+struct Api {
+    deps: Arc<Deps>,
+    exec: Arc<dyn QueryExecutor>,
+}
+
+/// Mounts the routes: below `/prometheus` on the main port, at the root on the alias port `prometheus`.
+pub(crate) fn mount(deps: &Arc<Deps>, routes: &mut Routes, exec: Arc<dyn QueryExecutor>) {
+    let api = Api { deps: deps.clone(), exec };
+    let queries = queries(api);
+    routes.tenant(Router::new().nest("/prometheus", queries.clone()).merge(not_built()));
+    routes.alias_tenant("prometheus", queries);
+    routes.open(Router::new().route("/prometheus/api/v1/status/buildinfo", get(status::buildinfo)));
+    routes.alias_open("prometheus", Router::new().route("/api/v1/status/buildinfo", get(status::buildinfo)));
+}
+
+/// The API of Prometheus.
+fn queries(api: Api) -> Router {
+    Router::new()
+        .route("/api/v1/query", get(evaluate::query).post(evaluate::query))
+        .route("/api/v1/query_range", get(evaluate::query_range).post(evaluate::query_range))
+        .route("/api/v1/labels", get(lists::labels).post(lists::labels))
+        .route("/api/v1/label/{name}/values", get(lists::label_values))
+        .route("/api/v1/series", get(lists::series).post(lists::series))
+        .route("/api/v1/format_query", get(parse::format_query).post(parse::format_query))
+        .route("/api/v1/parse_query", get(parse::parse_query).post(parse::parse_query))
+        .route("/api/v1/metadata", get(status::metadata))
+        .route("/api/v1/query_exemplars", get(status::query_exemplars).post(status::query_exemplars))
+        .route("/api/v1/rules", get(status::rules))
+        .route("/api/v1/alerts", get(status::alerts))
+        .route("/api/v1/read", post(status::no_remote_read))
+        .with_state(api)
+}
+
+/// Mimir's APIs for rules and alerts, which are answered with the reason why there are none.
+fn not_built() -> Router {
+    Router::new()
+        .route("/prometheus/config/v1/rules", any(status::no_ruler))
+        .route("/prometheus/config/v1/rules/{*rest}", any(status::no_ruler))
+        .route("/api/v1/alerts", any(status::no_alertmanager))
+        .route("/alertmanager", any(status::no_alertmanager))
+        .route("/alertmanager/{*rest}", any(status::no_alertmanager))
+}
+
+/// The tenant of a query. Queries over several are refused, not answered in part.
+fn single(tenants: &Tenants) -> Result<&TenantId, PromError> {
+    tenants.single().map_err(|err| PromError::bad_data(format!("{err}: queries over several tenants are not supported")))
+}
+
+/// The time, ms since the Unix epoch, before which samples are not looked at; less than any time where there is no such limit.
+fn oldest(limits: &MetricsLimits, now_ms: i64) -> i64 {
+    let limits = [limits.max_query_lookback, limits.compactor_blocks_retention_period];
+    limits.iter().filter(|limit| !limit.is_zero()).map(|limit| now_ms.saturating_sub(limit.as_ms())).max().unwrap_or(i64::MIN)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! Sends the parts of a query out, merges what comes back, and writes it.
+
+use std::time::Duration;
+
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use runtime::ErrorKind;
+use rustc_hash::FxHashMap;
+use signal::{PartialStream, QueryError, SubQuery};
+
+use super::error::PromError;
+use super::{Api, json};
+use crate::model::{Labels, Sample};
+use crate::query;
+use crate::query::engine::{Annotations, InstantSample, RangeSeries};
+use crate::query::partial::{Fetched, Frame};
+
+/// The most warnings, and the most infos, that an answer shows.
+const MAX_REMARKS: usize = 10;
+/// What is remarked when `limit` cuts an answer.
+pub(super) const TRUNCATED: &str = "results truncated due to limit";
+/// Answers up to so many bytes are merged and written where they arrive.
+const INLINE_BYTES: usize = 8 << 10;
+
+/// What all parts say together.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) value: Value,
+    pub(super) annotations: Annotations,
+    pub(super) fetched: Fetched,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(super) enum Value {
+    Matrix(Vec<RangeSeries>),
+    Vector(Vec<InstantSample>),
+    Scalar(Sample),
+    Text { t: i64, text: String },
+    Strings(Vec<String>),
+    Series(Vec<Labels>),
+}
+
+/// Runs the parts, at most `width` at once, and gives what `write` makes of their answer.
+pub(super) async fn ask<T: Send + 'static>(
+    api: &Api,
+    parts: Vec<SubQuery>,
+    width: usize,
+    timeout: Duration,
+    write: impl FnOnce(Answer) -> T + Send + 'static,
+) -> Result<T, PromError> {
+    let running = stream::iter(parts).map(|part| frames(api.exec.run(part))).buffered(width.max(1)).try_collect::<Vec<_>>();
+    let parts = tokio::time::timeout(timeout, running).await.map_err(|_| query::timed_out())??;
+    if parts.iter().flatten().map(Bytes::len).sum::<usize>() <= INLINE_BYTES {
+        return Ok(write(merge(&parts)?));
+    }
+    Ok(query::run(&api.deps.compute, move || merge(&parts).map(write)).await??)
+}
+
+/// All frames of one part.
+async fn frames(stream: PartialStream) -> Result<Vec<Bytes>, QueryError> {
+    stream.try_collect().await
+}
+
+/// Merges parts that follow each other in time. Series of several parts are one.
+fn merge(parts: &[Vec<Bytes>]) -> Result<Answer, QueryError> {
+    let mut merge = Merge::default();
+    for part in parts {
+        let mut whole = false;
+        for frame in part {
+            if whole {
+                return Err(internal("a querier's answer goes on after its end"));
+            }
+            let frame = Frame::decode(frame).map_err(|err| internal(&format!("a querier's answer cannot be read: {err}")))?;
+            whole = merge.take(frame)?;
+        }
+        if !whole {
+            return Err(internal("a querier's answer ends early"));
+        }
+    }
+    let Merge { value, annotations, fetched, .. } = merge;
+    let mut value = value.ok_or_else(|| internal("a query had no parts"))?;
+    if let Value::Matrix(series) = &mut value {
+        series.sort_unstable_by(|one, other| one.labels.cmp(&other.labels));
+    }
+    Ok(Answer { value, annotations, fetched })
+}
+
+fn internal(text: &str) -> QueryError {
+    QueryError::new(ErrorKind::Internal, text)
+}
+
+#[derive(Default)]
+struct Merge {
+    value: Option<Value>,
+    /// Where the series of a matrix stand.
+    places: FxHashMap<Labels, usize>,
+    annotations: Annotations,
+    fetched: Fetched,
+}
+
+impl Merge {
+    /// Takes a frame; true for the last one of a part.
+    fn take(&mut self, frame: Frame) -> Result<bool, QueryError> {
+        let value = match frame {
+            Frame::End { annotations, fetched } => {
+                self.annotations.merge(annotations);
+                self.fetched.add(fetched);
+                return Ok(true);
+            }
+            Frame::Matrix(series) => Value::Matrix(series),
+            Frame::Vector(rows) => Value::Vector(rows),
+            Frame::Scalar(sample) => Value::Scalar(sample),
+            Frame::Text { t, text } => Value::Text { t, text },
+            Frame::Strings(strings) => Value::Strings(strings),
+            Frame::Series(series) => Value::Series(series),
+        };
+        match (&mut self.value, value) {
+            (None, Value::Matrix(more)) => {
+                let mut series = Vec::with_capacity(more.len());
+                extend(&mut series, &mut self.places, more);
+                self.value = Some(Value::Matrix(series));
+            }
+            (value @ None, first) => *value = Some(first),
+            (Some(Value::Matrix(series)), Value::Matrix(more)) => extend(series, &mut self.places, more),
+            (Some(Value::Vector(rows)), Value::Vector(more)) => rows.extend(more),
+            (Some(Value::Strings(strings)), Value::Strings(more)) => strings.extend(more),
+            (Some(Value::Series(series)), Value::Series(more)) => series.extend(more),
+            _ => return Err(internal("queriers answered with different kinds of values")),
+        }
+        Ok(false)
+    }
+}
+
+fn extend(series: &mut Vec<RangeSeries>, places: &mut FxHashMap<Labels, usize>, more: Vec<RangeSeries>) {
+    for one in more {
+        match places.get(&one.labels) {
+            Some(place) => series[*place].samples.extend(one.samples),
+            None => {
+                places.insert(one.labels.clone(), series.len());
+                series.push(one);
+            }
+        }
+    }
+}
+
+impl Answer {
+    /// Writes the answer to a query; `limit` series at most, 0 is all.
+    pub(super) fn write(mut self, query: &str, limit: usize) -> Vec<u8> {
+        let mut warnings = self.annotations.warnings(query, MAX_REMARKS);
+        let infos = self.annotations.infos(query, MAX_REMARKS);
+        if self.value.truncate(limit) {
+            warnings.push(TRUNCATED.to_owned());
+        }
+        let mut out = Vec::with_capacity(self.value.written_bytes());
+        json::begin(&mut out);
+        self.value.write(&mut out);
+        json::end(&mut out, &warnings, &infos);
+        out
+    }
+}
+
+impl Value {
+    /// Leaves so many series or strings, 0 is all; true if some had to go.
+    pub(super) fn truncate(&mut self, limit: usize) -> bool {
+        fn cut<T>(items: &mut Vec<T>, limit: usize) -> bool {
+            let cut = items.len() > limit;
+            items.truncate(limit);
+            cut
+        }
+        match self {
+            _ if limit == 0 => false,
+            Self::Matrix(series) => cut(series, limit),
+            Self::Vector(rows) => cut(rows, limit),
+            Self::Strings(strings) => cut(strings, limit),
+            Self::Series(series) => cut(series, limit),
+            Self::Scalar(_) | Self::Text { .. } => false,
+        }
+    }
+
+    /// About how many bytes it takes as JSON.
+    fn written_bytes(&self) -> usize {
+        let items = match self {
+            Self::Matrix(series) => series.iter().map(|one| 8 + one.samples.len()).sum(),
+            Self::Vector(rows) => rows.len() * 8,
+            Self::Scalar(_) | Self::Text { .. } => 8,
+            Self::Strings(strings) => strings.len(),
+            Self::Series(series) => series.len() * 6,
+        };
+        256 + items * 24
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut result = |kind: &str| {
+            out.extend_from_slice(br#"{"resultType":""#);
+            out.extend_from_slice(kind.as_bytes());
+            out.extend_from_slice(br#"","result":"#);
+        };
+        match self {
+            Self::Matrix(series) => {
+                result("matrix");
+                json::list(out, series, |out, one| {
+                    metric(out, &one.labels, "values");
+                    json::list(out, &one.samples, |out, sample| json::sample(out, *sample));
+                    out.push(b'}');
+                });
+            }
+            Self::Vector(rows) => {
+                result("vector");
+                json::list(out, rows, |out, row| {
+                    metric(out, &row.labels, "value");
+                    json::sample(out, row.sample);
+                    out.push(b'}');
+                });
+            }
+            Self::Scalar(sample) => {
+                result("scalar");
+                json::sample(out, *sample);
+            }
+            Self::Text { t, text } => {
+                result("string");
+                out.push(b'[');
+                json::timestamp(out, *t);
+                out.push(b',');
+                json::text(out, text);
+                out.push(b']');
+            }
+            Self::Strings(strings) => return json::list(out, strings, |out, one| json::text(out, one)),
+            Self::Series(series) => return json::list(out, series, json::labels),
+        }
+        out.push(b'}');
+    }
+}
+
+/// Begins a series; its samples follow.
+fn metric(out: &mut Vec<u8>, labels: &Labels, samples: &str) {
+    out.extend_from_slice(br#"{"metric":"#);
+    json::labels(out, labels);
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(samples.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// The answer to a range query that looks at nothing.
+pub(super) fn nothing() -> Answer {
+    Answer { value: Value::Matrix(Vec::new()), annotations: Annotations::default(), fetched: Fetched::default() }
+}
+
+/// The answer to a request for a list that looks at nothing.
+pub(super) fn no_list() -> Answer {
+    Answer { value: Value::Strings(Vec::new()), ..nothing() }
+}
+
+/// A success.
+pub(super) fn success(body: Vec<u8>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
+}

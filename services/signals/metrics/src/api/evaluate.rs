@@ -1,0 +1,166 @@
+//! `/api/v1/query` and `/api/v1/query_range`.
+
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use runtime::{Classify, ErrorKind};
+use signal::{QueryError, SubQuery, TimeRange};
+use tenancy::{TenantId, Tenants};
+
+use super::answer::{ask, success};
+use super::error::PromError;
+use super::log::QueryLog;
+use super::params::Params;
+use super::{Api, answer, times};
+use crate::limits::MetricsLimits;
+use crate::query::engine::{EvalError, Evaluation, Options, plan};
+use crate::query::limit::LimitExceeded;
+use crate::query::plan::split;
+use crate::query::promql::{Expr, parse};
+use crate::query::subquery::{Evaluate, Task};
+use crate::{NAME, query};
+
+/// Longer expressions are parsed on the compute pool.
+const INLINE_QUERY: usize = 16 << 10;
+
+/// `GET` and `POST /api/v1/query`.
+pub(super) async fn query(
+    State(api): State<Api>,
+    Extension(tenants): Extension<Tenants>,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Response, PromError> {
+    let mut log = QueryLog::begin("query", &tenants, &headers, params.get("query"));
+    let outcome = instant(&api, &tenants, &params, &mut log).await;
+    log.outcome(outcome).map(success)
+}
+
+/// `GET` and `POST /api/v1/query_range`.
+pub(super) async fn query_range(
+    State(api): State<Api>,
+    Extension(tenants): Extension<Tenants>,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Response, PromError> {
+    let mut log = QueryLog::begin("query_range", &tenants, &headers, params.get("query"));
+    let outcome = range(&api, &tenants, &params, &mut log).await;
+    log.outcome(outcome).map(success)
+}
+
+async fn instant(api: &Api, tenants: &Tenants, params: &Params, log: &mut QueryLog) -> Result<Vec<u8>, PromError> {
+    let limit = times::limit(params)?;
+    let at_ms = times::instant(params, api.deps.clock.now_ms())?;
+    let asked = Asked::of(api, tenants, params)?;
+    log.times(at_ms, at_ms, 0);
+    let expr = asked.parse(api).await?;
+    let part = asked.part(&expr, Evaluation::Instant { at_ms })?;
+    asked.run(api, vec![part], limit, log).await
+}
+
+async fn range(api: &Api, tenants: &Tenants, params: &Params, log: &mut QueryLog) -> Result<Vec<u8>, PromError> {
+    let mut range = times::range(params)?;
+    let limit = times::limit(params)?;
+    let asked = Asked::of(api, tenants, params)?;
+    log.times(range.start_ms, range.end_ms, range.step_ms);
+    let expr = asked.parse(api).await?;
+    if range.start_ms < asked.task.oldest_ms {
+        // By whole steps: what is left has the times it was asked for.
+        let missing = asked.task.oldest_ms.saturating_sub(range.start_ms);
+        range.start_ms += missing.saturating_add(range.step_ms - 1) / range.step_ms * range.step_ms;
+    }
+    if range.start_ms > range.end_ms {
+        return Ok(answer::nothing().write(&asked.task.query, limit));
+    }
+    asked.check_length(&range)?;
+    let whole = Evaluation::Range { start_ms: range.start_ms, end_ms: range.end_ms, step_ms: range.step_ms };
+    let parts = split(&expr, whole, api.deps.query.split_interval.as_ms());
+    let parts = parts.into_iter().map(|part| asked.part(&expr, part)).collect::<Result<Vec<_>, _>>()?;
+    asked.run(api, parts, limit, log).await
+}
+
+/// What instant and range queries have in common.
+struct Asked {
+    tenant: TenantId,
+    limits: std::sync::Arc<MetricsLimits>,
+    timeout: Duration,
+    max_samples: usize,
+    /// All but the times of the evaluation.
+    task: Evaluate,
+}
+
+impl Asked {
+    fn of(api: &Api, tenants: &Tenants, params: &Params) -> Result<Self, PromError> {
+        let tenant = super::single(tenants)?.clone();
+        let limits = api.deps.limits.of(&tenant);
+        let config = &api.deps.query;
+        let query = params.get("query").to_owned();
+        let (size, limit) = (query.len() as u64, limits.max_query_expression_size_bytes);
+        if limit > 0 && size > limit {
+            return Err(QueryError::from(LimitExceeded::ExpressionSize { size, limit }).into());
+        }
+        let task = Evaluate {
+            query,
+            evaluation: Evaluation::Instant { at_ms: 0 },
+            lookback_ms: times::lookback(params, config.lookback_delta.as_ms())?,
+            subquery_step_ms: config.default_evaluation_interval.as_ms().max(1),
+            oldest_ms: super::oldest(&limits, api.deps.clock.now_ms()),
+        };
+        let timeout = times::timeout(params, config.timeout.get())?;
+        Ok(Self { tenant, limits, timeout, max_samples: config.max_samples, task })
+    }
+
+    async fn parse(&self, api: &Api) -> Result<Expr, PromError> {
+        let query = self.task.query.clone();
+        let parsed = if query.len() <= INLINE_QUERY { parse(&query) } else { query::run(&api.deps.compute, move || parse(&query)).await? };
+        parsed.map_err(|err| PromError::parameter("query", err))
+    }
+
+    fn check_length(&self, range: &times::RangeTimes) -> Result<(), PromError> {
+        let length = Duration::from_millis((range.end_ms - range.start_ms).unsigned_abs());
+        let limit = self.limits.max_total_query_length;
+        if limit.is_zero() || length <= limit.get() {
+            return Ok(());
+        }
+        Err(QueryError::from(LimitExceeded::TotalLength { length, limit: limit.get() }).into())
+    }
+
+    /// The sub-query that evaluates at some times.
+    fn part(&self, expr: &Expr, evaluation: Evaluation) -> Result<SubQuery, PromError> {
+        let task = Evaluate { evaluation, ..self.task.clone() };
+        let options = Options { lookback_ms: task.lookback_ms, subquery_step_ms: task.subquery_step_ms, max_samples: self.max_samples };
+        let plan = plan(expr, evaluation, &options).map_err(|err| refused(&err))?;
+        let reads = plan.selectors.iter().map(|selector| TimeRange::from_ms(selector.start_ms, selector.end_ms));
+        let (start, end) = bounds(evaluation);
+        let range = reads.reduce(|one, other| one.union(&other)).unwrap_or(TimeRange::from_ms(start, end));
+        let payload = Task::Evaluate(task).encode();
+        Ok(SubQuery { tenant: self.tenant.clone(), signal: NAME, payload, range, timeout: self.timeout })
+    }
+
+    async fn run(&self, api: &Api, parts: Vec<SubQuery>, limit: usize, log: &mut QueryLog) -> Result<Vec<u8>, PromError> {
+        log.parts(parts.len());
+        let width = usize::try_from(self.limits.max_query_parallelism).unwrap_or(usize::MAX);
+        let query = self.task.query.clone();
+        let written = ask(api, parts, width, self.timeout, move |answer| (answer.fetched, answer.write(&query, limit)));
+        let (fetched, body) = written.await?;
+        log.fetched(fetched);
+        Ok(body)
+    }
+}
+
+const fn bounds(evaluation: Evaluation) -> (i64, i64) {
+    match evaluation {
+        Evaluation::Instant { at_ms } => (at_ms, at_ms),
+        Evaluation::Range { start_ms, end_ms, .. } => (start_ms, end_ms),
+    }
+}
+
+/// The error for an expression that the engine does not take.
+fn refused(err: &EvalError) -> PromError {
+    match err.kind() {
+        ErrorKind::BadInput => PromError::parameter("query", err),
+        kind => QueryError::new(kind, err.to_string()).into(),
+    }
+}

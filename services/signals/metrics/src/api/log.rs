@@ -1,0 +1,104 @@
+//! One line in the log for each query.
+
+use axum::http::HeaderMap;
+use axum::http::header::USER_AGENT;
+use tenancy::Tenants;
+use tokio::time::Instant;
+use tracing::{error, info};
+
+use super::error::PromError;
+use crate::query::partial::Fetched;
+
+/// The most bytes of a query that the log shows.
+const SHOWN: usize = 4 << 10;
+
+/// What is known of a query; written when it is dropped, so that a query whose client has gone leaves its line too.
+pub(super) struct QueryLog {
+    kind: &'static str,
+    tenant: String,
+    query: String,
+    caller: String,
+    began: Instant,
+    start_ms: i64,
+    end_ms: i64,
+    step_ms: i64,
+    parts: usize,
+    fetched: Fetched,
+    status: u16,
+    error: String,
+}
+
+impl QueryLog {
+    pub(super) fn begin(kind: &'static str, tenants: &Tenants, headers: &HeaderMap, query: &str) -> Self {
+        let names: Vec<&str> = tenants.all().iter().map(tenancy::TenantId::as_str).collect();
+        let caller = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        Self {
+            kind,
+            tenant: names.join("|"),
+            query: query.get(..query.floor_char_boundary(SHOWN)).unwrap_or_default().to_owned(),
+            caller: caller.unwrap_or_default(),
+            began: Instant::now(),
+            start_ms: 0,
+            end_ms: 0,
+            step_ms: 0,
+            parts: 0,
+            fetched: Fetched::default(),
+            status: 499,
+            error: String::new(),
+        }
+    }
+
+    /// Of which times, ms since the Unix epoch.
+    pub(super) const fn times(&mut self, start_ms: i64, end_ms: i64, step_ms: i64) {
+        (self.start_ms, self.end_ms, self.step_ms) = (start_ms, end_ms, step_ms);
+    }
+
+    /// In how many parts it runs.
+    pub(super) const fn parts(&mut self, parts: usize) {
+        self.parts = parts;
+    }
+
+    /// What it read.
+    pub(super) const fn fetched(&mut self, fetched: Fetched) {
+        self.fetched = fetched;
+    }
+
+    /// How it ended.
+    pub(super) fn outcome<T>(&mut self, outcome: Result<T, PromError>) -> Result<T, PromError> {
+        match &outcome {
+            Ok(_) => self.status = 200,
+            Err(err) => {
+                self.status = err.code();
+                self.error = err.to_string();
+                if err.is_internal() {
+                    error!(tenant = self.tenant, error = self.error, "query failed");
+                }
+            }
+        }
+        outcome
+    }
+}
+
+impl Drop for QueryLog {
+    fn drop(&mut self) {
+        let Fetched { series, chunks, bytes, samples } = self.fetched;
+        info!(
+            tenant = self.tenant,
+            kind = self.kind,
+            query = self.query,
+            start_ms = self.start_ms,
+            end_ms = self.end_ms,
+            step_ms = self.step_ms,
+            parts = self.parts,
+            series,
+            chunks,
+            bytes,
+            samples,
+            seconds = self.began.elapsed().as_secs_f64(),
+            status = self.status,
+            caller = self.caller,
+            error = self.error,
+            "query"
+        );
+    }
+}

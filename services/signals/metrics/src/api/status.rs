@@ -1,0 +1,77 @@
+//! What the API says about itself, and about what is not there.
+
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+
+use super::answer::success;
+
+/// `GET /api/v1/status/buildinfo`. Clients take a server whose answer has `features` for Mimir, and use what they name.
+#[expect(clippy::unused_async, reason = "a handler")]
+pub(super) async fn buildinfo() -> Response {
+    let body = serde_json::json!({
+        "status": "success",
+        "data": {
+            "application": "Grafana Mimir",
+            "version": env!("CARGO_PKG_VERSION"),
+            "revision": "",
+            "branch": "",
+            "buildUser": "",
+            "buildDate": "",
+            "goVersion": "",
+            "features": {
+                "ruler_config_api": "false",
+                "alertmanager_config_api": "false",
+                "query_sharding": "false",
+                "federated_rules": "false",
+            },
+        },
+    });
+    success(body.to_string().into_bytes())
+}
+
+/// `GET /api/v1/metadata`: metadata of pushes is not kept, so there is none.
+#[expect(clippy::unused_async, reason = "a handler")]
+pub(super) async fn metadata() -> Response {
+    success(br#"{"status":"success","data":{}}"#.to_vec())
+}
+
+/// `GET` and `POST /api/v1/query_exemplars`: exemplars of pushes are not kept, so there are none.
+#[expect(clippy::unused_async, reason = "a handler")]
+pub(super) async fn query_exemplars() -> Response {
+    success(br#"{"status":"success","data":[]}"#.to_vec())
+}
+
+/// `GET /api/v1/rules`: there is no ruler, so there are none.
+#[expect(clippy::unused_async, reason = "a handler")]
+pub(super) async fn rules() -> Response {
+    success(br#"{"status":"success","data":{"groups":[]}}"#.to_vec())
+}
+
+/// `GET /api/v1/alerts`: there is no ruler, so there are none.
+#[expect(clippy::unused_async, reason = "a handler")]
+pub(super) async fn alerts() -> Response {
+    success(br#"{"status":"success","data":{"alerts":[]}}"#.to_vec())
+}
+
+/// Remote read.
+#[expect(clippy::unused_async, reason = "a handler")]
+pub(super) async fn no_remote_read() -> Response {
+    not_implemented("remote read is not implemented")
+}
+
+/// The configuration of rules.
+#[expect(clippy::unused_async, reason = "a handler")]
+pub(super) async fn no_ruler() -> Response {
+    not_implemented("there is no ruler: recording and alerting rules are not implemented")
+}
+
+/// The Alertmanager and its configuration.
+#[expect(clippy::unused_async, reason = "a handler")]
+pub(super) async fn no_alertmanager() -> Response {
+    not_implemented("there is no Alertmanager: its configuration and API are not implemented")
+}
+
+fn not_implemented(reason: &'static str) -> Response {
+    (StatusCode::NOT_IMPLEMENTED, [(CONTENT_TYPE, "text/plain; charset=utf-8")], format!("{reason}\n")).into_response()
+}

@@ -1,0 +1,407 @@
+//! Requests against the routes; queriers and leaves are in memory.
+
+mod leaf;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use expect_test::{Expect, expect};
+use futures::StreamExt;
+use http_body_util::BodyExt;
+use runtime::config::HumanDuration;
+use runtime::{Compute, ManualClock};
+use serde_json::Value;
+use signal::{PartialStream, Queries, QueryExecutor, Routes, SubQuery};
+use tenancy::http::{AuthConfig, Door};
+use tenancy::overrides::Limits;
+use tenancy::{Overrides, TenantId};
+use tower::ServiceExt;
+
+use self::leaf::MemoryLeaves;
+use crate::Deps;
+use crate::instruments::Instruments;
+use crate::limits::MetricsLimits;
+use crate::query::{MetricsQueries, QueryConfig};
+
+/// The present: 2026-01-15T12:00:00Z.
+const NOW: i64 = 1_768_478_400;
+
+/// One querier for all queries.
+struct Querier {
+    queries: MetricsQueries,
+    leaves: Arc<MemoryLeaves>,
+}
+
+impl QueryExecutor for Querier {
+    fn run(&self, query: SubQuery) -> PartialStream {
+        assert!(query.range.start <= query.range.end);
+        self.queries.execute(query.clone(), self.leaves.of(&query.tenant)).boxed()
+    }
+}
+
+struct Server {
+    router: Router,
+    alias: Router,
+    leaves: Arc<MemoryLeaves>,
+}
+
+impl Server {
+    fn new() -> Self {
+        Self::with(MetricsLimits::default())
+    }
+
+    /// With limits of the tenant `limited`.
+    fn with(limited: MetricsLimits) -> Self {
+        let tenants = HashMap::from([(TenantId::parse("limited").unwrap(), Arc::new(limited))]);
+        let deps = Deps {
+            limits: Overrides::new(Limits { defaults: Arc::default(), tenants }),
+            clock: Arc::new(ManualClock::at(NOW * 1_000_000_000)),
+            compute: Compute::new(2),
+            instruments: Instruments::default(),
+            query: QueryConfig { split_interval: HumanDuration::from_secs(1800), ..QueryConfig::default() },
+        };
+        let leaves = Arc::new(MemoryLeaves::new(NOW * 1000));
+        let mut routes = Routes::new(Door::new(&AuthConfig::default()).unwrap());
+        let queries = MetricsQueries::new(&deps);
+        let querier = Querier { queries: MetricsQueries::new(&deps), leaves: leaves.clone() };
+        queries.mount(&mut routes, Arc::new(querier));
+        let (http, _) = routes.into_parts();
+        let (router, mut aliases) = http.into_parts();
+        Self { router, alias: aliases.remove("prometheus").unwrap(), leaves }
+    }
+
+    async fn send(router: &Router, request: Request<Body>) -> (StatusCode, String) {
+        let response = router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn get_as(&self, tenant: &str, path: &str) -> (StatusCode, String) {
+        let request = Request::get(format!("/prometheus/api/v1/{path}")).header("X-Scope-OrgID", tenant);
+        Self::send(&self.router, request.body(Body::empty()).unwrap()).await
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, String) {
+        self.get_as("team", path).await
+    }
+
+    async fn check(&self, path: &str, expected: Expect) {
+        let (status, body) = self.get(path).await;
+        expected.assert_eq(&format!("{} {body}", status.as_u16()));
+    }
+}
+
+/// A parameter's value.
+fn escape(text: &str) -> String {
+    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+#[tokio::test]
+async fn instant_queries_answer_with_vectors_scalars_texts_and_matrices() {
+    let server = Server::new();
+    server
+        .check(
+            "query?query=up&time=1768474800",
+            expect![[r#"200 {"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"api"},"value":[1768474800,"1"]},{"metric":{"__name__":"up","job":"node"},"value":[1768474800,"1"]}]}}"#]],
+        )
+        .await;
+    server
+        .check(
+            "query?query=time()/8&time=1768474800.5",
+            expect![[r#"200 {"status":"success","data":{"resultType":"scalar","result":[1768474800.500,"221059350.0625"]}}"#]],
+        )
+        .await;
+    server
+        .check(
+            "query?query=%22%C3%BC%22&time=1768474800",
+            expect![[r#"200 {"status":"success","data":{"resultType":"string","result":[1768474800,"ü"]}}"#]],
+        )
+        .await;
+    server
+        .check(
+            "query?query=up%7Bjob=%22api%22%7D[30s]&time=1768474800",
+            expect![[r#"200 {"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"up","job":"api"},"values":[[1768474785,"1"],[1768474800,"1"]]}]}}"#]],
+        )
+        .await;
+    server.check("query?query=nothing", expect![[r#"200 {"status":"success","data":{"resultType":"vector","result":[]}}"#]]).await;
+    server
+        .check(
+            "query?query=special&time=1768474800",
+            expect![[r#"200 {"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"special","kind":"huge"},"value":[1768474800,"100000000000000000000000"]},{"metric":{"__name__":"special","kind":"inf"},"value":[1768474800,"-Inf"]},{"metric":{"__name__":"special","kind":"nan"},"value":[1768474800,"NaN"]},{"metric":{"__name__":"special","kind":"tiny"},"value":[1768474800,"0.0000001"]},{"metric":{"__name__":"special","kind":"zero"},"value":[1768474800,"-0"]}]}}"#]],
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn range_queries_answer_alike_whole_and_split() {
+    let server = Server::new();
+    server
+        .check(
+            "query_range?query=sum(up)&start=1768474800&end=1768478400&step=20m",
+            expect![[r#"200 {"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1768474800,"2"],[1768476000,"2"],[1768477200,"2"],[1768478400,"2"]]}]}}"#]],
+        )
+        .await;
+    assert!(server.leaves.scans() > 2, "one hour is more than one part");
+    // `unsplit` adds what keeps a query in one piece and says nothing.
+    for query in ["up", "rate(requests_total[5m])", "sum by (job) (increase(requests_total[10m]))", "max_over_time(requests_total[1h:3m])"]
+    {
+        let times = "start=1768471201&end=1768478399&step=37";
+        let whole = format!("{query} or (up @ start() > 5)");
+        let (status, split) = server.get(&format!("query_range?query={}&{times}", escape(query))).await;
+        let (_, whole) = server.get(&format!("query_range?query={}&{times}", escape(&whole))).await;
+        assert_eq!((status, &split), (StatusCode::OK, &whole), "{query}");
+        assert!(split.len() > 1000, "{split}");
+    }
+}
+
+#[tokio::test]
+async fn replicas_are_merged() {
+    let server = Server::new();
+    server
+        .check(
+            "query?query=count_over_time(up%7Bjob=%22api%22%7D[1h])%20%2B%20count(up)&time=1768474800",
+            expect![[r#"200 {"status":"success","data":{"resultType":"vector","result":[]}}"#]],
+        )
+        .await;
+    server
+        .check(
+            "query?query=sum(count_over_time(up[1h]))&time=1768474800",
+            expect![[r#"200 {"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1768474800,"480"]}]}}"#]],
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn forms_equal_addresses() {
+    let server = Server::new();
+    for (path, form) in [
+        ("query", "query=sum(up)&time=1768474800"),
+        ("query_range", "query=up&start=1768474800&end=1768475400&step=300"),
+        ("labels", "match[]=up"),
+        ("series", "match[]=up&match[]=special"),
+        ("format_query", "query=sum(up)by(job)"),
+        ("parse_query", "query=-up"),
+    ] {
+        let (status, got) = server.get(&format!("{path}?{form}")).await;
+        let request = Request::post(format!("/prometheus/api/v1/{path}"))
+            .header("X-Scope-OrgID", "team")
+            .header("Content-Type", "application/x-www-form-urlencoded; charset=utf-8");
+        let posted = Server::send(&server.router, request.body(Body::from(form)).unwrap()).await;
+        assert_eq!((status, &got), (StatusCode::OK, &posted.1), "{path}");
+    }
+    let request = Request::post("/prometheus/api/v1/query")
+        .header("X-Scope-OrgID", "team")
+        .header("Content-Type", "application/x-www-form-urlencoded");
+    let large = Body::from(vec![b'a'; (10 << 20) + 1]);
+    let (status, body) = Server::send(&server.router, request.body(large).unwrap()).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(body.contains("too_large_entry"), "{body}");
+}
+
+#[tokio::test]
+async fn lists_are_merged_sorted_and_cut() {
+    let server = Server::new();
+    server.check("labels", expect![[r#"200 {"status":"success","data":["__name__","città","job","kind"]}"#]]).await;
+    server.check("labels?match[]=up", expect![[r#"200 {"status":"success","data":["__name__","job"]}"#]]).await;
+    server
+        .check(
+            "labels?limit=2",
+            expect![[r#"200 {"status":"success","data":["__name__","città"],"warnings":["results truncated due to limit"]}"#]],
+        )
+        .await;
+    server.check("labels?limit=4", expect![[r#"200 {"status":"success","data":["__name__","città","job","kind"]}"#]]).await;
+    server.check("label/job/values", expect![[r#"200 {"status":"success","data":["api","node"]}"#]]).await;
+    server.check("label/U__citt_e0_/values", expect![[r#"200 {"status":"success","data":["Zürich"]}"#]]).await;
+    server.check("label/citt%C3%A0/values", expect![[r#"200 {"status":"success","data":["Zürich"]}"#]]).await;
+    server.check("label/nothing/values", expect![[r#"200 {"status":"success","data":[]}"#]]).await;
+    server
+        .check(
+            "series?match[]=up&match[]=%7Bkind=%22nan%22%7D&match[]=up%7Bjob=%22api%22%7D",
+            expect![[r#"200 {"status":"success","data":[{"__name__":"special","kind":"nan"},{"__name__":"up","job":"api"},{"__name__":"up","job":"node"}]}"#]],
+        )
+        .await;
+    server
+        .check(
+            "series?match[]=up&limit=1",
+            expect![[r#"200 {"status":"success","data":[{"__name__":"up","job":"api"}],"warnings":["results truncated due to limit"]}"#]],
+        )
+        .await;
+    server.check("series?match[]=up&end=5", expect![[r#"200 {"status":"success","data":[]}"#]]).await;
+}
+
+#[tokio::test]
+async fn wrong_parameters_are_named() {
+    let server = Server::new();
+    let range = "query_range?query=up&start=1768474800";
+    for (path, error) in [
+        ("query?query=sum(".to_owned(), "invalid parameter \"query\": 1:5: parse error: unclosed left parenthesis"),
+        ("query".to_owned(), "invalid parameter \"query\": unknown position: parse error: no expression found in input"),
+        (
+            "query?query=up&time=abc".to_owned(),
+            "invalid parameter \"time\": invalid time value for 'time': cannot parse \"abc\" to a valid timestamp",
+        ),
+        ("query?query=up&limit=-1".to_owned(), "invalid parameter \"limit\": limit must be non-negative"),
+        ("query?query=up&limit=x".to_owned(), "invalid parameter \"limit\": strconv.Atoi: parsing \"x\": invalid syntax"),
+        ("query?query=up&timeout=x".to_owned(), "invalid parameter \"timeout\": cannot parse \"x\" to a valid duration"),
+        ("query?query=up&lookback_delta=x".to_owned(), "error parsing lookback delta duration: cannot parse \"x\" to a valid duration"),
+        ("query?query=%zz".to_owned(), "error parsing form values: invalid URL escape \"%zz\""),
+        (format!("{range}&step=15"), "invalid parameter \"end\": cannot parse \"\" to a valid timestamp"),
+        (format!("{range}&end=1768474799&step=15"), "invalid parameter \"end\": end timestamp must not be before start time"),
+        (format!("{range}&end=1768474900"), "invalid parameter \"step\": cannot parse \"\" to a valid duration"),
+        (
+            format!("{range}&end=1768474900&step=-5"),
+            "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer",
+        ),
+        (
+            format!("{range}&end=1768485801&step=1"),
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
+        ),
+        (
+            "query_range?query=%22a%22&start=1&end=2&step=1".to_owned(),
+            "invalid parameter \"query\": invalid expression type \"string\" for range query, must be Scalar or instant Vector",
+        ),
+        ("series".to_owned(), "no match[] parameter provided"),
+        ("series?match[]=%7B%7D".to_owned(), "invalid parameter \"match[]\": match[] must contain at least one non-empty matcher"),
+        ("labels?match[]=%7B%7D".to_owned(), "match[] must contain at least one non-empty matcher"),
+        ("labels?start=2&end=1".to_owned(), "invalid parameter \"end\": end timestamp must not be before start time"),
+    ] {
+        let (status, body) = server.get(&path).await;
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((status, body["errorType"].as_str()), (StatusCode::BAD_REQUEST, Some("bad_data")), "{path}");
+        assert_eq!(body["error"], error, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn failed_queries_are_told_apart() {
+    let server = Server::new();
+    server
+        .check(
+            "query?query=up%20%2B%20on()%20up&time=1768474800",
+            expect![[r#"422 {"status":"error","errorType":"execution","error":"found duplicate series for the match group {} on the right hand-side of the operation: [{__name__=\"up\", job=\"api\"}, {__name__=\"up\", job=\"node\"}];many-to-many matching not allowed: matching labels must be unique on one side"}"#]],
+        )
+        .await;
+    server
+        .check("query?query=info(up)", expect![[r#"501 {"status":"error","errorType":"execution","error":"info() is not implemented"}"#]])
+        .await;
+    server
+        .check("query?query=up&timeout=1ns", expect![[r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"timeout\": cannot parse \"1ns\" to a valid duration"}"#]])
+        .await;
+    server.leaves.fail();
+    server.check("query?query=up", expect![[r#"503 {"status":"error","errorType":"unavailable","error":"a leaf is missing"}"#]]).await;
+}
+
+#[tokio::test]
+async fn remarks_are_shown() {
+    let server = Server::new();
+    server
+        .check(
+            "query?query=rate(up[5m])%20%3E%209&time=1768474800",
+            expect![[r#"200 {"status":"success","data":{"resultType":"vector","result":[]},"infos":["PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"up\" (1:6)"]}"#]],
+        )
+        .await;
+    server
+        .check(
+            "query?query=quantile(2,up)&time=1768474800&limit=1",
+            expect![[r#"200 {"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1768474800,"+Inf"]}]},"warnings":["PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)"]}"#]],
+        )
+        .await;
+    let (_, body) = server.get("query?query=up&time=1768474800&limit=1").await;
+    assert!(body.ends_with(r#""warnings":["results truncated due to limit"]}"#), "{body}");
+}
+
+#[tokio::test]
+async fn limits_of_the_tenant_hold() {
+    let limited = MetricsLimits {
+        max_fetched_series_per_query: 1,
+        max_total_query_length: HumanDuration::from_secs(3600),
+        max_query_expression_size_bytes: 60,
+        max_query_lookback: HumanDuration::from_secs(7200),
+        ..MetricsLimits::default()
+    };
+    let server = Server::with(limited);
+    let (status, body) = server.get_as("limited", "query?query=count(up)&time=1768474800").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        body.contains("the query exceeded the maximum number of series (limit: 1 series) (err-mimir-max-series-per-query). "),
+        "{body}"
+    );
+    let (status, _) = server.get_as("limited", "query?query=up%7Bjob=%22api%22%7D%20%2B%20up%7Bjob=%22api%22%7D&time=1768474800").await;
+    assert_eq!(status, StatusCode::OK, "a series that is found twice is one");
+    let one = "query=up%7Bjob=%22api%22%7D";
+    let (status, body) = server.get_as("limited", &format!("query_range?{one}&start=1768474799&end=1768478400&step=60")).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(body.contains("(query length: 1h0m1s, limit: 1h0m0s) (err-mimir-max-total-query-length)"), "{body}");
+    let (status, body) = server.get_as("limited", &format!("query?query={}", "1%2B".repeat(60))).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(body.contains("err-mimir-max-query-expression-size-bytes"), "{body}");
+    // Two hours back from now is 10:00; older samples and steps are left out.
+    let (_, body) = server.get_as("limited", &format!("query_range?{one}&start=1768471110&end=1768471330&step=60")).await;
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["data"]["result"][0]["values"], serde_json::json!([[1_768_471_230, "1"], [1_768_471_290, "1"]]));
+    let (_, body) = server.get_as("limited", &format!("query?{one}&time=1768471190")).await;
+    assert_eq!(body, r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#);
+    let (_, body) = server.get_as("limited", "series?match[]=up&end=1768471190").await;
+    assert_eq!(body, r#"{"status":"success","data":[]}"#);
+    server.leaves.budget(1000);
+    let (status, body) = server.get("query?query=up[1h]&time=1768474800").await;
+    assert_eq!(
+        (status, body.as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, r#"{"status":"error","errorType":"execution","error":"no memory"}"#)
+    );
+}
+
+#[tokio::test]
+async fn tenants_stay_apart() {
+    let server = Server::new();
+    let (status, body) = server.get_as("other", "query?query=up&time=1768474800").await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#));
+    let (status, _) = server.get_as("team|other", "query?query=up").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let request = Request::get("/prometheus/api/v1/query?query=up").body(Body::empty()).unwrap();
+    assert_eq!(Server::send(&server.router, request).await, (StatusCode::UNAUTHORIZED, "no org id\n".to_owned()));
+}
+
+#[tokio::test]
+async fn routes_are_complete_and_strict() {
+    let server = Server::new();
+    for (method, path, status) in [
+        (Method::GET, "/prometheus/api/v1/status/buildinfo", 200),
+        (Method::GET, "/prometheus/api/v1/metadata", 200),
+        (Method::GET, "/prometheus/api/v1/query_exemplars?query=up", 200),
+        (Method::GET, "/prometheus/api/v1/rules", 200),
+        (Method::GET, "/prometheus/api/v1/alerts", 200),
+        (Method::DELETE, "/prometheus/api/v1/query", 405),
+        (Method::POST, "/prometheus/api/v1/label/job/values", 405),
+        (Method::GET, "/prometheus/api/v1/read", 405),
+        (Method::POST, "/prometheus/api/v1/read", 501),
+        (Method::POST, "/prometheus/config/v1/rules/namespace", 501),
+        (Method::GET, "/prometheus/config/v1/rules", 501),
+        (Method::GET, "/api/v1/alerts", 501),
+        (Method::GET, "/alertmanager/api/v2/status", 501),
+        (Method::GET, "/prometheus/api/v1/nope", 404),
+        (Method::GET, "/prometheus/api/v2/query", 404),
+    ] {
+        let request = Request::builder().method(method).uri(path).header("X-Scope-OrgID", "team").body(Body::empty()).unwrap();
+        assert_eq!(Server::send(&server.router, request).await.0.as_u16(), status, "{path}");
+    }
+    let request = Request::get("/api/v1/query?query=sum(up)&time=1768474800").header("X-Scope-OrgID", "team").body(Body::empty()).unwrap();
+    let (status, body) = Server::send(&server.alias, request).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+}
+
+#[tokio::test]
+async fn expressions_are_described() {
+    let server = Server::new();
+    server.check("format_query?query=foo/bar", expect![[r#"200 {"status":"success","data":"foo / bar"}"#]]).await;
+    server
+        .check("parse_query?query=time()", expect![[r#"200 {"status":"success","data":{"args":[],"func":{"argTypes":[],"name":"time","returnType":"scalar","variadic":0},"type":"call"}}"#]])
+        .await;
+    server
+        .check("parse_query?query=sum(", expect![[r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:5: parse error: unclosed left parenthesis"}"#]])
+        .await;
+}

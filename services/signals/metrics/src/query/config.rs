@@ -1,0 +1,20 @@
+//! `queries.metrics:` in the configuration.
+
+use runtime::config::HumanDuration;
+use runtime::settings;
+
+settings! {
+    /// How queries for metrics are planned and evaluated.
+    pub struct QueryConfig {
+        /// Range queries are split at multiples of this; `0s` leaves them whole.
+        pub split_interval: HumanDuration = HumanDuration::from_secs(24 * 3600),
+        /// How long a query may take; a query can ask for less.
+        pub timeout: HumanDuration = HumanDuration::from_secs(120),
+        /// How old a sample may be to count for an instant; a query can ask for another.
+        pub lookback_delta: HumanDuration = HumanDuration::from_secs(300),
+        /// The step of subqueries that name none.
+        pub default_evaluation_interval: HumanDuration = HumanDuration::from_secs(60),
+        /// The most samples that the evaluation of one query may hold at once.
+        pub max_samples: usize = 50_000_000,
+    }
+}

@@ -1,0 +1,165 @@
+//! Answers a sub-query in a querier.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use runtime::{Classify, ErrorKind};
+use signal::{Leaves, PartialStream, QueryError, Scan, SubQuery};
+
+use super::engine::{Cancel, Options, Plan, plan};
+use super::gather::{Gathering, broken, run};
+use super::limit::LimitExceeded;
+use super::partial::{self, Fetched};
+use super::promql::parse;
+use super::subquery::{Evaluate, Task};
+use crate::Deps;
+use crate::limits::MetricsLimits;
+use crate::merge::SeriesSamples;
+use crate::model::Labels;
+use crate::wire::{LeafQuery, LeafRows};
+
+/// How many selectors of a query are fetched at once.
+const SELECTORS_AT_ONCE: usize = 8;
+/// Bytes that the evaluation needs for each series and step: a value, and a bit that says that it is there.
+const BYTES_PER_STEP: u64 = 9;
+
+/// Answers a sub-query.
+pub(super) fn execute(deps: Arc<Deps>, query: SubQuery, leaves: Arc<dyn Leaves>) -> PartialStream {
+    let timeout = query.timeout;
+    // Boxed: the state of a whole query is large.
+    let work = answer(deps, query, leaves).boxed();
+    stream::once(async move { tokio::time::timeout(timeout, work).await.unwrap_or_else(|_| Err(timed_out())) })
+        .map_ok(|frames| stream::iter(frames.into_iter().map(Ok)))
+        .try_flatten()
+        .boxed()
+}
+
+/// The error of a query that took too long, as Prometheus words it.
+pub(crate) fn timed_out() -> QueryError {
+    QueryError::new(ErrorKind::Timeout, "query timed out in expression evaluation")
+}
+
+async fn answer(deps: Arc<Deps>, query: SubQuery, leaves: Arc<dyn Leaves>) -> Result<Vec<Bytes>, QueryError> {
+    let unreadable = |err| QueryError::new(ErrorKind::Internal, format!("a sub-query cannot be read: {err}"));
+    match Task::decode(&query.payload).map_err(unreadable)? {
+        Task::Evaluate(task) => {
+            let limits = deps.limits.of(&query.tenant);
+            evaluate(&deps, &limits, task, leaves).await
+        }
+        Task::List(asked) => {
+            let scan = Scan { range: query.range, payload: asked.encode() };
+            let mut list = List::of(&asked);
+            let mut batches = leaves.scan(scan);
+            while let Some(batch) = batches.next().await {
+                let batch = batch?.payload;
+                let leaves = leaves.clone();
+                list = run(&deps.compute, move || list.take(&batch, &*leaves).map(|()| list)).await??;
+            }
+            run(&deps.compute, move || list.encode()).await
+        }
+    }
+}
+
+/// Stops the evaluation when nobody waits for it any more.
+struct CancelOnDrop(Cancel);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+async fn evaluate(deps: &Deps, limits: &Arc<MetricsLimits>, task: Evaluate, leaves: Arc<dyn Leaves>) -> Result<Vec<Bytes>, QueryError> {
+    let plan = planned(deps, task, limits)?;
+    let gathering = Gathering::new(leaves.clone(), deps.compute.clone(), limits.clone());
+    let selects: Vec<_> = plan.selectors.iter().cloned().map(|request| gathering.clone().select(request)).collect();
+    let series: Vec<Vec<SeriesSamples>> = stream::iter(selects).buffered(SELECTORS_AT_ONCE).try_collect().await?;
+    leaves.reserve(series.iter().map(|found| found.len() as u64 * plan.step_count() as u64 * BYTES_PER_STEP).sum())?;
+    let fetched = gathering.fetched();
+    let cancel = CancelOnDrop(Cancel::default());
+    let flag = cancel.0.clone();
+    run(&deps.compute, move || {
+        let result = plan.evaluate(&series, &flag).map_err(|err| QueryError::new(err.kind(), err.to_string()))?;
+        Ok(partial::encode(&result, fetched))
+    })
+    .await?
+}
+
+/// The plan of a task; its selectors do not look further back than the task allows.
+fn planned(deps: &Deps, task: Evaluate, limits: &MetricsLimits) -> Result<Plan, QueryError> {
+    let expr = parse(&task.query).map_err(|err| QueryError::new(err.kind(), err.to_string()))?;
+    let options = Options { lookback_ms: task.lookback_ms, subquery_step_ms: task.subquery_step_ms, max_samples: deps.query.max_samples };
+    let mut plan = plan(&expr, task.evaluation, &options).map_err(|err| QueryError::new(err.kind(), err.to_string()))?;
+    let limit = limits.max_partial_query_length;
+    for selector in &mut plan.selectors {
+        selector.start_ms = selector.start_ms.max(task.oldest_ms);
+        let length = std::time::Duration::from_millis(selector.end_ms.saturating_sub(selector.start_ms).max(0).unsigned_abs());
+        if !limit.is_zero() && length > limit.get() {
+            return Err(LimitExceeded::PartialLength { length, limit: limit.get() }.into());
+        }
+    }
+    Ok(plan)
+}
+
+/// A list that is being merged from all leaves.
+enum List {
+    Strings { found: BTreeSet<String>, limit: usize },
+    Series { found: BTreeSet<Labels>, limit: usize },
+}
+
+impl List {
+    fn of(asked: &LeafQuery) -> Self {
+        let at_most = |limit: u64| if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
+        match asked {
+            LeafQuery::LabelNames { limit, .. } | LeafQuery::LabelValues { limit, .. } => {
+                Self::Strings { found: BTreeSet::new(), limit: at_most(*limit) }
+            }
+            LeafQuery::Series { limit, .. } => Self::Series { found: BTreeSet::new(), limit: at_most(*limit) },
+            // A leaf answers it with chunks, which `take` refuses.
+            LeafQuery::Chunks { .. } => Self::Series { found: BTreeSet::new(), limit: 0 },
+        }
+    }
+
+    /// Takes a batch of a leaf. No more than the limit is kept: the first in order.
+    fn take(&mut self, batch: &Bytes, leaves: &dyn Leaves) -> Result<(), QueryError> {
+        let mut bytes = 0;
+        match (self, LeafRows::decode(batch).map_err(|err| broken(&err))?) {
+            (Self::Strings { found, limit }, LeafRows::Strings(more)) => {
+                for one in more {
+                    let size = one.len() + size_of::<String>();
+                    if found.insert(one) {
+                        bytes += size;
+                    }
+                }
+                while found.len() > *limit {
+                    found.pop_last();
+                }
+            }
+            (Self::Series { found, limit }, LeafRows::Series(more)) => {
+                for one in more {
+                    let size = one.heap_bytes();
+                    if found.insert(one) {
+                        bytes += size;
+                    }
+                }
+                while found.len() > *limit {
+                    found.pop_last();
+                }
+            }
+            _ => return Err(QueryError::new(ErrorKind::Internal, "a leaf answered another question")),
+        }
+        leaves.reserve(bytes as u64)
+    }
+
+    fn encode(self) -> Vec<Bytes> {
+        match self {
+            Self::Strings { found, .. } => partial::encode_strings(found),
+            Self::Series { found, .. } => {
+                let fetched = Fetched { series: found.len() as u64, ..Fetched::default() };
+                partial::encode_series(found, fetched)
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Brings the chunks of a selector together from all leaves and merges replicas.
+//!
+//! Heavy parts run on the compute pool, one batch of a leaf or some hundred thousand samples at a time, so that a query whose
+//! client has gone ends soon.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use parking_lot::Mutex;
+use runtime::{Chain, Compute, ErrorKind};
+use rustc_hash::{FxHashMap, FxHashSet};
+use signal::{Leaves, QueryError, Scan, TimeRange};
+
+use super::engine::SelectorRequest;
+use super::limit::LimitExceeded;
+use super::partial::Fetched;
+use crate::chunk::Chunk;
+use crate::limits::MetricsLimits;
+use crate::merge::{SeriesSamples, merge_replicas};
+use crate::model::{Labels, Sample};
+use crate::wire::{LeafQuery, LeafRows, SeriesChunks};
+
+/// Batches up to so many bytes are read where they arrive: that takes less than going to the pool and back is worth.
+const INLINE_BYTES: usize = 8 << 10;
+/// About how many samples are decoded at a time.
+const SLICE_SAMPLES: usize = 200_000;
+/// About what a chunk and a series take in memory beside their bytes.
+const CHUNK_OVERHEAD: usize = size_of::<Chunk>() + 48;
+const SERIES_OVERHEAD: usize = 96;
+
+/// What the selectors of one sub-query share.
+pub(super) struct Gathering {
+    leaves: Arc<dyn Leaves>,
+    compute: Compute,
+    limits: Arc<MetricsLimits>,
+    counted: Mutex<Counted>,
+}
+
+#[derive(Default)]
+struct Counted {
+    series: FxHashSet<Labels>,
+    fetched: Fetched,
+}
+
+impl Gathering {
+    pub(super) fn new(leaves: Arc<dyn Leaves>, compute: Compute, limits: Arc<MetricsLimits>) -> Arc<Self> {
+        Arc::new(Self { leaves, compute, limits, counted: Mutex::default() })
+    }
+
+    /// What was fetched so far.
+    pub(super) fn fetched(&self) -> Fetched {
+        let counted = self.counted.lock();
+        Fetched { series: counted.series.len() as u64, ..counted.fetched }
+    }
+
+    /// The series of a selector, sorted by labels, with their samples in the selector's range.
+    pub(super) async fn select(self: Arc<Self>, request: SelectorRequest) -> Result<Vec<SeriesSamples>, QueryError> {
+        let (start, end) = (request.start_ms, request.end_ms);
+        if start > end {
+            return Ok(Vec::new());
+        }
+        let scan = Scan { range: TimeRange::from_ms(start, end), payload: LeafQuery::Chunks { matchers: request.matchers }.encode() };
+        let mut batches = self.leaves.scan(scan);
+        let mut gather = Gather { start, end, ..Gather::default() };
+        while let Some(batch) = batches.next().await {
+            let batch = batch?.payload;
+            if batch.len() <= INLINE_BYTES {
+                gather.take(&batch, &self)?;
+                continue;
+            }
+            let shared = self.clone();
+            gather = run(&self.compute, move || gather.take(&batch, &shared).map(|()| gather)).await??;
+        }
+        drop(batches);
+        self.merge(gather).await
+    }
+
+    async fn merge(&self, gather: Gather) -> Result<Vec<SeriesSamples>, QueryError> {
+        let (start, end) = (gather.start, gather.end);
+        let mut rows = run(&self.compute, move || gather.sorted().into_iter()).await?;
+        let mut merged = Vec::with_capacity(rows.len());
+        while rows.len() > 0 {
+            let (slice, samples) = next_slice(&mut rows);
+            self.leaves.reserve((samples * size_of::<Sample>()) as u64)?;
+            let part = run(&self.compute, move || merge_replicas(slice, start, end)).await?;
+            merged.append(&mut part.map_err(|err| broken(&err))?);
+        }
+        self.counted.lock().fetched.samples += merged.iter().map(|series: &SeriesSamples| series.samples.len() as u64).sum::<u64>();
+        Ok(merged)
+    }
+}
+
+/// Takes series worth about [`SLICE_SAMPLES`], and counts their samples.
+fn next_slice(rows: &mut std::vec::IntoIter<SeriesChunks>) -> (Vec<SeriesChunks>, usize) {
+    let (mut slice, mut samples) = (Vec::new(), 0);
+    while samples < SLICE_SAMPLES {
+        let Some(row) = rows.next() else { break };
+        samples += row.chunks.iter().map(|chunk| usize::from(chunk.count)).sum::<usize>();
+        slice.push(row);
+    }
+    (slice, samples)
+}
+
+/// What tells chunks apart: the series, the times, the count, and a hash of the bytes.
+type ChunkIdentity = (u64, i64, i64, u16, u64);
+
+/// The chunks of one selector so far.
+#[derive(Default)]
+struct Gather {
+    start: i64,
+    end: i64,
+    series: FxHashMap<Labels, Vec<Chunk>>,
+    seen: FxHashSet<ChunkIdentity>,
+}
+
+impl Gather {
+    /// Takes a batch of a leaf. What another replica has sent already is dropped at once, and does not count.
+    fn take(&mut self, batch: &Bytes, shared: &Gathering) -> Result<(), QueryError> {
+        let rows = match LeafRows::decode(batch).map_err(|err| broken(&err))? {
+            LeafRows::Chunks(rows) => rows,
+            LeafRows::Strings(_) | LeafRows::Series(_) => return Err(QueryError::new(ErrorKind::Internal, "a leaf sent no chunks")),
+        };
+        let (mut fresh, mut overhead) = (0u64, 0);
+        for row in rows {
+            let hash = row.labels.hash();
+            let seen = &mut self.seen;
+            let (start, end) = (self.start, self.end);
+            let mut chunks = row.chunks;
+            chunks.retain(|chunk| {
+                let identity = (hash, chunk.min_t, chunk.max_t, chunk.count, xxhash_rust::xxh3::xxh3_64(&chunk.bytes));
+                chunk.overlaps(start, end) && seen.insert(identity)
+            });
+            if chunks.is_empty() {
+                continue;
+            }
+            overhead += chunks.len() * CHUNK_OVERHEAD;
+            fresh += chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum::<u64>();
+            if !self.series.contains_key(&row.labels) {
+                overhead += SERIES_OVERHEAD + row.labels.heap_bytes();
+            }
+            shared.count(&row.labels, &chunks)?;
+            self.series.entry(row.labels).or_default().append(&mut chunks);
+        }
+        // Chunks are slices of the batch: one of them keeps all of it.
+        let kept = if fresh > 0 { batch.len() } else { 0 };
+        shared.leaves.reserve((kept + overhead) as u64)
+    }
+
+    fn sorted(self) -> Vec<SeriesChunks> {
+        let mut rows: Vec<SeriesChunks> = self.series.into_iter().map(|(labels, chunks)| SeriesChunks { labels, chunks }).collect();
+        rows.sort_unstable_by(|one, other| one.labels.cmp(&other.labels));
+        rows
+    }
+}
+
+impl Gathering {
+    /// Counts chunks of a series against the limits. A series counts once, whichever selectors found it.
+    fn count(&self, labels: &Labels, chunks: &[Chunk]) -> Result<(), LimitExceeded> {
+        let over = |count: u64, limit: u64| limit > 0 && count > limit;
+        let mut counted = self.counted.lock();
+        if !counted.series.contains(labels) {
+            counted.series.insert(labels.clone());
+            let limit = self.limits.max_fetched_series_per_query;
+            if over(counted.series.len() as u64, limit) {
+                return Err(LimitExceeded::Series { limit });
+            }
+        }
+        counted.fetched.chunks += chunks.len() as u64;
+        let limit = self.limits.max_fetched_chunks_per_query;
+        if over(counted.fetched.chunks, limit) {
+            return Err(LimitExceeded::Chunks { limit });
+        }
+        counted.fetched.bytes += chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum::<u64>();
+        let limit = self.limits.max_fetched_chunk_bytes_per_query;
+        if over(counted.fetched.bytes, limit) { Err(LimitExceeded::ChunkBytes { limit }) } else { Ok(()) }
+    }
+}
+
+/// Runs a piece of work on the pool.
+pub(crate) async fn run<T: Send + 'static>(compute: &Compute, work: impl FnOnce() -> T + Send + 'static) -> Result<T, QueryError> {
+    compute.run(work).await.map_err(|err| QueryError::new(ErrorKind::Internal, Chain(&err).to_string()))
+}
+
+/// The error for bytes of a leaf that cannot be read.
+pub(super) fn broken(err: &(dyn std::error::Error + 'static)) -> QueryError {
+    QueryError::new(ErrorKind::Internal, format!("a leaf's answer cannot be read: {}", Chain(err)))
+}

@@ -1,0 +1,127 @@
+//! Limits of one query, with Mimir's texts.
+
+use std::fmt;
+use std::time::Duration;
+
+use runtime::{Classify, ErrorKind};
+use signal::QueryError;
+
+/// What fetches too much can do about it.
+const STRATEGY: &str = "Consider reducing the time range and/or number of series selected by the query. One way to reduce the number of \
+                        selected series is to add more label matchers to the query. Otherwise, to adjust the related per-tenant limit, configure";
+/// What ends each text.
+const CONTACT: &str = "or contact your service administrator.";
+
+/// A query that a limit of its tenant refuses.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LimitExceeded {
+    /// Too many series.
+    #[error(
+        "the query exceeded the maximum number of series (limit: {limit} series) (err-mimir-max-series-per-query). {STRATEGY} \
+         -querier.max-fetched-series-per-query, {CONTACT}"
+    )]
+    Series {
+        /// `max_fetched_series_per_query`.
+        limit: u64,
+    },
+    /// Too many chunks.
+    #[error(
+        "the query exceeded the maximum number of chunks (limit: {limit} chunks) (err-mimir-max-chunks-per-query). {STRATEGY} \
+         -querier.max-fetched-chunks-per-query, {CONTACT}"
+    )]
+    Chunks {
+        /// `max_fetched_chunks_per_query`.
+        limit: u64,
+    },
+    /// Too many bytes of chunks.
+    #[error(
+        "the query exceeded the aggregated chunks size limit (limit: {limit} bytes) (err-mimir-max-chunks-bytes-per-query). {STRATEGY} \
+         -querier.max-fetched-chunk-bytes-per-query, {CONTACT}"
+    )]
+    ChunkBytes {
+        /// `max_fetched_chunk_bytes_per_query`.
+        limit: u64,
+    },
+    /// Too long a part of a query, what its selectors look back to included.
+    #[error(
+        "the query time range exceeds the limit (query length: {}, limit: {}) (err-mimir-max-query-length). To adjust the related \
+         per-tenant limit, configure -querier.max-partial-query-length, {CONTACT}",
+        GoDuration(*length), GoDuration(*limit)
+    )]
+    PartialLength {
+        /// How long it is.
+        length: Duration,
+        /// `max_partial_query_length`.
+        limit: Duration,
+    },
+    /// Too long a range.
+    #[error(
+        "the total query time range exceeds the limit (query length: {}, limit: {}) (err-mimir-max-total-query-length). To adjust the \
+         related per-tenant limit, configure -query-frontend.max-total-query-length, {CONTACT}",
+        GoDuration(*length), GoDuration(*limit)
+    )]
+    TotalLength {
+        /// How long it is.
+        length: Duration,
+        /// `max_total_query_length`.
+        limit: Duration,
+    },
+    /// Too long a text.
+    #[error(
+        "the raw query size in bytes exceeds the limit (query size: {size}, limit: {limit}) (err-mimir-max-query-expression-size-bytes). \
+         To adjust the related per-tenant limit, configure -query-frontend.max-query-expression-size-bytes, {CONTACT}"
+    )]
+    ExpressionSize {
+        /// Bytes of the text.
+        size: u64,
+        /// `max_query_expression_size_bytes`.
+        limit: u64,
+    },
+}
+
+impl Classify for LimitExceeded {
+    /// What can be said of a request before it runs is a fault of the request.
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::TotalLength { .. } | Self::ExpressionSize { .. } => ErrorKind::BadInput,
+            _ => ErrorKind::LimitExceeded,
+        }
+    }
+}
+
+impl From<LimitExceeded> for QueryError {
+    fn from(err: LimitExceeded) -> Self {
+        Self::new(err.kind(), err.to_string())
+    }
+}
+
+/// A duration as Go prints it: `1h0m0s`, `1.5s`, `250ms`.
+struct GoDuration(Duration);
+
+impl fmt::Display for GoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.0.as_millis();
+        if ms == 0 {
+            return f.write_str("0s");
+        }
+        if ms < 1000 {
+            return write!(f, "{ms}ms");
+        }
+        let (hours, minutes, seconds, rest) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000);
+        if hours > 0 {
+            write!(f, "{hours}h")?;
+        }
+        if hours > 0 || minutes > 0 {
+            write!(f, "{minutes}m")?;
+        }
+        write!(f, "{seconds}")?;
+        if rest > 0 {
+            write!(f, ".{}", format!("{rest:03}").trim_end_matches('0'))?;
+        }
+        f.write_str("s")
+    }
+}
+
+#[cfg(test)]
+mod tests;

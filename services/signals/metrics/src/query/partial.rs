@@ -1,0 +1,283 @@
+//! A querier's answer to a sub-query, in frames: what [`signal::PartialStream`] carries.
+//!
+//! Each frame begins with a version and a kind. The last one ([`Frame::End`]) says that the answer is whole. Times of samples are
+//! differences of differences, values their bits; what does not fit into one frame goes on in the next.
+
+mod remark;
+
+use bytes::Bytes;
+
+use super::engine::{Annotations, InstantSample, QueryResult, RangeSeries, ResultValue};
+use crate::model::{Labels, Sample};
+use crate::wire::codec::{Reader, put_bytes, put_len, put_signed, put_varint};
+use crate::wire::{self, DecodeError};
+
+/// The version that is written.
+const VERSION: u8 = 1;
+/// About how many bytes go into one frame.
+const FRAME_BYTES: usize = 1 << 20;
+/// About how many samples of one series go into one frame.
+const RUN: usize = FRAME_BYTES / 16;
+
+const MATRIX: u8 = 1;
+const VECTOR: u8 = 2;
+const SCALAR: u8 = 3;
+const TEXT: u8 = 4;
+const STRINGS: u8 = 5;
+const SERIES: u8 = 6;
+const END: u8 = 7;
+
+/// What a sub-query read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// Series, each once.
+    pub series: u64,
+    /// Chunks, each once whatever the number of replicas.
+    pub chunks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Samples that lie in the ranges of the selectors.
+    pub samples: u64,
+}
+
+impl Fetched {
+    /// Adds what another sub-query read.
+    pub fn add(&mut self, other: Self) {
+        self.series += other.series;
+        self.chunks += other.chunks;
+        self.bytes += other.bytes;
+        self.samples += other.samples;
+    }
+}
+
+/// A part of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Frame {
+    /// Series of a matrix; the first may go on with that of the frame before.
+    Matrix(Vec<RangeSeries>),
+    /// Series of a vector, in the order of the answer.
+    Vector(Vec<InstantSample>),
+    /// A number.
+    Scalar(Sample),
+    /// A text and the time of the evaluation.
+    Text {
+        /// Ms since the Unix epoch.
+        t: i64,
+        /// The text.
+        text: String,
+    },
+    /// Names or values of labels, sorted.
+    Strings(Vec<String>),
+    /// Labels of series, sorted.
+    Series(Vec<Labels>),
+    /// Nothing follows.
+    End {
+        /// What was remarked.
+        annotations: Annotations,
+        /// What was read.
+        fetched: Fetched,
+    },
+}
+
+/// Frames in the making.
+struct Frames {
+    kind: u8,
+    done: Vec<Bytes>,
+    body: Vec<u8>,
+    items: usize,
+}
+
+impl Frames {
+    fn new(kind: u8) -> Self {
+        Self { kind, done: Vec::new(), body: Vec::new(), items: 0 }
+    }
+
+    /// Adds an item to the present frame, and closes it when it is full.
+    fn item(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        put(&mut self.body);
+        self.items += 1;
+        if self.body.len() >= FRAME_BYTES {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        let mut frame = Vec::with_capacity(self.body.len() + 12);
+        frame.extend([VERSION, self.kind]);
+        put_len(&mut frame, self.items);
+        frame.append(&mut self.body);
+        self.items = 0;
+        self.done.push(frame.into());
+    }
+
+    /// All frames; at least one even where there is no item, since it says what the answer is.
+    fn finish(mut self, annotations: &Annotations, fetched: Fetched) -> Vec<Bytes> {
+        if self.items > 0 || self.done.is_empty() {
+            self.close();
+        }
+        self.done.push(end(annotations, fetched));
+        self.done
+    }
+}
+
+/// The frames of an evaluation's result.
+#[must_use]
+pub fn encode(result: &QueryResult, fetched: Fetched) -> Vec<Bytes> {
+    let frames = match &result.value {
+        ResultValue::Matrix(series) => {
+            let mut frames = Frames::new(MATRIX);
+            for one in series {
+                for run in one.samples.chunks(RUN) {
+                    frames.item(|out| {
+                        wire::put_labels(out, &one.labels);
+                        put_samples(out, run);
+                    });
+                }
+            }
+            frames
+        }
+        ResultValue::Vector(rows) => {
+            let mut frames = Frames::new(VECTOR);
+            for row in rows {
+                frames.item(|out| {
+                    wire::put_labels(out, &row.labels);
+                    put_sample(out, row.sample);
+                });
+            }
+            frames
+        }
+        ResultValue::Scalar { t, v } => {
+            let mut frames = Frames::new(SCALAR);
+            frames.item(|out| put_sample(out, Sample { t: *t, v: *v }));
+            frames
+        }
+        ResultValue::Text { t, text } => {
+            let mut frames = Frames::new(TEXT);
+            frames.item(|out| {
+                put_signed(out, *t);
+                put_bytes(out, text.as_bytes());
+            });
+            frames
+        }
+    };
+    frames.finish(&result.annotations, fetched)
+}
+
+/// The frames of a sorted list of names or values.
+#[must_use]
+pub fn encode_strings(strings: impl IntoIterator<Item = String>) -> Vec<Bytes> {
+    let mut frames = Frames::new(STRINGS);
+    for one in strings {
+        frames.item(|out| put_bytes(out, one.as_bytes()));
+    }
+    frames.finish(&Annotations::default(), Fetched::default())
+}
+
+/// The frames of a sorted list of series.
+#[must_use]
+pub fn encode_series(series: impl IntoIterator<Item = Labels>, fetched: Fetched) -> Vec<Bytes> {
+    let mut frames = Frames::new(SERIES);
+    for one in series {
+        frames.item(|out| wire::put_labels(out, &one));
+    }
+    frames.finish(&Annotations::default(), fetched)
+}
+
+fn end(annotations: &Annotations, fetched: Fetched) -> Bytes {
+    let mut out = vec![VERSION, END];
+    let Fetched { series, chunks, bytes, samples } = fetched;
+    for figure in [series, chunks, bytes, samples] {
+        put_varint(&mut out, figure);
+    }
+    put_len(&mut out, annotations.len());
+    for (annotation, at) in annotations.iter() {
+        remark::put(&mut out, annotation);
+        put_len(&mut out, at);
+    }
+    out.into()
+}
+
+impl Frame {
+    /// Reads a frame.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut from = Reader::new(bytes);
+        match from.byte()? {
+            VERSION => {}
+            version => return Err(DecodeError::Version { what: "partial answer", version }),
+        }
+        let from_wire = &mut from;
+        let frame = match from_wire.byte()? {
+            MATRIX => Self::Matrix(items(from_wire, 2, |from| Ok(RangeSeries { labels: wire::labels(from)?, samples: samples(from)? }))?),
+            VECTOR => Self::Vector(items(from_wire, 10, |from| Ok(InstantSample { labels: wire::labels(from)?, sample: sample(from)? }))?),
+            SCALAR => Self::Scalar(only(items(from_wire, 9, sample)?)?),
+            TEXT => {
+                let (t, text) = only(items(from_wire, 2, |from| Ok((from.signed()?, from.text()?.to_owned())))?)?;
+                Self::Text { t, text }
+            }
+            STRINGS => Self::Strings(items(from_wire, 1, |from| Ok(from.text()?.to_owned()))?),
+            SERIES => Self::Series(items(from_wire, 1, wire::labels)?),
+            END => {
+                let fetched = Fetched {
+                    series: from_wire.varint()?,
+                    chunks: from_wire.varint()?,
+                    bytes: from_wire.varint()?,
+                    samples: from_wire.varint()?,
+                };
+                let mut annotations = Annotations::default();
+                for (annotation, at) in items(from_wire, 2, |from| Ok((remark::read(from)?, from.varint32("place")?)))? {
+                    annotations.add(annotation, at as usize);
+                }
+                Self::End { annotations, fetched }
+            }
+            tag => return Err(DecodeError::Tag { what: "partial answer", tag }),
+        };
+        from.end()?;
+        Ok(frame)
+    }
+}
+
+/// A count and so many items of at least `each` bytes.
+fn items<T>(
+    from: &mut Reader<'_>,
+    each: usize,
+    mut read: impl FnMut(&mut Reader<'_>) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    let count = from.count(each)?;
+    (0..count).map(|_| read(from)).collect()
+}
+
+fn only<T>(items: Vec<T>) -> Result<T, DecodeError> {
+    <[T; 1]>::try_from(items).map(|[one]| one).map_err(|_| DecodeError::Number { what: "partial answer" })
+}
+
+fn put_sample(out: &mut Vec<u8>, sample: Sample) {
+    put_signed(out, sample.t);
+    out.extend(sample.v.to_bits().to_le_bytes());
+}
+
+fn sample(from: &mut Reader<'_>) -> Result<Sample, DecodeError> {
+    Ok(Sample { t: from.signed()?, v: f64::from_bits(from.u64_le()?) })
+}
+
+fn put_samples(out: &mut Vec<u8>, samples: &[Sample]) {
+    put_len(out, samples.len());
+    let (mut last, mut delta) = (0i64, 0i64);
+    for sample in samples {
+        let next = sample.t.wrapping_sub(last);
+        put_signed(out, next.wrapping_sub(delta));
+        (last, delta) = (sample.t, next);
+        out.extend(sample.v.to_bits().to_le_bytes());
+    }
+}
+
+fn samples(from: &mut Reader<'_>) -> Result<Vec<Sample>, DecodeError> {
+    let (mut last, mut delta) = (0i64, 0i64);
+    items(from, 9, |from| {
+        delta = delta.wrapping_add(from.signed()?);
+        last = last.wrapping_add(delta);
+        Ok(Sample { t: last, v: f64::from_bits(from.u64_le()?) })
+    })
+}
+
+#[cfg(test)]
+mod tests;
