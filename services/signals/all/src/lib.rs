@@ -1,1 +1,107 @@
-//! Placeholder.
+//! The list of the signals, and what a configuration says about them.
+//!
+//! The only place that knows all signals by name; binaries hand what it makes to the roles.
+
+use metrics::instruments::Instruments;
+use metrics::limits::MetricsLimits;
+use metrics::query::QueryConfig;
+use runtime::config::ConfigError;
+use runtime::config::nearest;
+use runtime::{App, settings};
+use signal::{Plugin, Plugins};
+use tenancy::overrides::{self, OverridesConfig, OverridesError, Source};
+
+/// All signals, in the order in which pages and logs name them.
+const NAMES: [&str; 1] = [metrics::NAME.as_str()];
+
+settings! {
+    /// `limits:` what every tenant may do, unless an overrides file says otherwise.
+    pub struct LimitsConfig {
+        /// Limits for metrics.
+        pub metrics: MetricsLimits = MetricsLimits::default(),
+    }
+}
+
+settings! {
+    /// `queries:` how queries are planned and evaluated.
+    pub struct QueriesConfig {
+        /// Queries for metrics.
+        pub metrics: QueryConfig = QueryConfig::default(),
+    }
+}
+
+/// The sections of the configuration that concern signals.
+#[derive(Clone, Copy, Debug)]
+pub struct Sections<'a> {
+    /// `signals:` the signals that the process serves; empty is all.
+    pub signals: &'a [String],
+    /// `limits:`.
+    pub limits: &'a LimitsConfig,
+    /// `overrides:`.
+    pub overrides: &'a OverridesConfig,
+    /// `queries:`.
+    pub queries: &'a QueriesConfig,
+}
+
+/// Why the signals could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignalsError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An overrides file cannot be used.
+    #[error("overrides.{signal}")]
+    Overrides {
+        /// Whose.
+        signal: &'static str,
+        /// Why.
+        source: OverridesError,
+    },
+}
+
+impl Sections<'_> {
+    /// Complains about signals that there are none of.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if let Some(unknown) = self.signals.iter().find(|name| !NAMES.contains(&name.as_str())) {
+            let hint = nearest(unknown, NAMES.into_iter()).map_or_else(String::new, |known| format!("; did you mean {known}?"));
+            let reason = format!("there is no signal {unknown}{hint}");
+            return Err(ConfigError::invalid("signals", reason));
+        }
+        self.overrides.check("overrides", &NAMES)
+    }
+
+    fn serves(&self, signal: &str) -> bool {
+        self.signals.is_empty() || self.signals.iter().any(|name| name == signal)
+    }
+}
+
+/// Sets up the signals that the process serves: reads their overrides files and registers their instruments.
+///
+/// Errors: a signal that there is none of, an overrides file that cannot be used.
+pub fn enabled(app: &mut App, sections: Sections<'_>) -> Result<Plugins, SignalsError> {
+    sections.check()?;
+    let mut plugins = Vec::new();
+    if sections.serves(metrics::NAME.as_str()) {
+        plugins.push(metrics(app, sections)?);
+    }
+    Ok(Plugins::new(plugins))
+}
+
+fn metrics(app: &mut App, sections: Sections<'_>) -> Result<Plugin, SignalsError> {
+    let signal = metrics::NAME.as_str();
+    let source = Source { signal, prefix: "cortex" };
+    let limits = overrides::start(app, source, sections.limits.metrics.clone(), sections.overrides)
+        .map_err(|source| SignalsError::Overrides { signal, source })?;
+    let deps = metrics::Deps {
+        limits,
+        clock: app.clock.clone(),
+        compute: app.compute.clone(),
+        instruments: Instruments::register(&mut app.registry),
+        query: sections.queries.metrics.clone(),
+    };
+    Ok(metrics::plugin(&deps))
+}
+
+#[cfg(test)]
+mod tests;

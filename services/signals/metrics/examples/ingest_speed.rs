@@ -11,6 +11,7 @@ use futures::TryStreamExt;
 use quartet_metrics::head::MetricsHeads;
 use quartet_metrics::instruments::Instruments;
 use quartet_metrics::limits::MetricsLimits;
+use quartet_metrics::query::QueryConfig;
 use quartet_metrics::wire::LeafQuery;
 use quartet_metrics::{Deps, ingest};
 use runtime::{Compute, ManualClock};
@@ -45,6 +46,7 @@ fn main() {
         clock: Arc::new(ManualClock::at(now * 1_000_000)),
         compute: Compute::new(1),
         instruments: Instruments::default(),
+        query: QueryConfig::default(),
     };
     let context = HeadContext { directory: PathBuf::new(), share: Arc::new(Alone), clock: deps.clock.clone() };
     let head = MetricsHeads::new(deps).open_head(&tenant, &context);

@@ -20,10 +20,15 @@ pub mod wire;
 use std::sync::Arc;
 
 use runtime::{Clock, Compute};
-use signal::SignalName;
+use signal::{Plugin, SignalName};
 use tenancy::Overrides;
 
+use crate::block::MetricsBlocks;
+use crate::head::MetricsHeads;
+use crate::ingest::MetricsReceivers;
 use crate::limits::MetricsLimits;
+use crate::policy::MetricsPolicy;
+use crate::query::MetricsQueries;
 
 /// The signal's name.
 pub const NAME: SignalName = SignalName::new("metrics");
@@ -41,6 +46,19 @@ pub struct Deps {
     pub instruments: instruments::Instruments,
     /// How queries are planned and evaluated.
     pub query: query::QueryConfig,
+}
+
+/// What the signal brings to each stop.
+#[must_use]
+pub fn plugin(deps: &Deps) -> Plugin {
+    Plugin {
+        name: NAME,
+        receivers: Arc::new(MetricsReceivers::new(deps.clone())),
+        heads: Arc::new(MetricsHeads::new(deps.clone())),
+        blocks: Arc::new(MetricsBlocks),
+        queries: Arc::new(MetricsQueries::new(deps)),
+        policy: Arc::new(MetricsPolicy::new(deps.limits.clone())),
+    }
 }
 
 impl std::fmt::Debug for Deps {

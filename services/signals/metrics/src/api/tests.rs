@@ -8,19 +8,21 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
+use axum::response::IntoResponse;
 use expect_test::{Expect, expect};
 use futures::StreamExt;
 use http_body_util::BodyExt;
 use runtime::config::HumanDuration;
-use runtime::{Compute, ManualClock};
+use runtime::{Compute, ErrorKind, ManualClock};
 use serde_json::Value;
-use signal::{PartialStream, Queries, QueryExecutor, Routes, SubQuery};
+use signal::{PartialStream, Queries, QueryError, QueryExecutor, Routes, SubQuery};
 use tenancy::http::{AuthConfig, Door};
 use tenancy::overrides::Limits;
 use tenancy::{Overrides, TenantId};
 use tower::ServiceExt;
 
 use self::leaf::MemoryLeaves;
+use super::error::PromError;
 use crate::Deps;
 use crate::instruments::Instruments;
 use crate::limits::MetricsLimits;
@@ -285,9 +287,8 @@ async fn failed_queries_are_told_apart() {
             expect![[r#"422 {"status":"error","errorType":"execution","error":"found duplicate series for the match group {} on the right hand-side of the operation: [{__name__=\"up\", job=\"api\"}, {__name__=\"up\", job=\"node\"}];many-to-many matching not allowed: matching labels must be unique on one side"}"#]],
         )
         .await;
-    server
-        .check("query?query=info(up)", expect![[r#"501 {"status":"error","errorType":"execution","error":"info() is not implemented"}"#]])
-        .await;
+    let unsupported = PromError::from(QueryError::new(ErrorKind::Unsupported, "no"));
+    assert_eq!(unsupported.into_response().status(), StatusCode::NOT_IMPLEMENTED);
     server
         .check("query?query=up&timeout=1ns", expect![[r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"timeout\": cannot parse \"1ns\" to a valid duration"}"#]])
         .await;

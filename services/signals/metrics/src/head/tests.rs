@@ -18,6 +18,7 @@ use crate::instruments::Instruments;
 use crate::limits::MetricsLimits;
 use crate::merge::merge_chunks;
 use crate::model::{Labels, STALE_BITS};
+use crate::query::QueryConfig;
 use crate::wire::{LeafQuery, LeafRows, SeriesChunks};
 
 mod life;
@@ -42,7 +43,13 @@ struct World {
 fn world(limits: MetricsLimits) -> World {
     let clock = Arc::new(ManualClock::at(0));
     let instruments = Instruments::default();
-    let deps = Deps { limits: Overrides::fixed(limits), clock: clock.clone(), compute: Compute::new(1), instruments: instruments.clone() };
+    let deps = Deps {
+        limits: Overrides::fixed(limits),
+        clock: clock.clone(),
+        compute: Compute::new(1),
+        instruments: instruments.clone(),
+        query: QueryConfig::default(),
+    };
     let context = HeadContext { directory: PathBuf::new(), share: Arc::new(Half), clock: clock.clone() };
     World { head: MetricsHeads::new(deps).open_head(&TenantId::anonymous(), &context), clock, instruments }
 }

@@ -12,6 +12,7 @@ use tenancy::overrides::Limits;
 use super::*;
 use crate::ingest::request::tests::{NOW, request as body_of, series};
 use crate::instruments::Instruments;
+use crate::query::QueryConfig;
 
 /// A sink that remembers what it got and answers what it was told to.
 #[derive(Default)]
@@ -45,7 +46,8 @@ fn world(limits: MetricsLimits) -> World {
     let clock = Arc::new(ManualClock::at(NOW * 1_000_000));
     let instruments = Instruments::default();
     let limits = Overrides::new(Limits { defaults: Arc::new(limits), tenants: Default::default() });
-    let deps = Deps { limits, clock: clock.clone(), compute: Compute::new(1), instruments: instruments.clone() };
+    let deps =
+        Deps { limits, clock: clock.clone(), compute: Compute::new(1), instruments: instruments.clone(), query: QueryConfig::default() };
     let receiver = Receiver::new(deps, sink.clone(), 10_000, Budget::process("test", Some(15_000)));
     World { sink, clock, instruments, receiver }
 }
