@@ -130,7 +130,12 @@ impl Asked {
     /// The sub-query that evaluates at some times.
     fn part(&self, expr: &Expr, evaluation: Evaluation) -> Result<SubQuery, PromError> {
         let task = Evaluate { evaluation, ..self.task.clone() };
-        let options = Options { lookback_ms: task.lookback_ms, subquery_step_ms: task.subquery_step_ms, max_samples: self.max_samples };
+        let options = Options {
+            lookback_ms: task.lookback_ms,
+            subquery_step_ms: task.subquery_step_ms,
+            max_samples: self.max_samples,
+            ..Options::default()
+        };
         let plan = plan(expr, evaluation, &options).map_err(|err| refused(&err))?;
         let reads = plan.selectors.iter().map(|selector| TimeRange::from_ms(selector.start_ms, selector.end_ms));
         let (start, end) = bounds(evaluation);

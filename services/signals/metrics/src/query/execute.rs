@@ -90,7 +90,12 @@ async fn evaluate(deps: &Deps, limits: &Arc<MetricsLimits>, task: Evaluate, leav
 /// The plan of a task; its selectors do not look further back than the task allows.
 fn planned(deps: &Deps, task: Evaluate, limits: &MetricsLimits) -> Result<Plan, QueryError> {
     let expr = parse(&task.query).map_err(|err| QueryError::new(err.kind(), err.to_string()))?;
-    let options = Options { lookback_ms: task.lookback_ms, subquery_step_ms: task.subquery_step_ms, max_samples: deps.query.max_samples };
+    let options = Options {
+        lookback_ms: task.lookback_ms,
+        subquery_step_ms: task.subquery_step_ms,
+        max_samples: deps.query.max_samples,
+        ..Options::default()
+    };
     let mut plan = plan(&expr, task.evaluation, &options).map_err(|err| QueryError::new(err.kind(), err.to_string()))?;
     let limit = limits.max_partial_query_length;
     for selector in &mut plan.selectors {
