@@ -28,6 +28,8 @@ pub(crate) enum ClusterError {
     State(String),
     #[error("the role binaries could not be built")]
     Build,
+    #[error("{name} has ended; its log: {}", log.display())]
+    Ended { name: String, log: PathBuf },
     #[error("{name} was not ready within {}s: {last}; its log: {}", waited.as_secs(), log.display())]
     NotReady { name: String, waited: Duration, last: String, log: PathBuf },
 }
@@ -50,11 +52,16 @@ pub(crate) struct Plan {
     pub(crate) with_prometheus: bool,
     /// YAML that is laid over the configuration of every process.
     pub(crate) extra: Option<PathBuf>,
+    /// Addresses that Prometheus scrapes besides the roles.
+    pub(crate) exporters: Vec<String>,
+    /// Address at which roles find the S3, where something stands between.
+    pub(crate) s3: Option<String>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { directory: tools::target().join("cluster"), base_port: 18_000, with_prometheus: true, extra: None }
+        let directory = tools::target().join("cluster");
+        Self { directory, base_port: 18_000, with_prometheus: true, extra: None, exporters: Vec::new(), s3: None }
     }
 }
 
@@ -99,6 +106,7 @@ impl Cluster {
             process.wait_ready(READY)?;
         }
         services::make_bucket(plan)?;
+        self.begin(services::router(plan)?)?;
         let first_role = self.processes.len();
         for mut process in config::roles(plan, programs)? {
             process.start()?;
@@ -108,12 +116,18 @@ impl Cluster {
             process.wait_ready(READY)?;
         }
         if plan.with_prometheus {
-            let mut prometheus = services::prometheus(plan, &self.processes)?;
-            prometheus.start()?;
-            prometheus.wait_ready(READY)?;
-            self.add(prometheus)?;
+            self.begin(services::prometheus(plan, &self.processes)?)?;
         }
         Ok(())
+    }
+
+    /// Starts one more process and waits until it is ready.
+    pub(crate) fn begin(&mut self, mut process: Process) -> Result<(), ClusterError> {
+        process.start()?;
+        // Known before it is ready, so that it is ended with the others.
+        self.processes.push(process);
+        self.save()?;
+        self.processes.last().expect("just pushed").wait_ready(READY)
     }
 
     fn add(&mut self, process: Process) -> Result<(), ClusterError> {
@@ -128,10 +142,11 @@ impl Cluster {
         serde_json::from_slice(&text).map_err(|err| ClusterError::State(format!("{}: {err}", path.display())))
     }
 
-    /// Writes the state for later commands.
+    /// Writes the state for later commands, and for the router, which reads it at any time.
     pub(crate) fn save(&self) -> Result<(), ClusterError> {
         let text = serde_json::to_vec_pretty(self).map_err(|err| ClusterError::State(err.to_string()))?;
-        fs::write(self.directory.join("cluster.json"), text).map_err(ClusterError::io("write cluster.json"))
+        let (path, new) = (self.directory.join("cluster.json"), self.directory.join("cluster.json.new"));
+        fs::write(&new, text).and_then(|()| fs::rename(&new, &path)).map_err(ClusterError::io("write cluster.json"))
     }
 
     /// A process by its name.
@@ -162,29 +177,24 @@ impl Cluster {
             return Err(ClusterError::State(format!("{name} is running")));
         }
         process.start()?;
-        process.wait_ready(READY)?;
-        self.save()
+        self.save()?;
+        self.get(name)?.wait_ready(READY)
     }
 
-    /// Ends every process, the last started first: politely, then not.
+    /// Ends every process: those of Quartet politely, then what they stand on.
     pub(crate) fn down(&self) {
-        let alive: Vec<&Process> = self.processes.iter().rev().filter(|process| process.is_alive()).collect();
-        for process in &alive {
-            // A stopped process would not see the other signals.
-            for signal in ["CONT", "TERM"] {
-                if let Err(err) = process.signal(signal) {
-                    eprintln!("{}: {err}", process.name);
-                }
-            }
+        let (quartet, peers): (Vec<&Process>, Vec<&Process>) = self.processes.iter().rev().partition(|process| !process.grpc.is_empty());
+        for process in &quartet {
+            // A stopped process would not see the other signal.
+            process.end("CONT");
+            process.end("TERM");
         }
         let deadline = Instant::now() + Duration::from_secs(15);
-        while alive.iter().any(|process| process.is_alive()) && Instant::now() < deadline {
+        while quartet.iter().any(|process| process.is_alive()) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(100));
         }
-        for process in alive.iter().filter(|process| process.is_alive()) {
-            if let Err(err) = process.signal("KILL") {
-                eprintln!("{}: {err}", process.name);
-            }
+        for process in quartet.iter().chain(&peers) {
+            process.end("KILL");
         }
     }
 

@@ -11,7 +11,11 @@ use std::time::Duration;
 
 use crate::cluster::process::Process;
 use crate::cluster::{self, ClusterError};
+use crate::http;
 use crate::tools;
+
+/// How long a flush may take.
+const FLUSH: Duration = Duration::from_secs(120);
 
 /// What is to be replayed.
 #[derive(Debug, Default)]
@@ -68,9 +72,10 @@ pub(crate) fn run(ask: &Ask) -> Result<(), ConformanceError> {
     let reading = without_pushes(ask, &folder, &directory)?;
     let replay = Replay { ask, folder: &folder };
 
-    let mut figures = Vec::new();
-    figures.push(("from memory", in_one_process(&replay, &programs, &directory.join("memory"), None)?));
-    figures.push(("from blocks", in_one_process(&replay, &programs, &directory.join("blocks"), Some(&reading))?));
+    let figures = vec![
+        ("from memory", in_one_process(&replay, &programs, &directory.join("memory"), None)?),
+        ("from blocks", in_one_process(&replay, &programs, &directory.join("blocks"), Some(&reading))?),
+    ];
     if ask.cluster {
         return Err(ConformanceError::Failed("the run on a process cluster is not built yet".to_owned()));
     }
@@ -122,9 +127,9 @@ fn all_in_one(replay: &Replay<'_>, programs: &Path, directory: &Path) -> Process
 
 /// Cuts every head and waits until the blocks are served.
 fn flush(address: &str) -> Result<(), ConformanceError> {
-    match cluster::process::get(address, "/ingester/flush?wait=true") {
-        Ok((200 | 204, _)) => Ok(()),
-        Ok((status, body)) => Err(ConformanceError::Failed(format!("the flush answered {status}: {body}"))),
+    match http::post(address, "/ingester/flush?wait=true", FLUSH) {
+        Ok(answer) if matches!(answer.status, 200 | 204) => Ok(()),
+        Ok(answer) => Err(ConformanceError::Failed(format!("the flush answered {}: {}", answer.status, answer.text()))),
         Err(err) => Err(ConformanceError::Failed(format!("the flush failed: {err}"))),
     }
 }

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::conformance::{self, Ask};
+use crate::drill;
 use crate::promqltest;
 use crate::tools::{self, ToolError};
 
@@ -16,6 +17,8 @@ pub(crate) enum GateError {
     Cargo(#[from] std::io::Error),
     #[error("{0}")]
     Tool(ToolError),
+    #[error("process cluster drills")]
+    Drill(#[from] drill::DrillError),
     #[error(transparent)]
     Conformance(#[from] conformance::ConformanceError),
 }
@@ -27,7 +30,7 @@ pub(crate) fn run() -> Result<(), GateError> {
     cargo("clippy", &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     cargo("tests", &["test", "--quiet", "--workspace"])?;
     if tools {
-        // The drills over the process cluster stand here.
+        timed("process cluster drills", drill::run_all)?;
     }
     recorded_answers()
 }

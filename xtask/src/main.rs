@@ -2,10 +2,14 @@
 
 mod cluster;
 mod conformance;
+mod drill;
 mod gate;
 mod graph;
+mod http;
 mod promqltest;
 mod protobuf;
+mod relay;
+mod router;
 mod tools;
 
 use std::path::PathBuf;
@@ -33,6 +37,21 @@ enum Command {
     Cluster {
         #[command(subcommand)]
         command: ClusterCommand,
+    },
+    /// Break parts of a cluster while Prometheus writes, and compare what Quartet has with what Prometheus has.
+    Drill {
+        /// Only these.
+        names: Vec<String>,
+    },
+    /// The proxy before a cluster; `cluster up` starts it.
+    #[command(hide = true)]
+    Router {
+        /// Where the cluster stands.
+        #[arg(long)]
+        directory: PathBuf,
+        /// Where to listen.
+        #[arg(long)]
+        listen: String,
     },
     /// Replay recorded answers of the original systems against Quartet.
     Conformance {
@@ -100,6 +119,8 @@ fn main() -> ExitCode {
         Command::Test => gate::run().map_err(Into::into),
         Command::Proto => protobuf::generate().map_err(Into::into),
         Command::Cluster { command } => run_cluster(command).map_err(Into::into),
+        Command::Drill { names } => drill::run(&names).map_err(Into::into),
+        Command::Router { directory, listen } => router::run(directory, &listen).map_err(Into::into),
         Command::Conformance { signal, cases, cluster, feature, verbose } => {
             conformance::run(&conformance::Ask { signal, cases, cluster, features: feature, verbose }).map_err(Into::into)
         }

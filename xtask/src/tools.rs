@@ -71,7 +71,9 @@ pub(crate) fn memcached() -> Result<(PathBuf, PathBuf), ToolError> {
             run(TOOL, Command::new("dpkg").arg("-x").arg(package).arg(&tree))?;
         }
     }
-    Ok((found(TOOL, program)?, tree.join("usr/lib/x86_64-linux-gnu")))
+    // The folder's name holds the machine's architecture.
+    let libraries = tree.join("usr/lib").join(format!("{}-linux-gnu", std::env::consts::ARCH));
+    Ok((found(TOOL, program)?, libraries))
 }
 
 /// Prometheus, built from its Go module.

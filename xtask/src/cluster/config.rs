@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::process::Process;
 use super::services::{BUCKET, memcached_port, s3_port};
-use super::{ClusterError, Plan};
+use super::{Cluster, ClusterError, Plan};
 
 const ZONES: [&str; 3] = ["zone-a", "zone-b", "zone-c"];
 
@@ -24,6 +24,16 @@ pub(crate) fn roles(plan: &Plan, programs: &Path) -> Result<Vec<Process>, Cluste
     let text = serde_yaml_ng::to_string(&shared_config(plan)?).map_err(|err| ClusterError::State(err.to_string()))?;
     fs::write(&shared, text).map_err(ClusterError::io("write quartet.yaml"))?;
     places().into_iter().zip(0u16..).map(|(place, index)| Ok(process(plan, programs, &shared, &place, index))).collect()
+}
+
+/// A process of a role without zones, besides those that a cluster has.
+pub(crate) fn one_more(plan: &Plan, cluster: &Cluster, role: &'static str) -> Result<Process, ClusterError> {
+    let like = cluster.role(role).next().ok_or_else(|| ClusterError::State(format!("no {role} to start another like it")))?;
+    let programs = like.program.parent().unwrap_or(Path::new("")).to_path_buf();
+    let name = format!("{role}-{}", cluster.role(role).count());
+    // Each process has its index among all: its ports follow from it.
+    let index = u16::try_from(cluster.processes.len()).map_err(|_| ClusterError::State("too many processes".to_owned()))?;
+    Ok(process(plan, &programs, &plan.directory.join("quartet.yaml"), &Place { role, name, zone: "" }, index))
 }
 
 fn places() -> Vec<Place> {
@@ -75,6 +85,7 @@ fn process(plan: &Plan, programs: &Path, shared: &Path, place: &Place, index: u1
 
 /// What all processes have in common. Periods and graces are short, so that a drill's minutes are seconds.
 fn shared_config(plan: &Plan) -> Result<Value, ClusterError> {
+    let s3 = plan.s3.clone().unwrap_or_else(|| format!("127.0.0.1:{}", s3_port(plan)));
     let mut config = json!({
         "server": { "listen_address": "127.0.0.1", "advertise_address": "127.0.0.1" },
         "telemetry": { "log_format": "text" },
@@ -82,7 +93,7 @@ fn shared_config(plan: &Plan) -> Result<Value, ClusterError> {
         "storage": {
             "url": format!("s3://{BUCKET}"),
             "s3": {
-                "endpoint": format!("http://127.0.0.1:{}", s3_port(plan)),
+                "endpoint": format!("http://{s3}"),
                 "access_key_id": "any", "secret_access_key": "any", "path_style": true, "allow_http": true,
             },
         },

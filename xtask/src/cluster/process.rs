@@ -1,8 +1,7 @@
 //! One process of the cluster: how it is started, asked whether it is ready, signalled and waited for.
 
 use std::fs::{self, OpenOptions};
-use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::ClusterError;
+use crate::http;
 
 /// A process: what it is and how it is started again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it; it outlives this command.
+    /// Starts it; it outlives this command. Nothing waits for it: [`Self::is_alive`] knows a zombie from a process.
     pub(crate) fn start(&mut self) -> Result<(), ClusterError> {
         fs::create_dir_all(&self.data).map_err(ClusterError::io(format!("make the data directory of {}", self.name)))?;
         let log = OpenOptions::new().create(true).append(true).open(&self.log).map_err(ClusterError::io("open a log"))?;
@@ -49,6 +49,8 @@ impl Process {
             .envs(self.env.iter().map(|(key, value)| (key, value)))
             .current_dir(&self.data)
             .stdin(Stdio::null())
+            // Not of this command's group: what ends the command at a terminal does not end the cluster.
+            .process_group(0)
             .stdout(log)
             .stderr(errors)
             .spawn()
@@ -72,8 +74,18 @@ impl Process {
     /// Sends a signal by its name without SIG.
     pub(crate) fn signal(&self, signal: &str) -> Result<(), ClusterError> {
         let status =
-            Command::new("kill").arg(format!("-{signal}")).arg(self.pid.to_string()).status().map_err(ClusterError::io("run kill"))?;
+            Command::new("sh").arg("-c").arg(format!("kill -{signal} {}", self.pid)).status().map_err(ClusterError::io("run kill"))?;
         if status.success() { Ok(()) } else { Err(ClusterError::State(format!("{} ({}) could not be sent {signal}", self.name, self.pid))) }
+    }
+
+    /// Sends a signal, unless it has gone.
+    pub(crate) fn end(&self, signal: &str) {
+        if self.is_alive()
+            && let Err(err) = self.signal(signal)
+            && self.is_alive()
+        {
+            eprintln!("{}: {err}", self.name);
+        }
     }
 
     /// Waits until it has gone.
@@ -96,7 +108,10 @@ impl Process {
                 Ok(()) => return Ok(()),
                 Err(why) => why,
             };
-            if Instant::now() > deadline || !self.is_alive() {
+            if !self.is_alive() {
+                return Err(ClusterError::Ended { name: self.name.clone(), log: self.log.clone() });
+            }
+            if Instant::now() > deadline {
                 return Err(ClusterError::NotReady { name: self.name.clone(), waited: within, last, log: self.log.clone() });
             }
             std::thread::sleep(Duration::from_millis(200));
@@ -105,10 +120,11 @@ impl Process {
 
     fn look(&self) -> Result<(), String> {
         match &self.ready {
-            None => connect(&self.http).map(drop),
-            Some(path) => match get(&self.http, path)? {
-                (200, _) => Ok(()),
-                (status, body) => Err(format!("{status} {}", body.trim())),
+            None => http::connect(&self.http, Duration::from_secs(2)).map(drop).map_err(|err| err.to_string()),
+            Some(path) => match http::get(&self.http, path) {
+                Ok(answer) if answer.status == 200 => Ok(()),
+                Ok(answer) => Err(format!("{} {}", answer.status, answer.text())),
+                Err(err) => Err(err.to_string()),
             },
         }
     }
@@ -120,31 +136,4 @@ impl Process {
             "http": self.http, "grpc": self.grpc, "data": self.data, "log": self.log,
         })
     }
-}
-
-fn connect(address: &str) -> Result<TcpStream, String> {
-    let timeout = Duration::from_secs(2);
-    let address = address.to_socket_addrs().map_err(|err| err.to_string())?.next().ok_or_else(|| format!("{address} has no address"))?;
-    let stream = TcpStream::connect_timeout(&address, timeout).map_err(|err| err.to_string())?;
-    stream.set_read_timeout(Some(timeout)).map_err(|err| err.to_string())?;
-    Ok(stream)
-}
-
-/// A GET as plain as can be, for health checks: status and the rest of the answer.
-pub(crate) fn get(address: &str, path: &str) -> Result<(u16, String), String> {
-    let mut stream = connect(address)?;
-    stream
-        .write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
-        .map_err(|err| err.to_string())?;
-    let mut answer = Vec::new();
-    // Servers that keep the connection open end it by the timeout: what has come is enough.
-    if let Err(err) = stream.read_to_end(&mut answer)
-        && answer.is_empty()
-    {
-        return Err(err.to_string());
-    }
-    let text = String::from_utf8_lossy(&answer);
-    let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| "no HTTP answer".to_owned())?;
-    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    Ok((status, body.to_owned()))
 }

@@ -1,15 +1,19 @@
 //! The programs beside Quartet: S3, memcached, Prometheus.
 
 use std::fs;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::process::Process;
 use super::{ClusterError, Plan};
+use crate::http::Request;
+use crate::router::READY_PATH;
 use crate::tools;
 
 /// The bucket of the cluster.
 pub(crate) const BUCKET: &str = "quartet-test";
+
+/// The tenant that Prometheus writes for.
+pub(crate) const TENANT: &str = "drill";
 
 /// Ports from the first of the plan: `services` from 0, roles from 20.
 pub(crate) fn s3_port(plan: &Plan) -> u16 {
@@ -49,6 +53,10 @@ fn s3(plan: &Plan) -> Result<Process, ClusterError> {
         arg("filer.port", 5),
         arg("filer.port.grpc", 6),
         arg("s3.port.grpc", 7),
+        // Off: they would listen on ports of their own, and call home.
+        "-s3.port.iceberg=0".to_owned(),
+        "-s3.port.lance=0".to_owned(),
+        "-master.telemetry=false".to_owned(),
         "-volume.max=0".to_owned(),
         "-master.volumeSizeLimitMB=64".to_owned(),
     ];
@@ -92,28 +100,38 @@ fn memcached(plan: &Plan) -> Result<Process, ClusterError> {
 
 /// Makes the bucket; the store needs some seconds until it takes one.
 pub(crate) fn make_bucket(plan: &Plan) -> Result<(), ClusterError> {
-    let weed = tools::weed()?;
     let deadline = Instant::now() + Duration::from_secs(60);
-    let script = format!("s3.bucket.create -name {BUCKET}\n");
-    let commands = plan.directory.join("bucket.weed");
-    fs::write(&commands, script).map_err(ClusterError::io("write a script"))?;
+    let (address, path) = (format!("127.0.0.1:{}", s3_port(plan)), format!("/{BUCKET}"));
     loop {
-        let input = fs::File::open(&commands).map_err(ClusterError::io("read a script"))?;
-        let output = Command::new(&weed)
-            .args(["shell", &format!("-master=127.0.0.1:{}.{}", plan.base_port + 1, plan.base_port + 2)])
-            .arg(format!("-filer=127.0.0.1:{}.{}", plan.base_port + 5, plan.base_port + 6))
-            .stdin(input)
-            .output()
-            .map_err(ClusterError::io("run weed shell"))?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        if output.status.success() && said.contains("create bucket") {
-            return Ok(());
-        }
+        let last = match (Request { timeout: Duration::from_secs(30), ..Request::new("PUT", &address, &path) }).send() {
+            Ok(answer) if answer.status == 200 => return Ok(()),
+            Ok(answer) => format!("{} {}", answer.status, answer.text()),
+            Err(err) => err.to_string(),
+        };
         if Instant::now() > deadline {
-            return Err(ClusterError::State(format!("the bucket could not be made: {}", said.trim())));
+            return Err(ClusterError::State(format!("the bucket could not be made: {last}")));
         }
-        std::thread::sleep(Duration::from_millis(500));
+        std::thread::sleep(Duration::from_millis(200));
     }
+}
+
+/// What stands before the cluster for clients: it finds the processes in the cluster's own file.
+pub(crate) fn router(plan: &Plan) -> Result<Process, ClusterError> {
+    let address = format!("127.0.0.1:{}", plan.base_port + 11);
+    Ok(Process {
+        name: "router".to_owned(),
+        role: "router".to_owned(),
+        zone: String::new(),
+        pid: 0,
+        http: address.clone(),
+        grpc: String::new(),
+        data: plan.directory.join("router"),
+        log: plan.directory.join("router.log"),
+        ready: Some(READY_PATH.to_owned()),
+        program: std::env::current_exe().map_err(ClusterError::io("find this program"))?,
+        args: vec!["router".to_owned(), format!("--directory={}", plan.directory.display()), format!("--listen={address}")],
+        env: Vec::new(),
+    })
 }
 
 /// A Prometheus that scrapes every role and writes all of it to the distributors in turn.
@@ -125,16 +143,17 @@ pub(crate) fn prometheus(plan: &Plan, processes: &[Process]) -> Result<Process, 
         .iter()
         .map(|process| serde_json::json!({ "targets": [process.http], "labels": { "role": process.role, "name": process.name } }))
         .collect();
-    let distributor = quartet
-        .iter()
-        .find(|process| process.role == "distributor")
-        .ok_or_else(|| ClusterError::State("no distributor to write to".to_owned()))?;
+    let router = processes.iter().find(|process| process.role == "router").ok_or_else(|| ClusterError::State("no router".to_owned()))?;
+    let mut scrapes = vec![serde_json::json!({ "job_name": "quartet", "static_configs": jobs })];
+    if !plan.exporters.is_empty() {
+        scrapes.push(serde_json::json!({ "job_name": "drill", "static_configs": [{ "targets": plan.exporters }] }));
+    }
     let config = serde_json::json!({
-        "global": { "scrape_interval": "2s", "scrape_timeout": "2s", "external_labels": {} },
-        "scrape_configs": [{ "job_name": "quartet", "static_configs": jobs }],
+        "global": { "scrape_interval": "2s", "scrape_timeout": "2s" },
+        "scrape_configs": scrapes,
         "remote_write": [{
-            "url": format!("http://{}/api/v1/push", distributor.http),
-            "headers": { "X-Scope-OrgID": "drill" },
+            "url": format!("http://{}/api/v1/push", router.http),
+            "headers": { "X-Scope-OrgID": TENANT },
             "queue_config": { "min_backoff": "50ms", "max_backoff": "500ms", "max_samples_per_send": 2000, "batch_send_deadline": "1s" },
         }],
     });

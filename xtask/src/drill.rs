@@ -1,0 +1,102 @@
+//! Drills over the process cluster: a real Prometheus writes, something breaks, and Quartet must still have what Prometheus has.
+
+mod api;
+mod compare;
+mod exporter;
+mod faults;
+mod joining;
+mod losses;
+mod pauses;
+mod queries;
+mod scene;
+mod stages;
+mod store;
+
+use std::time::{Duration, Instant};
+
+use crate::cluster::ClusterError;
+use api::ApiError;
+use scene::Scene;
+
+/// Why a drill failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DrillError {
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    #[error("{what}")]
+    Http { what: String, source: crate::http::HttpError },
+    #[error("{what}")]
+    Io { what: &'static str, source: std::io::Error },
+    #[error("after {}s still not: {what} ({last})", waited.as_secs())]
+    Deadline { what: String, waited: Duration, last: String },
+    #[error("{stage}: {text}")]
+    Differs { stage: String, text: String },
+    #[error("{0}")]
+    Broken(String),
+    #[error("no drill {name}; there are {known}")]
+    Unknown { name: String, known: String },
+    #[error("failed: {0}")]
+    Failed(String),
+}
+
+/// How a drill ended that did not fail.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Passed,
+    /// It cannot run on this machine.
+    Skipped(String),
+}
+
+/// A drill by its name.
+struct Drill {
+    name: &'static str,
+    run: fn(&mut Scene) -> Result<Outcome, DrillError>,
+}
+
+/// All of them, by value: what an operator meets most comes first.
+const DRILLS: [Drill; 11] = [
+    Drill { name: "main", run: stages::run },
+    Drill { name: "two-ingesters-gone", run: losses::two_ingesters_gone },
+    Drill { name: "empty-ingester", run: losses::empty_ingester },
+    Drill { name: "leader-paused", run: pauses::leader },
+    Drill { name: "store-refuses", run: store::refuses },
+    Drill { name: "answer-lost", run: store::answer_lost },
+    Drill { name: "querier-paused", run: pauses::querier },
+    Drill { name: "joining", run: joining::run },
+    Drill { name: "catalog-rebuilt", run: store::catalog_rebuilt },
+    Drill { name: "disk-full", run: losses::disk_full },
+    Drill { name: "memcached-gone", run: losses::memcached_gone },
+];
+
+/// Runs every drill.
+pub(crate) fn run_all() -> Result<(), DrillError> {
+    run(&[])
+}
+
+/// Runs the drills of these names, all if there are none, on one cluster. A drill that fails does not keep the next from running.
+pub(crate) fn run(names: &[String]) -> Result<(), DrillError> {
+    if let Some(name) = names.iter().find(|name| DRILLS.iter().all(|drill| drill.name != name.as_str())) {
+        let known = DRILLS.map(|drill| drill.name).join(", ");
+        return Err(DrillError::Unknown { name: name.clone(), known });
+    }
+    let begun = Instant::now();
+    let mut scene = Scene::up()?;
+    eprintln!("drill: the cluster is up after {:.0} s", begun.elapsed().as_secs_f64());
+    let mut failed = Vec::new();
+    for drill in DRILLS.iter().filter(|drill| names.is_empty() || names.iter().any(|name| name == drill.name)) {
+        let begun = Instant::now();
+        let outcome = scene.heal().and_then(|()| (drill.run)(&mut scene));
+        let took = begun.elapsed().as_secs_f64();
+        match outcome {
+            Ok(Outcome::Passed) => eprintln!("drill {}: passed, {took:.0} s", drill.name),
+            Ok(Outcome::Skipped(why)) => eprintln!("SKIPPED: drill {}: {why}", drill.name),
+            Err(err) => {
+                eprintln!("drill {}: FAILED after {took:.0} s: {}", drill.name, crate::chain(&err));
+                failed.push(drill.name);
+            }
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(DrillError::Failed(failed.join(", "))) }
+}

@@ -1,0 +1,137 @@
+//! Processes that lose what they had, and too many that are gone.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::scene::{Depth, PATIENCE, Scene, now};
+use super::{DrillError, Outcome};
+
+/// Two of three replicas are gone: reads must say so, and writes wait at their sender; nothing may be answered short.
+pub(super) fn two_ingesters_gone(scene: &mut Scene) -> Result<Outcome, DrillError> {
+    const GONE: [&str; 2] = ["ingester-zone-b-0", "ingester-zone-c-0"];
+    let since = now();
+    for name in GONE {
+        scene.cluster.kill(name, "KILL")?;
+    }
+    let expr = "count_over_time({__name__=~\"drill_.*\"}[30s])";
+    for attempt in 0..20 {
+        match scene.quartet.instant(&format!("count({expr})"), now()) {
+            Err(err) if err.status().is_some_and(|status| status >= 500) => {}
+            Err(err) => return Err(err.into()),
+            Ok(answer) => {
+                return Err(DrillError::Broken(format!(
+                    "attempt {attempt}: two of three ingesters are gone, and the answer is {answer:?}"
+                )));
+            }
+        }
+    }
+    scene.wait("writes wait at Prometheus", PATIENCE, || Ok(scene.sent()?.pending > 0.0))?;
+    for name in GONE {
+        scene.cluster.start(name)?;
+    }
+    scene.check("with both ingesters back", since, Depth::Full)?;
+    Ok(Outcome::Passed)
+}
+
+/// An ingester comes back without its disk: the other replicas have everything.
+pub(super) fn empty_ingester(scene: &mut Scene) -> Result<Outcome, DrillError> {
+    const NAME: &str = "ingester-zone-c-0";
+    let since = now();
+    scene.cluster.kill(NAME, "KILL")?;
+    let data = scene.cluster.get(NAME)?.data.clone();
+    fs::remove_dir_all(&data).map_err(|source| DrillError::Io { what: "remove the ingester's data", source })?;
+    scene.cluster.start(NAME)?;
+    scene.check("with an ingester that lost its disk", since, Depth::Full)?;
+    Ok(Outcome::Passed)
+}
+
+/// memcached goes: that costs time, never answers.
+pub(super) fn memcached_gone(scene: &mut Scene) -> Result<Outcome, DrillError> {
+    let since = now();
+    scene.cluster.kill("memcached", "KILL")?;
+    scene.check("without memcached", since, Depth::Full)?;
+    Ok(Outcome::Passed)
+}
+
+/// A small disk below one ingester, full.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    const SIZE: &str = "96m";
+
+    /// None where this user may not mount.
+    fn mount(at: &Path) -> Option<Self> {
+        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={}", Self::SIZE), "tmpfs"]).arg(at).status().ok()?;
+        status.success().then(|| Self(at.to_path_buf()))
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+
+    /// Writes until there is no room for one byte more.
+    fn fill(&self) -> Result<(), DrillError> {
+        let failed = |source| DrillError::Io { what: "fill a disk", source };
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(self.filler()).map_err(failed)?;
+        for size in [1 << 20, 1 << 12, 1] {
+            let piece = vec![0; size];
+            loop {
+                match file.write_all(&piece) {
+                    Ok(()) => {}
+                    Err(err) if err.kind() == std::io::ErrorKind::StorageFull => break,
+                    Err(err) => return Err(failed(err)),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: whoever still has a file open there keeps it.
+        match Command::new("umount").arg("-l").arg(&self.0).status() {
+            Ok(status) if status.success() => {}
+            other => eprintln!("{}: could not be unmounted: {other:?}", self.0.display()),
+        }
+    }
+}
+
+/// The disk of one log is full: that ingester refuses writes and is read from; the others take them.
+pub(super) fn disk_full(scene: &mut Scene) -> Result<Outcome, DrillError> {
+    const NAME: &str = "ingester-zone-a-0";
+    let since = now();
+    scene.flush()?;
+    scene.cluster.kill(NAME, "TERM")?;
+    let data = scene.cluster.get(NAME)?.data.clone();
+    let Some(disk) = SmallDisk::mount(&data) else {
+        return Ok(Outcome::Skipped("a small disk cannot be mounted here".to_owned()));
+    };
+    let done = with_small_disk(scene, NAME, &disk, since);
+    // Before the disk goes.
+    scene.cluster.kill(NAME, "KILL")?;
+    drop(disk);
+    done?;
+    scene.cluster.start(NAME)?;
+    scene.check("on the old disk again", since, Depth::Samples)?;
+    Ok(Outcome::Passed)
+}
+
+fn with_small_disk(scene: &mut Scene, name: &str, disk: &SmallDisk, since: i64) -> Result<(), DrillError> {
+    scene.cluster.start(name)?;
+    scene.check("on a small disk", since, Depth::Samples)?;
+    disk.fill()?;
+    scene.sent_past(now() + 5_000)?;
+    // Freed room is taken at once by what waits: full it stays.
+    disk.fill()?;
+    if !scene.cluster.get(name)?.is_alive() {
+        return Err(DrillError::Broken(format!("{name} has ended on a full disk")));
+    }
+    scene.check("with a full disk", since, Depth::Full)?;
+    fs::remove_file(disk.filler()).map_err(|source| DrillError::Io { what: "make room on a disk", source })?;
+    let back = now();
+    scene.sent_past(back + 5_000)?;
+    scene.check("with room on the disk again", since, Depth::Samples)
+}

@@ -1,0 +1,107 @@
+//! Bad days of the object store.
+
+use std::process::Command;
+use std::time::Duration;
+
+use super::scene::{Depth, PATIENCE, Scene, now};
+use super::stages::{BLOCKS, blocks};
+use super::{DrillError, Outcome};
+use crate::cluster::services;
+
+/// How long the store refuses everything, in milliseconds.
+const REFUSES: i64 = 60_000;
+
+/// A minute of 503: writes go on, reads are right or an error, and afterwards everything is as if nothing had been.
+pub(super) fn refuses(scene: &mut Scene) -> Result<Outcome, DrillError> {
+    let since = now();
+    let before = blocks(scene)?;
+    scene.faults.refuse(true);
+    scene.wait("the store has refused something", PATIENCE, || Ok(scene.faults.refused() > 0))?;
+    scene.sent_past(since + REFUSES)?;
+    for process in &scene.cluster.processes {
+        if !process.is_alive() {
+            return Err(DrillError::Broken(format!("{} has ended while the store refused", process.name)));
+        }
+    }
+    scene.faults.refuse(false);
+    scene.wait("a flush succeeds", PATIENCE, || scene.flush().map(|()| true))?;
+    if blocks(scene)? <= before {
+        return Err(DrillError::Broken("the flush has made no block".to_owned()));
+    }
+    scene.check("after a minute of 503", since, Depth::Full)?;
+    Ok(Outcome::Passed)
+}
+
+/// Puts that are done and whose answer never comes: of a block, and of a number of the catalog's log.
+pub(super) fn answer_lost(scene: &mut Scene) -> Result<Outcome, DrillError> {
+    const OF: [&str; 4] = ["/data.parquet", "/meta.json", "/catalog/inbox/", "/catalog/log/"];
+    let since = now();
+    for part in OF {
+        scene.faults.lose(part);
+    }
+    scene.flush()?;
+    let lost = scene.faults.take_lost();
+    if lost.len() != OF.len() {
+        return Err(DrillError::Broken(format!("lost answers only of {lost:?}")));
+    }
+    scene.check("with lost answers", since, Depth::Samples)?;
+    scene.faults.lose("/data.parquet");
+    scene.faults.lose("/catalog/log/");
+    scene.compact()?;
+    scene.check("with lost answers in a compaction", since, Depth::Samples)?;
+    Ok(Outcome::Passed)
+}
+
+/// The catalog is gone from the bucket, and made anew from what the blocks say of themselves.
+pub(super) fn catalog_rebuilt(scene: &mut Scene) -> Result<Outcome, DrillError> {
+    let since = now();
+    scene.flush()?;
+    let compactors: Vec<String> = scene.cluster.role("compactor").map(|process| process.name.clone()).collect();
+    for name in &compactors {
+        scene.cluster.kill(name, "TERM")?;
+    }
+    let address = format!("127.0.0.1:{}", services::s3_port(&scene.plan));
+    for key in scene.keys("catalog/")? {
+        let path = format!("/{}/{key}", services::BUCKET);
+        let answer = scene.ask(&address, "DELETE", &path, Duration::from_secs(20))?;
+        if !matches!(answer.status, 200 | 204) {
+            return Err(DrillError::Broken(format!("the store does not delete {key}: {}", answer.status)));
+        }
+    }
+    rebuild(scene)?;
+    for name in &compactors {
+        scene.cluster.start(name)?;
+    }
+    scene.wait("the catalog has a root", PATIENCE, || Ok(!scene.keys("catalog/root/")?.is_empty()))?;
+    // Processes that never saw the old catalog must find every block in the new one.
+    for role in ["querier", "store-gateway"] {
+        let names: Vec<String> = scene.cluster.role(role).map(|process| process.name.clone()).collect();
+        for name in &names {
+            scene.cluster.kill(name, "TERM")?;
+            scene.cluster.start(name)?;
+        }
+    }
+    if scene.keys(BLOCKS)?.is_empty() {
+        return Err(DrillError::Broken("there are no blocks to rebuild from".to_owned()));
+    }
+    scene.check("with a rebuilt catalog", since, Depth::Full)?;
+    scene.flush()?;
+    scene.check("with blocks added to it", since, Depth::Samples)?;
+    Ok(Outcome::Passed)
+}
+
+/// `quartet catalog rebuild` with the configuration of the cluster.
+fn rebuild(scene: &Scene) -> Result<(), DrillError> {
+    let programs = scene.cluster.role("compactor").next().and_then(|process| process.program.parent());
+    let programs = programs.ok_or_else(|| DrillError::Broken("no compactor, so no place of programs".to_owned()))?;
+    let output = Command::new(programs.join("quartet"))
+        .args(["catalog", "rebuild"])
+        .arg(format!("--config={}", scene.plan.directory.join("quartet.yaml").display()))
+        .output()
+        .map_err(|source| DrillError::Io { what: "run quartet catalog rebuild", source })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Err(DrillError::Broken(format!("quartet catalog rebuild: {}", said.trim())))
+}
