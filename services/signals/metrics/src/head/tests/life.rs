@@ -1,8 +1,11 @@
 //! Properties of whole lives of a head.
 
 use proptest::prelude::*;
+use signal::{BlockFormat, WriteOptions};
+use storage::block::{BlockId, BlockReader, InMemory, Ranged};
 
 use super::*;
+use crate::block::MetricsBlocks;
 
 /// Bits of values by series and time.
 type Model = BTreeMap<(String, i64), u64>;
@@ -254,6 +257,44 @@ proptest! {
         let got = world.read_within(TimeRange::from_ms(start, start + len)).remove("a").unwrap_or_default();
         let got: Vec<_> = got.into_iter().filter(|(t, _)| (start..=start + len).contains(t)).collect();
         prop_assert_eq!(got, samples.iter().map(|(t, v)| (*t, v.to_bits())).collect::<Vec<_>>());
+    }
+
+    /// The joint to blocks: what a head shows and what the blocks of its cut show is the same, late samples and all.
+    #[test]
+    fn a_cut_becomes_blocks_with_the_same_rows(
+        pushes in prop::collection::vec(prop::collection::vec((0u8..4, prop::collection::vec((0i64..400, 0u8..3), 1..30)), 1..4), 1..8),
+        window_ms in 50i64..500,
+    ) {
+        let world = world(unordered(1000));
+        for push in &pushes {
+            world.head.commit(world.head.prepare(&to_push(push), SEGMENT).pending);
+        }
+        let before = world.read();
+        let cut = world.head.cut().unwrap();
+        let options = WriteOptions { tenant: TenantId::anonymous(), window_ns: window_ms * 1_000_000 };
+        let blocks = MetricsBlocks.write(&cut, &options).unwrap();
+        prop_assert_eq!(blocks.iter().map(|block| block.facts.rows).sum::<u64>(), cut.rows);
+        let range = blocks.iter().map(|block| block.facts.range).reduce(|one, other| one.union(&other)).unwrap();
+        prop_assert_eq!(range, cut.range);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut series = Vec::new();
+        for block in blocks {
+            let reader = BlockReader {
+                id: BlockId(ulid::Ulid::nil()),
+                facts: block.facts,
+                data: Arc::new(InMemory(block.data)),
+                index: block.index.map(|bytes| Arc::new(InMemory(bytes)) as Arc<dyn Ranged>),
+            };
+            let payload = LeafQuery::Chunks { matchers: Vec::new() }.encode();
+            let query = ScanQuery { tenant: TenantId::anonymous(), range: TimeRange::ALL, payload, alone: false };
+            for batch in runtime.block_on(MetricsBlocks.scan(reader, &query).try_collect::<Vec<_>>()).unwrap() {
+                match LeafRows::decode(&batch).unwrap() {
+                    LeafRows::Chunks(chunks) => series.extend(chunks),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        prop_assert_eq!(rows_of(series), before);
     }
 
     #[test]
