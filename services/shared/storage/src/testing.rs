@@ -46,3 +46,9 @@ pub(crate) fn cut(id: BlockId) -> BlockUpload {
     let range = TimeRange::from_ms(at - 1000, at);
     BlockUpload::cut(id, facts(at - 1000, at), Bytes::from(format!("data of {id}")), Some(Bytes::from_static(b"index")), range, 0)
 }
+
+/// Lets time pass, by every clock.
+pub(crate) async fn pass(clock: &ManualClock, time: std::time::Duration) {
+    clock.advance(i64::try_from(time.as_nanos()).unwrap());
+    tokio::time::advance(time).await;
+}

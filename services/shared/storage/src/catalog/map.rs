@@ -10,7 +10,7 @@ use tenancy::TenantId;
 pub use part::{NumberedDelete, ShardSize, Tombstone};
 pub(crate) use part::{PartObject, SignalBlocks};
 
-use super::entry::{Entry, Record};
+use super::entry::{Change, Entry, Record};
 use super::log::LogObject;
 use crate::block::{BlockId, SignalId};
 use crate::layout::{self, PARTS};
@@ -199,12 +199,26 @@ impl Map {
         (part.stored, Some(object))
     }
 
-    /// Says that a snapshot holds the parts as they are: those of `stored` stand below its numbers.
-    pub(crate) fn mark_stored(&mut self, stored: &[Option<u64>]) {
+    /// Says that a snapshot of `number` holds the parts as they were then, below the numbers in `stored`.
+    pub(crate) fn mark_stored(&mut self, number: u64, stored: &[Option<u64>]) {
         for (part, stored) in self.parts.iter_mut().zip(stored) {
             part.stored = *stored;
-            part.changed = 0;
+            if part.changed <= number {
+                part.changed = 0;
+            }
         }
+    }
+
+    /// The deletes of rows that are kept, as the log carried them, by their numbers.
+    pub(crate) fn deletes_by_number(&self) -> BTreeMap<u64, Vec<Record>> {
+        let mut by_number: BTreeMap<u64, Vec<Record>> = BTreeMap::new();
+        for (tenant, signal, blocks) in self.all() {
+            for NumberedDelete { number, delete } in &blocks.deletes {
+                let change = Change::DeleteRows(delete.clone());
+                by_number.entry(*number).or_default().push(Record { tenant: tenant.clone(), signal: signal.clone(), change });
+            }
+        }
+        by_number
     }
 
     /// A map out of a snapshot.

@@ -181,6 +181,14 @@ impl Catalog {
         Ok(map.number())
     }
 
+    /// Notes where a snapshot that was just made keeps the parts.
+    pub(super) async fn mark_stored(&self, number: u64, stored: &[Option<u64>]) {
+        let _reading = self.reading.lock().await;
+        let mut map = Map::clone(&self.map.load());
+        map.mark_stored(number, stored);
+        self.map.store(Arc::new(map));
+    }
+
     /// Restarts from the newest snapshot where that is above our number.
     async fn restart_if_behind(&self) -> Result<(), CatalogError> {
         for _ in 0..ROOT_ATTEMPTS {
