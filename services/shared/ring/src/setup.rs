@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::cluster::{Cluster, Environment, Identity};
 use crate::config::RingConfig;
 use crate::gossip::GossipTls;
-use crate::member::{Member, MemberState};
+use crate::member::{Member, MemberState, Process};
 use crate::membership::{Fixed, Membership};
 use crate::metrics::RingMetrics;
 use crate::pages::{self, Pages};
@@ -62,8 +62,9 @@ pub async fn process(app: &mut App, setup: Setup<'_>, channels: &Channels) -> Re
     Ok(cluster)
 }
 
-/// All roles in one process: a member of each stateful role, named `<role>-0`, all of them this process, each item once.
-pub fn alone(app: &mut App, stateful: &[&str], signals: &[String]) -> Arc<Fixed> {
+/// All roles in one process: a member of each stateful role and a process of each other, named `<role>-0`, all of them this
+/// process, each item once.
+pub fn alone(app: &mut App, stateful: &[&str], stateless: &[&str], signals: &[String]) -> Arc<Fixed> {
     let identity = Identity::of(app, signals.to_vec());
     let member = |role: &&str| Member {
         name: format!("{role}-0"),
@@ -78,7 +79,14 @@ pub fn alone(app: &mut App, stateful: &[&str], signals: &[String]) -> Arc<Fixed>
         counter: 1,
     };
     let settings = RingSettings { replication_factor: 1, zones: Arc::default() };
-    let fixed = Arc::new(Fixed::new(settings, stateful.iter().map(member).collect(), Vec::new()));
+    let process = |role: &&str| Process {
+        role: (*role).to_owned(),
+        id: format!("{role}-0"),
+        http: identity.http.clone(),
+        grpc: identity.grpc.clone(),
+    };
+    let (members, processes) = (stateful.iter().map(member).collect(), stateless.iter().map(process).collect());
+    let fixed = Arc::new(Fixed::new(settings, members, processes));
     RingMetrics::register(&mut app.registry).show(&fixed.view());
     mount(app, fixed.clone(), None);
     fixed

@@ -270,12 +270,13 @@ impl Running {
         self.stop_role(()).await
     }
 
-    /// Stops the process in order: readiness fails; after `server.drain_delay` the listeners close and requests in flight
+    /// Stops the process in order: readiness fails; a role that leaves for good hands over; after `server.drain_delay` the listeners close and requests in flight
     /// finish; the role stops; the tasks stop. Each is done even if the one before left work behind.
     ///
     /// Errors: the first that did.
-    pub async fn stop_role<R: Role>(self, role: R) -> Result<(), StopError> {
+    pub async fn stop_role<R: Role>(self, mut role: R) -> Result<(), StopError> {
         self.readiness.stopping();
+        role.leave().await;
         tokio::time::sleep(self.drain_delay).await;
         let requests = self.servers.stop(self.grace).await.map_err(StopError::Requests);
         log_left_over(&requests);

@@ -16,7 +16,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-pub use config::{AzureConfig, FlakyConfig, GcsConfig, S3Config, StorageConfig};
+pub use config::{AzureConfig, FlakyConfig, GcsConfig, LocalConfig, S3Config, StorageConfig};
 pub use memory::Memory;
 pub use metered::{BucketMetrics, Metered};
 pub use open::{OpenError, open};

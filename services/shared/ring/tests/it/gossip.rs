@@ -115,7 +115,7 @@ async fn a_name_belongs_to_one_role() {
 #[tokio::test]
 async fn alone_everything_is_one_process() {
     let mut app = App::for_test("all-in-one").await.unwrap();
-    let alone = setup::alone(&mut app, &["ingester", "store-gateway", "compactor"], &["metrics".to_owned()]);
+    let alone = setup::alone(&mut app, &["ingester", "store-gateway", "compactor"], &["distributor"], &["metrics".to_owned()]);
     let view = alone.view();
     assert_eq!(view.writable("ingester"), Ok(()));
     assert_eq!(view.all_processes().len(), 3);

@@ -8,6 +8,12 @@ use crate::tasks::StillRunning;
 
 /// A started role. Dropping it is no stop.
 pub trait Role: Send + 'static {
+    /// Does what must be done while the process still serves: one that leaves its cluster for good hands over what it holds.
+    /// Called once, after readiness has failed and before the listeners close. Takes as long as it needs.
+    fn leave(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Ends it in good order, after the last request has been answered: what was acknowledged is kept, then this returns.
     /// Takes as long as it needs.
     fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), StopError>>;
@@ -21,6 +27,10 @@ impl Role for () {
 }
 
 impl Role for Box<dyn Role> {
+    fn leave(&mut self) -> BoxFuture<'_, ()> {
+        (**self).leave()
+    }
+
     fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), StopError>> {
         (*self).stop()
     }

@@ -20,6 +20,8 @@ settings! {
         pub part_size: ByteSize = ByteSize(32 << 20),
         /// How long a process looks again for the marker of a bucket that holds objects and no marker, before it refuses.
         pub marker_wait: HumanDuration = HumanDuration::from_secs(10),
+        /// Of a store on the machine's own disk.
+        pub local: LocalConfig = LocalConfig::default(),
         /// Of s3:// URLs.
         pub s3: S3Config = S3Config::default(),
         /// Of gs:// URLs.
@@ -28,6 +30,14 @@ settings! {
         pub azure: AzureConfig = AzureConfig::default(),
         /// A bad day of the store, for drills. Off unless a share is set.
         pub flaky: FlakyConfig = FlakyConfig::default(),
+    }
+}
+
+settings! {
+    /// A store that shares a disk with other things.
+    pub struct LocalConfig {
+        /// Bytes that all blocks may take; above it the oldest are removed. 0 is no limit.
+        pub max_bytes: ByteSize = ByteSize(0),
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use runtime::{Chain, Clock, Tasks};
@@ -157,7 +158,12 @@ impl Catalog {
         }
     }
 
-    async fn look(&self, asked: Instant, from_roots: bool) -> Result<u64, CatalogError> {
+    /// Boxed: the compiler cannot see through the streams inside that it is Send for every lifetime.
+    fn look(&self, asked: Instant, from_roots: bool) -> BoxFuture<'_, Result<u64, CatalogError>> {
+        self.look_now(asked, from_roots).boxed()
+    }
+
+    async fn look_now(&self, asked: Instant, from_roots: bool) -> Result<u64, CatalogError> {
         let mut reading = self.reading.lock().await;
         if !from_roots && reading.began.is_some_and(|began| began > asked) && self.last_success.lock().is_some_and(|at| at > asked) {
             return Ok(self.number());

@@ -1,0 +1,94 @@
+//! What every process of a cluster opens before its role starts: the bucket and its marker, the catalog, channels to other
+//! processes, the ring. Knows no signal and no role.
+
+use std::sync::Arc;
+
+use ring::{Cluster, RingConfig};
+use runtime::grpc::{Channels, ClientConfig};
+use runtime::{App, StartError};
+use storage::block::BlockReader;
+use storage::bucket::{Bucket, StorageConfig};
+use storage::cache::{CacheConfig, CacheMetrics, CachedBlocks};
+use storage::catalog::{Announcer, Catalog, CatalogConfig, Entry};
+
+runtime::settings! {
+    /// `cluster:` in the YAML.
+    pub struct ClusterConfig {
+        /// The name of the cluster: a bucket belongs to one, and processes of others are not spoken to.
+        pub id: String = "quartet".to_owned(),
+    }
+}
+
+/// The sections of the configuration that every process has.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings<'a> {
+    /// `cluster:`.
+    pub cluster: &'a ClusterConfig,
+    /// `storage:`.
+    pub storage: &'a StorageConfig,
+    /// `catalog:`.
+    pub catalog: &'a CatalogConfig,
+    /// `cache:`.
+    pub cache: &'a CacheConfig,
+    /// `client:`.
+    pub client: &'a ClientConfig,
+    /// `ring:`.
+    pub ring: &'a RingConfig,
+}
+
+/// What a process has opened.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The objects of the cluster.
+    pub bucket: Arc<dyn Bucket>,
+    /// Which blocks there are; it follows the log as long as the process runs.
+    pub catalog: Arc<Catalog>,
+    /// Channels to other processes.
+    pub channels: Channels,
+}
+
+impl Node {
+    /// Opens the bucket, which must be this cluster's, and begins to follow its catalog.
+    pub async fn open(app: &mut App, settings: Settings<'_>) -> Result<Self, StartError> {
+        let failed = |what: &'static str| move |err: Box<dyn std::error::Error + Send + Sync>| StartError::new(what, err);
+        let bucket = storage::bucket::open(settings.storage, &app.clock, &mut app.registry)
+            .map_err(|err| failed("open the object store")(err.into()))?;
+        storage::marker::claim(&*bucket, &settings.cluster.id, settings.storage.marker_wait.get())
+            .await
+            .map_err(|err| failed("claim the bucket for this cluster")(err.into()))?;
+        let catalog = Catalog::follow(bucket.clone(), settings.catalog, app.clock.clone(), &app.tasks, &mut app.registry);
+        let channels = Channels::new(settings.client).map_err(|err| failed("set up TLS of clients")(err.into()))?;
+        Ok(Self { bucket, catalog, channels })
+    }
+
+    /// Joins the ring as a member with an object of its own below `ring/`; gossip opens with it.
+    pub async fn join(&self, app: &mut App, settings: Settings<'_>, signals: Vec<String>) -> Result<Cluster, StartError> {
+        ring::setup::member(app, self.setup(settings, signals)).await
+    }
+
+    /// Follows the ring as a process without state.
+    pub async fn follow(&self, app: &mut App, settings: Settings<'_>, signals: Vec<String>) -> Result<Cluster, StartError> {
+        ring::setup::process(app, self.setup(settings, signals), &self.channels).await
+    }
+
+    fn setup<'a>(&self, settings: Settings<'a>, signals: Vec<String>) -> ring::setup::Setup<'a> {
+        let (config, client, cluster_id) = (settings.ring, settings.client, settings.cluster.id.as_str());
+        ring::setup::Setup { config, client, cluster_id, bucket: self.bucket.clone(), signals }
+    }
+
+    /// Announces what this process uploads.
+    #[must_use]
+    pub fn announcer(&self, app: &App, settings: Settings<'_>) -> Announcer {
+        Announcer::start(self.bucket.clone(), settings.catalog, app.clock.clone(), &app.id, &app.tasks)
+    }
+
+    /// Opens blocks through the caches of this process.
+    pub fn blocks(&self, app: &mut App, settings: Settings<'_>) -> Result<Arc<dyn Fn(&Entry) -> BlockReader + Send + Sync>, StartError> {
+        let metrics = CacheMetrics::register(&mut app.registry);
+        let cache = storage::cache::open("chunks-cache", settings.cache, &metrics)
+            .map_err(|err| StartError::new("open the cache of blocks", err))?;
+        let cached = CachedBlocks::new(cache, settings.cache.page_bytes.0);
+        let bucket = self.bucket.clone();
+        Ok(Arc::new(move |entry: &Entry| cached.reader(storage::block::open(&bucket, entry))))
+    }
+}
