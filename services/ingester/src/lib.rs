@@ -1,1 +1,249 @@
-//! Placeholder.
+//! The ingester: recent data in heads behind a log, cut into blocks.
+//!
+//! A push goes through [`push`] into a [`store`]; a scan of heads through [`scan`]; [`cut`] takes rows into blocks; [`lifecycle`] says
+//! what may be done when. Knows no signal: heads and blocks are what the plugins make them.
+
+pub mod admin;
+pub mod config;
+pub mod cut;
+pub mod error;
+pub mod lifecycle;
+pub mod metrics;
+pub mod push;
+pub mod read_back;
+pub mod scan;
+pub mod share;
+pub mod store;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use ring::{MemberState, Membership};
+use runtime::{App, Chain, Compute, Role, StartError, StopError, Tasks};
+use signal::Plugins;
+use storage::bucket::Bucket;
+use storage::catalog::{Announcer, Catalog};
+use storage::wal::{Replay, Wal, WalConfig, WalMetrics};
+use tracing::{error, info, warn};
+
+pub use config::IngesterConfig;
+use cut::{Cutter, CutterContext};
+use lifecycle::{Lifecycle, SelfMember};
+use metrics::IngesterMetrics;
+use push::PushService;
+use read_back::ReadBack;
+use scan::LeafService;
+use share::RingShare;
+use store::{SignalStore, StoreContext};
+
+/// The role of its members in the ring.
+pub const INGESTER: &str = "ingester";
+
+/// What the role needs of the process.
+#[derive(Debug)]
+pub struct Deps {
+    /// The signals to serve.
+    pub plugins: Plugins,
+    /// Who holds what.
+    pub membership: Arc<dyn Membership>,
+    /// This process in the ring.
+    pub member: Arc<dyn SelfMember>,
+    /// Where blocks go.
+    pub bucket: Arc<dyn Bucket>,
+    /// Where they are read back.
+    pub catalog: Arc<Catalog>,
+    /// Where they are announced.
+    pub announcer: Announcer,
+    /// How the log is written.
+    pub wal: WalConfig,
+}
+
+/// A running ingester.
+#[derive(Debug)]
+pub struct Ingester {
+    stores: Arc<[Arc<SignalStore>]>,
+    cutter: Arc<Cutter>,
+    lifecycle: Lifecycle,
+    membership: Arc<dyn Membership>,
+    tasks: Tasks,
+    leave_grace: Duration,
+    grace: Duration,
+}
+
+/// Its services, for who mounts them beside others of their kind.
+#[derive(Debug)]
+pub struct Services {
+    /// The role.
+    pub ingester: Ingester,
+    /// Scans of heads.
+    pub leaf: LeafService,
+}
+
+/// Starts the role with all its services.
+pub fn start(app: &mut App, config: &IngesterConfig, deps: Deps) -> Result<Ingester, StartError> {
+    let max_message = app.grpc_max_message();
+    let Services { ingester, leaf } = start_without_leaf(app, config, deps)?;
+    app.grpc.add(leaf.server(max_message));
+    Ok(ingester)
+}
+
+/// Opens the logs and mounts everything but the scan of heads. The logs are read while the process serves already; pushes and scans
+/// are refused until that is done.
+pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) -> Result<Services, StartError> {
+    let Deps { plugins, membership, member, bucket, catalog, announcer, wal } = deps;
+    let tasks = app.tasks.child();
+    let lifecycle = Lifecycle::new(member.clone());
+    let (stores, replays) = open(app, config, &plugins, &membership, &member.name(), &wal, &tasks)?;
+    let stores: Arc<[Arc<SignalStore>]> = stores.into();
+
+    let metrics = IngesterMetrics::register(&mut app.registry);
+    let (clock, compute) = (app.clock.clone(), app.compute.clone());
+    let context = CutterContext {
+        bucket,
+        catalog: catalog.clone(),
+        announcer,
+        clock: clock.clone(),
+        compute: compute.clone(),
+        tasks: tasks.clone(),
+        metrics,
+    };
+    let cutter = Arc::new(Cutter::new(stores.clone(), config, context));
+    tasks.detach("replay", replay(stores.clone(), replays, catalog, lifecycle.clone(), compute, cutter.clone()));
+
+    let max_message = app.grpc_max_message();
+    app.grpc.add(PushService::new(stores.clone(), lifecycle.clone(), config.max_inflight_push.0).server(max_message));
+    let admin = admin::Admin::new(cutter.clone(), lifecycle.clone(), tasks.clone(), app.shutdown());
+    app.grpc.add(admin.clone().server());
+    app.http.main(admin.routes());
+    let ready = lifecycle.clone();
+    app.readiness.check("ingester", move || match ready.member().state() {
+        _ if !ready.is_replayed() => Err("the log is being read".to_owned()),
+        MemberState::Joining => Err("not active in the ring yet".to_owned()),
+        _ => Ok(()),
+    });
+    let leaf = LeafService::new(stores.clone(), lifecycle.clone(), clock);
+    let (leave_grace, grace) = (config.leave_grace.get(), app.server.shutdown_grace.get());
+    Ok(Services { ingester: Ingester { stores, cutter, lifecycle, membership, tasks, leave_grace, grace }, leaf })
+}
+
+/// Opens the log of every signal.
+fn open(
+    app: &mut App,
+    config: &IngesterConfig,
+    plugins: &Plugins,
+    membership: &Arc<dyn Membership>,
+    member: &str,
+    wal: &WalConfig,
+    tasks: &Tasks,
+) -> Result<(Vec<Arc<SignalStore>>, Vec<Replay>), StartError> {
+    let wal_metrics = WalMetrics::register(&mut app.registry);
+    let directory = PathBuf::from(&config.data_dir);
+    let scratch = directory.join("heads");
+    // What heads keep beside memory is made anew from the log.
+    match std::fs::remove_dir_all(&scratch) {
+        Err(err) if err.kind() != std::io::ErrorKind::NotFound => return Err(StartError::new("clear the heads' directory", err)),
+        _ => {}
+    }
+    let (mut stores, mut replays) = (Vec::new(), Vec::new());
+    for plugin in plugins.iter() {
+        let name = plugin.name.as_str();
+        let instruments = wal_metrics.of(name);
+        let (log, replay) = Wal::open(directory.join("wal").join(name), wal.clone(), app.clock.clone(), instruments)
+            .map_err(|err| StartError::new(format!("open the log of {name}"), err))?;
+        let read_back = ReadBack::new(config.keep_after_upload.get() * 2);
+        for mark in replay.read_back() {
+            read_back.add(&mark.tenant, mark.ids.iter().copied(), mark.at_ns);
+        }
+        let share = RingShare::new(membership.clone(), plugin.policy.clone(), plugin.name, member.to_owned());
+        let context = StoreContext {
+            share: Arc::new(share),
+            clock: app.clock.clone(),
+            compute: app.compute.clone(),
+            tasks: tasks.clone(),
+            directory: scratch.join(name),
+        };
+        stores.push(Arc::new(SignalStore::new(plugin.clone(), log, read_back, context)));
+        replays.push(replay);
+    }
+    Ok((stores, replays))
+}
+
+/// Reads the logs, then takes the member into the ring.
+async fn replay(
+    stores: Arc<[Arc<SignalStore>]>,
+    replays: Vec<Replay>,
+    catalog: Arc<Catalog>,
+    lifecycle: Lifecycle,
+    compute: Compute,
+    cutter: Arc<Cutter>,
+) {
+    for (store, replay) in stores.iter().cloned().zip(replays) {
+        let signal = store.plugin.name;
+        let map = catalog.map();
+        match compute.run(move || store.replay(replay, |tenant, id| map.knows(tenant, *id))).await {
+            Ok(rows) => info!(%signal, rows, "the log has been read"),
+            Err(err) => {
+                // Heads that lack acknowledged rows must not answer.
+                error!(%signal, error = %Chain(&err), "the log could not be read: this ingester stays out of the ring");
+                return;
+            }
+        }
+    }
+    lifecycle.replayed();
+    while let Err(err) = lifecycle.member().set_state(MemberState::Active).await {
+        warn!(error = %err, "the member could not become active");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    cutter.run().await;
+}
+
+impl Ingester {
+    /// Hands everything over and leaves the ring (DESIGN 11.8). The process serves meanwhile.
+    async fn go(&self) {
+        info!("leaving the ring for good");
+        let member = self.lifecycle.member();
+        self.state(MemberState::ReadOnly).await;
+        let blocks = self.cutter.flush(&[]).await;
+        info!(blocks, "all rows are in blocks");
+        self.state(MemberState::Leaving).await;
+        tokio::time::sleep(self.leave_grace).await;
+        while let Err(err) = member.leave().await {
+            warn!(error = %err, "the member's object could not be removed");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    async fn state(&self, state: MemberState) {
+        while let Err(err) = self.lifecycle.member().set_state(state).await {
+            warn!(%state, error = %err, "the member's state could not be written");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+impl Role for Ingester {
+    fn leave(&mut self) -> BoxFuture<'_, ()> {
+        async move {
+            if self.lifecycle.is_to_go() {
+                self.go().await;
+            }
+        }
+        .boxed()
+    }
+
+    /// A restart keeps the membership and the log; nothing is flushed.
+    fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), StopError>> {
+        async move {
+            self.lifecycle.stopping();
+            self.tasks.stop(self.grace).await.map_err(StopError::Tasks)?;
+            for store in self.stores.iter() {
+                store.wal.close().await.map_err(|err| StopError::role("close the log", err))?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+}

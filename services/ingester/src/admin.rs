@@ -1,0 +1,119 @@
+//! Orders to an ingester: over gRPC, and over HTTP as Mimir's operators know them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use proto::quartet as pb;
+use proto::quartet::ingester_admin_server::{IngesterAdmin, IngesterAdminServer};
+use runtime::Tasks;
+use tenancy::TenantId;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Status};
+
+use crate::cut::Cutter;
+use crate::lifecycle::Lifecycle;
+
+/// What the orders act upon. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    cutter: Arc<Cutter>,
+    lifecycle: Lifecycle,
+    tasks: Tasks,
+    shutdown: CancellationToken,
+}
+
+impl Admin {
+    /// Orders to this process; `shutdown` ends it as SIGTERM does.
+    #[must_use]
+    pub fn new(cutter: Arc<Cutter>, lifecycle: Lifecycle, tasks: Tasks, shutdown: CancellationToken) -> Self {
+        Self { cutter, lifecycle, tasks, shutdown }
+    }
+
+    /// The gRPC service.
+    #[must_use]
+    pub fn server(self) -> IngesterAdminServer<Self> {
+        IngesterAdminServer::new(self)
+    }
+
+    /// The HTTP routes.
+    pub fn routes(self) -> Router {
+        Router::new()
+            .route("/ingester/flush", get(flush).post(flush))
+            .route("/ingester/prepare-shutdown", get(is_to_go).post(to_go).delete(not_to_go))
+            .route("/ingester/shutdown", post(shutdown))
+            .with_state(self)
+    }
+}
+
+/// `tenant=` (repeated) and `wait=true`.
+fn parameters(query: Option<&str>) -> Result<(Vec<TenantId>, bool), String> {
+    let (mut tenants, mut wait) = (Vec::new(), false);
+    for (key, value) in query.into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.split_once('=')) {
+        match key {
+            "tenant" => tenants.push(TenantId::parse(value).map_err(|err| err.to_string())?),
+            "wait" => wait = value == "true",
+            _ => {}
+        }
+    }
+    Ok((tenants, wait))
+}
+
+async fn flush(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Response {
+    let (tenants, wait) = match parameters(query.as_deref()) {
+        Ok(parameters) => parameters,
+        Err(text) => return (StatusCode::BAD_REQUEST, text + "\n").into_response(),
+    };
+    let cutter = admin.cutter.clone();
+    let (done, flushed) = tokio::sync::oneshot::channel::<usize>();
+    admin.tasks.detach("flush", async move {
+        // Without `wait` nobody listens.
+        drop(done.send(cutter.flush(&tenants).await));
+    });
+    if wait && flushed.await.is_err() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the process is stopping\n").into_response();
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn is_to_go(State(admin): State<Admin>) -> &'static str {
+    if admin.lifecycle.is_to_go() { "set\n" } else { "unset\n" }
+}
+
+async fn to_go(State(admin): State<Admin>) -> StatusCode {
+    admin.lifecycle.set_to_go(true);
+    StatusCode::NO_CONTENT
+}
+
+async fn not_to_go(State(admin): State<Admin>) -> StatusCode {
+    admin.lifecycle.set_to_go(false);
+    StatusCode::NO_CONTENT
+}
+
+/// Leaves for good, now.
+async fn shutdown(State(admin): State<Admin>) -> StatusCode {
+    admin.lifecycle.set_to_go(true);
+    admin.shutdown.cancel();
+    StatusCode::NO_CONTENT
+}
+
+#[tonic::async_trait]
+impl IngesterAdmin for Admin {
+    async fn flush(&self, request: Request<pb::FlushRequest>) -> Result<tonic::Response<pb::FlushResponse>, Status> {
+        let parse = |name: &String| TenantId::parse(name).map_err(|err| Status::invalid_argument(err.to_string()));
+        let tenants = request.get_ref().tenants.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        let blocks = u32::try_from(self.cutter.flush(&tenants).await).unwrap_or(u32::MAX);
+        Ok(tonic::Response::new(pb::FlushResponse { blocks }))
+    }
+
+    async fn prepare_shutdown(
+        &self,
+        request: Request<pb::PrepareShutdownRequest>,
+    ) -> Result<tonic::Response<pb::PrepareShutdownResponse>, Status> {
+        self.lifecycle.set_to_go(request.get_ref().set);
+        Ok(tonic::Response::new(pb::PrepareShutdownResponse {}))
+    }
+}

@@ -1,0 +1,34 @@
+//! `ingester:` in the configuration.
+
+use runtime::config::{ByteSize, HumanDuration};
+use runtime::settings;
+
+settings! {
+    /// Settings of the ingester.
+    pub struct IngesterConfig {
+        /// Where the write-ahead log and what heads keep outside memory stand.
+        pub data_dir: String = "./data".to_owned(),
+        /// Rows go into blocks at the latest so long after they arrived.
+        pub cut_after: HumanDuration = HumanDuration::from_secs(900),
+        /// A head that takes more memory is cut earlier.
+        pub cut_bytes: ByteSize = ByteSize(256 << 20),
+        /// How often heads are looked at for a cut.
+        pub cut_check: HumanDuration = HumanDuration::from_secs(15),
+        /// Blocks do not cross multiples of this length of data time.
+        pub block_window: HumanDuration = HumanDuration::from_secs(7200),
+        /// How many heads are written as blocks at once.
+        pub cut_concurrency: usize = 4,
+        /// How long rows stay in memory after readers were seen to find them in blocks.
+        pub keep_after_upload: HumanDuration = HumanDuration::from_secs(900),
+        /// How long an announced block may be missing in the catalog until its rows are uploaded again under another name.
+        pub announce_again_after: HumanDuration = HumanDuration::from_secs(4 * 86_400),
+        /// Pause between two tries of an upload.
+        pub upload_retry: HumanDuration = HumanDuration::from_secs(5),
+        /// Bytes of pushes held in memory at once; above it a push gets 503 and is sent again by its sender.
+        pub max_inflight_push: ByteSize = ByteSize(256 << 20),
+        /// How long an ingester that leaves is still read after its last block is served.
+        pub leave_grace: HumanDuration = HumanDuration::from_secs(60),
+        /// How often the log is cleared of what is in blocks.
+        pub wal_compact_period: HumanDuration = HumanDuration::from_secs(60),
+    }
+}

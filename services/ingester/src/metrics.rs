@@ -1,0 +1,68 @@
+//! Instruments of the ingester, by the names of Mimir's dashboards where there is one.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::store::SignalStore;
+
+/// The label that names a signal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SignalLabel {
+    /// The signal.
+    pub signal: &'static str,
+}
+
+/// The instruments.
+#[derive(Clone, Debug)]
+pub struct IngesterMetrics {
+    /// Blocks that readers were seen to find.
+    pub uploads: Counter,
+    /// Uploads that failed and were tried again.
+    pub upload_failures: Counter,
+    /// Series, streams or live traces in memory.
+    pub series: Family<SignalLabel, Gauge>,
+    /// Tenants with a head.
+    pub users: Family<SignalLabel, Gauge>,
+    /// Bytes of heads.
+    pub bytes: Family<SignalLabel, Gauge>,
+}
+
+impl IngesterMetrics {
+    /// Makes and registers them.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            uploads: Counter::default(),
+            upload_failures: Counter::default(),
+            series: Family::default(),
+            users: Family::default(),
+            bytes: Family::default(),
+        };
+        let mimir = registry.sub_registry_with_prefix("cortex_ingester");
+        mimir.register("shipper_uploads", "Blocks that readers were seen to find", metrics.uploads.clone());
+        mimir.register("shipper_upload_failures", "Uploads that failed and were tried again", metrics.upload_failures.clone());
+        mimir.register("memory_series", "Series in memory", metrics.series.clone());
+        mimir.register("memory_users", "Tenants with a head", metrics.users.clone());
+        let own = registry.sub_registry_with_prefix("quartet_ingester");
+        own.register("head_bytes", "Bytes of heads in memory", metrics.bytes.clone());
+        metrics
+    }
+
+    /// Takes the figures of a store.
+    pub fn observe(&self, store: &SignalStore) {
+        let label = SignalLabel { signal: store.plugin.name.as_str() };
+        let heads = store.heads();
+        let (mut series, mut bytes) = (0u64, 0u64);
+        for head in &heads {
+            let stats = head.head.stats();
+            series += stats.series;
+            bytes += stats.bytes;
+        }
+        let shown = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.series.get_or_create(&label).set(shown(series));
+        self.bytes.get_or_create(&label).set(shown(bytes));
+        self.users.get_or_create(&label).set(shown(heads.len() as u64));
+    }
+}

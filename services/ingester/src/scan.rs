@@ -1,0 +1,95 @@
+//! `quartet.v1.Leaf` over heads: the recent rows that match.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use proto::quartet as pb;
+use proto::quartet::leaf_server::{Leaf, LeafServer};
+use proto::quartet::scan_response::Message;
+use runtime::Clock;
+use signal::{ScanQuery, TimeRange};
+use tenancy::TenantId;
+use tonic::{Request, Response, Status};
+
+use crate::lifecycle::Lifecycle;
+use crate::push;
+use crate::store::SignalStore;
+
+/// The service.
+#[derive(Clone)]
+pub struct LeafService {
+    stores: Arc<[Arc<SignalStore>]>,
+    lifecycle: Lifecycle,
+    clock: Arc<dyn Clock>,
+}
+
+type Answers = Pin<Box<dyn Stream<Item = Result<pb::ScanResponse, Status>> + Send>>;
+
+impl LeafService {
+    /// The service over the stores of all signals.
+    #[must_use]
+    pub fn new(stores: Arc<[Arc<SignalStore>]>, lifecycle: Lifecycle, clock: Arc<dyn Clock>) -> Self {
+        Self { stores, lifecycle, clock }
+    }
+
+    /// As tonic mounts it.
+    #[must_use]
+    pub fn server(self, max_message: usize) -> LeafServer<Self> {
+        LeafServer::new(self).max_decoding_message_size(max_message).max_encoding_message_size(max_message)
+    }
+
+    fn answer(&self, tenant: TenantId, request: &pb::ScanRequest) -> Result<Answers, Status> {
+        if !self.lifecycle.is_replayed() {
+            return Err(Status::unavailable("not ready: the ingester is reading its log"));
+        }
+        if !request.blocks.is_empty() {
+            return Err(Status::invalid_argument("an ingester serves no blocks"));
+        }
+        let store = push::find(&self.stores, &request.signal).map_err(|err| runtime::grpc::status(&err))?;
+        let range = TimeRange { start: request.start_ns, end: request.end_ns };
+        // The rows first, then the names: what a head forgets in between is among the names.
+        let head = store.get(&tenant);
+        let held = head.as_ref().and_then(|head| head.head.stats().range);
+        let rows = head.map(|head| {
+            let query = ScanQuery { tenant: tenant.clone(), range, payload: request.query.clone(), alone: false };
+            head.head.scan(&query)
+        });
+        let read_back = store.read_back.of(&tenant, self.clock.now_ns());
+        let header = pb::LeafHeader {
+            read_back: read_back.iter().map(ToString::to_string).collect(),
+            heads: held.into_iter().map(|range| pb::TimeSpan { start_ns: range.start, end_ns: range.end }).collect(),
+        };
+        let first = stream::once(async move { Ok(message(Message::Header(header))) });
+        Ok(match rows {
+            None => first.boxed(),
+            Some(rows) => first.chain(rows.map(|row| row.map(head_rows).map_err(|err| runtime::grpc::status(&err)))).boxed(),
+        })
+    }
+}
+
+fn head_rows(payload: Bytes) -> pb::ScanResponse {
+    message(Message::Rows(pb::Rows { block: String::new(), payload }))
+}
+
+fn message(message: Message) -> pb::ScanResponse {
+    pb::ScanResponse { message: Some(message) }
+}
+
+#[tonic::async_trait]
+impl Leaf for LeafService {
+    type ScanStream = Answers;
+
+    async fn scan(&self, request: Request<pb::ScanRequest>) -> Result<Response<Answers>, Status> {
+        let tenant = signal::rpc::tenant(request.metadata())?;
+        self.answer(tenant, request.get_ref()).map(Response::new)
+    }
+}
+
+impl fmt::Debug for LeafService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeafService").field("stores", &self.stores).finish_non_exhaustive()
+    }
+}
