@@ -1,1 +1,98 @@
-//! Placeholder.
+//! The querier: pulls sub-queries, scans the leaves, merges replicas once, streams the answer back.
+//!
+//! What a sub-query means is the signal's business ([`execute`]); this role knows where rows may be ([`leaves`]): in the heads of
+//! ingesters ([`heads`]) and in the blocks of the catalog ([`blocks`]). Knows no signal.
+
+pub(crate) mod blocks;
+pub mod config;
+pub mod execute;
+pub(crate) mod heads;
+pub mod leaf;
+pub mod leaves;
+pub mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use ring::Membership;
+use runtime::grpc::Channels;
+use runtime::{App, Role, StopError, Tasks};
+use signal::Plugins;
+use storage::catalog::Catalog;
+use tenancy::budget::Budget;
+use tokio::sync::Semaphore;
+
+pub use config::QuerierConfig;
+use execute::Execute;
+use leaf::LeafClients;
+use leaves::LeafContext;
+use worker::Workers;
+
+/// The role of this process among the others.
+pub const QUERIER: &str = "querier";
+
+/// What the role needs of the process.
+#[derive(Debug)]
+pub struct Deps {
+    /// The signals to serve.
+    pub plugins: Plugins,
+    /// Who holds what, and who has work.
+    pub membership: Arc<dyn Membership>,
+    /// Which blocks there are.
+    pub catalog: Arc<Catalog>,
+    /// How query-frontends are reached.
+    pub channels: Channels,
+    /// How leaves are reached.
+    pub leaves: Arc<dyn LeafClients>,
+}
+
+/// A running querier.
+#[derive(Debug)]
+pub struct Querier {
+    tasks: Tasks,
+    grace: Duration,
+}
+
+/// Starts the role: it pulls work from every query-frontend that the cluster knows.
+pub fn start(app: &mut App, config: &QuerierConfig, deps: Deps) -> Querier {
+    let Deps { plugins, membership, catalog, channels, leaves } = deps;
+    let tasks = app.tasks.child();
+    let context = LeafContext {
+        membership: membership.clone(),
+        clients: leaves,
+        catalog,
+        clock: app.clock.clone(),
+        ask_all_after: config.ask_all_after.get(),
+        recent: config.recent.get(),
+        block_replicas: config.block_replicas,
+    };
+    let limit = |bytes: u64| (bytes > 0).then_some(bytes);
+    let process = Budget::process("querier.max_query_memory", limit(config.max_query_memory.0));
+    let execute = Execute::new(plugins, context, process, limit(config.max_memory_per_query.0), config.max_catalog_age.get());
+    let execute = Arc::new(execute);
+    let workers = Workers {
+        name: app.id.clone(),
+        membership,
+        channels,
+        execute: execute.clone(),
+        slots: Arc::new(Semaphore::new(config.max_concurrent.max(1))),
+        tasks: tasks.clone(),
+        reconnect: config.reconnect.get(),
+        heartbeat: config.heartbeat.get(),
+    };
+    tasks.detach("workers", Arc::new(workers).run());
+    app.readiness.check(
+        "querier",
+        move || {
+            if execute.may_work() { Ok(()) } else { Err("the catalog has not been read lately".to_owned()) }
+        },
+    );
+    Querier { tasks, grace: app.server.shutdown_grace.get() }
+}
+
+impl Role for Querier {
+    fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), StopError>> {
+        Box::pin(async move { self.tasks.stop(self.grace).await.map_err(StopError::Tasks) })
+    }
+}

@@ -1,0 +1,91 @@
+//! One sub-query: the signal executes it over the leaves, within its time and its memory.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use runtime::{Chain, ErrorKind};
+use signal::{PartialStream, Plugins, QueryError};
+use tenancy::TenantId;
+use tenancy::budget::{Budget, Budgets, Scope};
+use tokio::time::Instant;
+
+use crate::leaves::{LeafContext, QueryLeaves};
+use crate::worker::PartOfQuery;
+
+/// Executes sub-queries of all signals.
+pub struct Execute {
+    plugins: Plugins,
+    leaves: LeafContext,
+    tenants: Budgets,
+    per_query: Option<u64>,
+    max_catalog_age: Duration,
+}
+
+impl Execute {
+    /// * `process`: the memory of all queries.
+    /// * `per_query`: bytes of one query of a tenant whose limits say nothing.
+    #[must_use]
+    pub fn new(plugins: Plugins, leaves: LeafContext, process: Budget, per_query: Option<u64>, max_catalog_age: Duration) -> Self {
+        let tenants = Budgets::new(process, "querier.max_query_memory");
+        Self { plugins, leaves, tenants, per_query, max_catalog_age }
+    }
+
+    /// Whether this process knows the catalog well enough to answer anything.
+    #[must_use]
+    pub fn may_work(&self) -> bool {
+        self.leaves.catalog.age_of_last_success().is_some_and(|age| age <= self.max_catalog_age)
+    }
+
+    /// Runs one sub-query. `catalog_number` is the state of the catalog that its sender has seen.
+    pub fn run(self: Arc<Self>, signal: String, part: PartOfQuery, catalog_number: u64) -> BoxFuture<'static, PartialStream> {
+        let deadline = Instant::now() + part.timeout;
+        async move {
+            match self.begin(&signal, part, catalog_number).await {
+                Ok(answer) => within(answer, deadline),
+                Err(err) => futures::stream::once(std::future::ready(Err(err))).boxed(),
+            }
+        }
+        .boxed()
+    }
+
+    async fn begin(&self, signal: &str, part: PartOfQuery, catalog_number: u64) -> Result<PartialStream, QueryError> {
+        let plugin = self.plugins.get(signal).cloned();
+        let plugin = plugin.ok_or_else(|| QueryError::new(ErrorKind::Unsupported, format!("signal {signal:?} is not enabled")))?;
+        let unread = |err: storage::catalog::CatalogError| {
+            QueryError::new(ErrorKind::Unavailable, format!("the catalog cannot be read: {}", Chain(&err)))
+        };
+        self.leaves.catalog.refresh_to(catalog_number).await.map_err(unread)?;
+        let budget = self.budget(&part.tenant, plugin.policy.max_query_bytes(&part.tenant));
+        let leaves = QueryLeaves::new(self.leaves.clone(), plugin.clone(), part.tenant.clone(), budget);
+        Ok(plugin.queries.execute(part.of(plugin.name), Arc::new(leaves)))
+    }
+
+    fn budget(&self, tenant: &TenantId, limit: u64) -> Budget {
+        let limit = if limit == 0 { self.per_query } else { Some(limit) };
+        self.tenants.of(tenant, None).within("max_estimated_memory_consumption_per_query", limit, Scope::Tenant)
+    }
+}
+
+/// The parts that come before the deadline, then an error.
+fn within(answer: PartialStream, deadline: Instant) -> PartialStream {
+    let timed_out = || QueryError::new(ErrorKind::Timeout, "query timed out in expression evaluation");
+    futures::stream::unfold(Some(answer), move |answer| async move {
+        let mut answer = answer?;
+        match tokio::time::timeout_at(deadline, answer.next()).await {
+            Ok(Some(Ok(part))) => Some((Ok(part), Some(answer))),
+            Ok(Some(Err(err))) => Some((Err(err), None)),
+            Ok(None) => None,
+            Err(_) => Some((Err(timed_out()), None)),
+        }
+    })
+    .boxed()
+}
+
+impl fmt::Debug for Execute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Execute").field("plugins", &self.plugins).finish_non_exhaustive()
+    }
+}
