@@ -3,6 +3,7 @@
 //! Its state is a file, `target/cluster/cluster.json`: every command, and every drill, finds the processes there.
 
 pub(crate) mod config;
+pub(crate) mod orders;
 pub(crate) mod process;
 pub(crate) mod services;
 
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::http;
 use crate::tools::{self, ToolError};
 use process::Process;
 
@@ -26,6 +28,8 @@ pub(crate) enum ClusterError {
     Io { what: String, source: io::Error },
     #[error("{0}")]
     State(String),
+    #[error("{what}")]
+    Http { what: String, source: http::HttpError },
     #[error("the role binaries could not be built")]
     Build,
     #[error("{name} has ended; its log: {}", log.display())]
@@ -52,6 +56,8 @@ pub(crate) struct Plan {
     pub(crate) with_prometheus: bool,
     /// YAML that is laid over the configuration of every process.
     pub(crate) extra: Option<PathBuf>,
+    /// Settings that are laid over that.
+    pub(crate) settings: serde_json::Value,
     /// Addresses that Prometheus scrapes besides the roles.
     pub(crate) exporters: Vec<String>,
     /// Address at which roles find the S3, where something stands between.
@@ -61,7 +67,15 @@ pub(crate) struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         let directory = tools::target().join("cluster");
-        Self { directory, base_port: 18_000, with_prometheus: true, extra: None, exporters: Vec::new(), s3: None }
+        Self {
+            directory,
+            base_port: 18_000,
+            with_prometheus: true,
+            extra: None,
+            settings: serde_json::json!({}),
+            exporters: Vec::new(),
+            s3: None,
+        }
     }
 }
 

@@ -10,12 +10,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::cluster::process::Process;
-use crate::cluster::{self, ClusterError};
-use crate::http;
+use crate::cluster::{self, Cluster, ClusterError, Plan};
 use crate::tools;
-
-/// How long a flush may take.
-const FLUSH: Duration = Duration::from_secs(120);
 
 /// What is to be replayed.
 #[derive(Debug, Default)]
@@ -72,12 +68,11 @@ pub(crate) fn run(ask: &Ask) -> Result<(), ConformanceError> {
     let reading = without_pushes(ask, &folder, &directory)?;
     let replay = Replay { ask, folder: &folder };
 
-    let figures = vec![
-        ("from memory", in_one_process(&replay, &programs, &directory.join("memory"), None)?),
-        ("from blocks", in_one_process(&replay, &programs, &directory.join("blocks"), Some(&reading))?),
-    ];
+    let mut figures = Vec::with_capacity(3);
+    figures.push(("from memory", in_one_process(&replay, &programs, &directory.join("memory"), None)?));
+    figures.push(("from blocks", in_one_process(&replay, &programs, &directory.join("blocks"), Some(&reading))?));
     if ask.cluster {
-        return Err(ConformanceError::Failed("the run on a process cluster is not built yet".to_owned()));
+        figures.push(("from a cluster", in_a_cluster(&replay, &directory.join("cluster"), &reading)?));
     }
     let text: Vec<String> = figures.iter().map(|(run, outcome)| format!("{run}: {}", outcome.line)).collect();
     println!("{}", text.join("\n"));
@@ -92,7 +87,7 @@ fn in_one_process(replay: &Replay<'_>, programs: &Path, directory: &Path, readin
         None => replay.run(&server.http, &[], &replay.cases()),
         Some(cases) => {
             replay.run(&server.http, &["--feature", "no such feature"], &replay.cases())?;
-            flush(&server.http)?;
+            cluster::orders::flush(&server.http)?;
             replay.run(&server.http, &["--skip-push"], &[cases.to_path_buf()])
         }
     });
@@ -103,7 +98,6 @@ fn in_one_process(replay: &Replay<'_>, programs: &Path, directory: &Path, readin
 
 fn all_in_one(replay: &Replay<'_>, programs: &Path, directory: &Path) -> Process {
     let (http, grpc) = (18_180, 18_195);
-    let overrides = replay.folder.join("overrides.yaml");
     Process {
         name: "quartet".to_owned(),
         role: "all-in-one".to_owned(),
@@ -116,22 +110,41 @@ fn all_in_one(replay: &Replay<'_>, programs: &Path, directory: &Path) -> Process
         ready: Some("/ready".to_owned()),
         program: programs.join("quartet"),
         args: vec![
-            format!("--config={}", tools::root().join("deploy/conformance.yaml").display()),
+            format!("--config={}", configuration().display()),
             format!("--server.http_port={http}"),
             format!("--server.grpc_port={grpc}"),
-            format!("--overrides.{}={}", replay.ask.signal, overrides.display()),
+            format!("--overrides.{}={}", replay.ask.signal, replay.overrides()),
         ],
         env: Vec::new(),
     }
 }
 
-/// Cuts every head and waits until the blocks are served.
-fn flush(address: &str) -> Result<(), ConformanceError> {
-    match http::post(address, "/ingester/flush?wait=true", FLUSH) {
-        Ok(answer) if matches!(answer.status, 200 | 204) => Ok(()),
-        Ok(answer) => Err(ConformanceError::Failed(format!("the flush answered {}: {}", answer.status, answer.text()))),
-        Err(err) => Err(ConformanceError::Failed(format!("the flush failed: {err}"))),
-    }
+/// The run on a process cluster behind its router: pushed, flushed and compacted; then the cases that do not push.
+fn in_a_cluster(replay: &Replay<'_>, directory: &Path, reading: &Path) -> Result<Outcome, ConformanceError> {
+    let plan = Plan {
+        directory: directory.to_path_buf(),
+        base_port: 18_200,
+        with_prometheus: false,
+        extra: Some(configuration()),
+        settings: serde_json::json!({ "overrides": { (replay.ask.signal.as_str()): replay.overrides() } }),
+        ..Plan::default()
+    };
+    let cluster = Cluster::up(&plan)?;
+    let ask = || -> Result<Outcome, ConformanceError> {
+        let router = &cluster.get("router")?.http;
+        replay.run(router, &["--feature", "no such feature"], &replay.cases())?;
+        cluster.flush()?;
+        cluster.compact()?;
+        replay.run(router, &["--skip-push"], &[reading.to_path_buf()])
+    };
+    let outcome = ask();
+    cluster.down();
+    outcome
+}
+
+/// What the recorded answers ask of the server under test.
+fn configuration() -> PathBuf {
+    tools::root().join("deploy/conformance.yaml")
 }
 
 /// Writes the cases that do not push into a file of their own.
@@ -166,6 +179,11 @@ struct Outcome {
 }
 
 impl Replay<'_> {
+    /// The limits that the answers depend on, loaded as they are.
+    fn overrides(&self) -> String {
+        self.folder.join("overrides.yaml").display().to_string()
+    }
+
     fn cases(&self) -> Vec<PathBuf> {
         self.ask.cases.clone()
     }

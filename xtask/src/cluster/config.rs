@@ -110,6 +110,7 @@ fn shared_config(plan: &Plan) -> Result<Value, ClusterError> {
         let extra: Value = serde_yaml_ng::from_str(&text).map_err(|err| ClusterError::State(format!("{}: {err}", extra.display())))?;
         lay_over(&mut config, extra);
     }
+    lay_over(&mut config, plan.settings.clone());
     Ok(config)
 }
 

@@ -103,7 +103,7 @@ impl Drop for SmallDisk {
 pub(super) fn disk_full(scene: &mut Scene) -> Result<Outcome, DrillError> {
     const NAME: &str = "ingester-zone-a-0";
     let since = now();
-    scene.flush()?;
+    scene.cluster.flush()?;
     scene.cluster.kill(NAME, "TERM")?;
     let data = scene.cluster.get(NAME)?.data.clone();
     let Some(disk) = SmallDisk::mount(&data) else {

@@ -3,28 +3,29 @@
 use super::scene::{Depth, PATIENCE, Scene, now};
 use super::stages::NOTICED;
 use super::{DrillError, Outcome};
+use crate::cluster::orders;
 
 /// The leader stops; a standby takes over; the old one finds itself out of office when it goes on.
 pub(super) fn leader(scene: &mut Scene) -> Result<Outcome, DrillError> {
     let since = now();
-    scene.flush()?;
-    let old = scene.compact()?;
+    scene.cluster.flush()?;
+    let old = scene.cluster.compact()?;
     scene.cluster.kill(&old, "STOP")?;
     scene.wait(format!("another than {old} leads"), NOTICED, || {
         let standby = scene.cluster.role("compactor").find(|compactor| compactor.name != old);
         let standby = standby.ok_or_else(|| DrillError::Broken("there is one compactor only".to_owned()))?;
-        Ok(scene.order(standby)?.status == 200)
+        Ok(orders::compact_at(standby)?.status == 200)
     })?;
     // Its flush needs the new leader: readers must find the blocks before it is done.
-    scene.flush()?;
+    scene.cluster.flush()?;
     scene.check("with the leader paused", since, Depth::Samples)?;
 
     scene.cluster.kill(&old, "CONT")?;
-    scene.flush()?;
+    scene.cluster.flush()?;
     scene.wait("exactly one compactor leads", PATIENCE, || {
         let mut leading = 0;
         for compactor in scene.cluster.role("compactor") {
-            leading += usize::from(scene.order(compactor)?.status == 200);
+            leading += usize::from(orders::compact_at(compactor)?.status == 200);
         }
         Ok(leading == 1)
     })?;

@@ -10,7 +10,6 @@ use super::compare::{Comparison, SCRAPE};
 use super::exporter::Exporter;
 use super::faults::Faults;
 use super::queries;
-use crate::cluster::process::Process;
 use crate::cluster::services::{self, TENANT};
 use crate::cluster::{Cluster, Plan};
 use crate::http::{self, Answer};
@@ -18,9 +17,6 @@ use crate::relay::Relay;
 
 /// How long a state may take to come about where nothing else is said.
 pub(super) const PATIENCE: Duration = Duration::from_secs(90);
-
-/// How long a flush or a compaction may take.
-const WORK: Duration = Duration::from_secs(120);
 
 /// How much before a drill the comparison begins.
 const BEFORE: i64 = 15_000;
@@ -165,35 +161,6 @@ impl Scene {
             }
             Err(text) => Err(DrillError::Differs { stage: stage.to_owned(), text }),
         }
-    }
-
-    /// Cuts the heads of every ingester and waits until readers find the blocks.
-    pub(super) fn flush(&self) -> Result<(), DrillError> {
-        for ingester in self.cluster.role("ingester").filter(|process| process.is_alive()) {
-            let answer = self.ask(&ingester.http, "POST", "/ingester/flush?wait=true", WORK)?;
-            if !matches!(answer.status, 200 | 204) {
-                return Err(DrillError::Broken(format!("{}: the flush answered {}: {}", ingester.name, answer.status, answer.text())));
-            }
-        }
-        Ok(())
-    }
-
-    /// Has the leader compact until there is nothing left to do. Returns its name.
-    pub(super) fn compact(&self) -> Result<String, DrillError> {
-        let mut refusals = Vec::new();
-        for compactor in self.cluster.role("compactor").filter(|process| process.is_alive()) {
-            match self.order(compactor) {
-                Ok(answer) if matches!(answer.status, 200 | 204) => return Ok(compactor.name.clone()),
-                Ok(answer) => refusals.push(format!("{}: {} {}", compactor.name, answer.status, answer.text())),
-                Err(err) => refusals.push(crate::chain(&err)),
-            }
-        }
-        Err(DrillError::Broken(format!("no compactor compacts: {}", refusals.join("; "))))
-    }
-
-    /// Orders one compactor to compact; only the leader does.
-    pub(super) fn order(&self, compactor: &Process) -> Result<Answer, DrillError> {
-        self.ask(&compactor.http, "POST", "/compactor/compact", WORK)
     }
 
     /// The keys below a prefix of the bucket.

@@ -36,7 +36,7 @@ pub(super) fn run(scene: &mut Scene) -> Result<Outcome, DrillError> {
     scene.sent_past(now() + BETWEEN)?;
     check(scene, "with the ingester back")?;
 
-    scene.flush()?;
+    scene.cluster.flush()?;
     let flushed = blocks(scene)?;
     if flushed < 3 {
         return Err(DrillError::Broken(format!("{flushed} blocks after the flush of three ingesters")));
@@ -45,7 +45,7 @@ pub(super) fn run(scene: &mut Scene) -> Result<Outcome, DrillError> {
     scene.sent_past(now() + BETWEEN)?;
     check(scene, "after the flush")?;
 
-    let leader = scene.compact()?;
+    let leader = scene.cluster.compact()?;
     let compacted = blocks(scene)?;
     if compacted <= flushed {
         return Err(DrillError::Broken(format!("{leader} has compacted and {flushed} blocks have become {compacted}")));

@@ -24,7 +24,7 @@ pub(super) fn refuses(scene: &mut Scene) -> Result<Outcome, DrillError> {
         }
     }
     scene.faults.refuse(false);
-    scene.wait("a flush succeeds", PATIENCE, || scene.flush().map(|()| true))?;
+    scene.wait("a flush succeeds", PATIENCE, || Ok(scene.cluster.flush().map(|()| true)?))?;
     if blocks(scene)? <= before {
         return Err(DrillError::Broken("the flush has made no block".to_owned()));
     }
@@ -39,7 +39,7 @@ pub(super) fn answer_lost(scene: &mut Scene) -> Result<Outcome, DrillError> {
     for part in OF {
         scene.faults.lose(part);
     }
-    scene.flush()?;
+    scene.cluster.flush()?;
     let lost = scene.faults.take_lost();
     if lost.len() != OF.len() {
         return Err(DrillError::Broken(format!("lost answers only of {lost:?}")));
@@ -47,7 +47,7 @@ pub(super) fn answer_lost(scene: &mut Scene) -> Result<Outcome, DrillError> {
     scene.check("with lost answers", since, Depth::Samples)?;
     scene.faults.lose("/data.parquet");
     scene.faults.lose("/catalog/log/");
-    scene.compact()?;
+    scene.cluster.compact()?;
     scene.check("with lost answers in a compaction", since, Depth::Samples)?;
     Ok(Outcome::Passed)
 }
@@ -55,7 +55,7 @@ pub(super) fn answer_lost(scene: &mut Scene) -> Result<Outcome, DrillError> {
 /// The catalog is gone from the bucket, and made anew from what the blocks say of themselves.
 pub(super) fn catalog_rebuilt(scene: &mut Scene) -> Result<Outcome, DrillError> {
     let since = now();
-    scene.flush()?;
+    scene.cluster.flush()?;
     let compactors: Vec<String> = scene.cluster.role("compactor").map(|process| process.name.clone()).collect();
     for name in &compactors {
         scene.cluster.kill(name, "TERM")?;
@@ -85,7 +85,7 @@ pub(super) fn catalog_rebuilt(scene: &mut Scene) -> Result<Outcome, DrillError> 
         return Err(DrillError::Broken("there are no blocks to rebuild from".to_owned()));
     }
     scene.check("with a rebuilt catalog", since, Depth::Full)?;
-    scene.flush()?;
+    scene.cluster.flush()?;
     scene.check("with blocks added to it", since, Depth::Samples)?;
     Ok(Outcome::Passed)
 }
