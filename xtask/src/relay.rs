@@ -201,3 +201,6 @@ fn plain(status: StatusCode, text: &str) -> Response<Body> {
     *answer.status_mut() = status;
     answer
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,7 +99,12 @@ fn shared_config(plan: &Plan) -> Result<Value, ClusterError> {
         },
         "cache": { "memcached": { "addresses": [format!("127.0.0.1:{}", memcached_port(plan))] } },
         "ring": { "zones": ZONES, "replication_factor": 3, "missing_after": "4s", "read_period": "3s" },
-        "catalog": {},
+        "catalog": { "follow_every": "500ms", "announce_every": "1s", "office_pause": "3s", "roots_every": "10s" },
+        "wal": { "keep_read_back": "30s" },
+        "ingester": { "data_dir": ".", "keep_after_upload": "10s", "cut_check": "1s", "upload_retry": "1s", "leave_grace": "5s" },
+        "query_frontend": { "worker_timeout": "5s" },
+        "querier": { "heartbeat": "1s", "leaf_timeout": "5s" },
+        "compactor": { "settle": "1s", "poll": "500ms" },
         "limits": { "metrics": {
             "ingestion_rate": 1e9, "ingestion_burst_size": 1_000_000_000, "max_global_series_per_user": 0,
             "out_of_order_time_window": "30m",

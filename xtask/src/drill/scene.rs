@@ -53,6 +53,8 @@ impl Scene {
         let relay = Relay::start("127.0.0.1:0", faults.clone())
             .map_err(|source| DrillError::Io { what: "start the relay before the S3", source })?;
         plan.s3 = Some(relay.address.to_string());
+        // Blocks are merged when a drill says so.
+        plan.settings = serde_json::json!({ "compactor": { "plan_period": "1h" } });
         let cluster = Cluster::up(&plan)?;
         let address = |name: &str| cluster.get(name).map(|process| process.http.clone());
         let prometheus = Api { of: "Prometheus", address: address("prometheus")?, prefix: "", tenant: TENANT };
@@ -113,6 +115,7 @@ impl Scene {
             until,
             pending: value("prometheus_remote_storage_samples_pending")?,
             failed: value("prometheus_remote_storage_samples_failed_total")?,
+            retried: value("prometheus_remote_storage_samples_retried_total")?,
         })
     }
 
@@ -204,6 +207,8 @@ pub(super) struct Sent {
     pub(super) pending: f64,
     /// Samples that were refused for good.
     pub(super) failed: f64,
+    /// Samples that were refused for now and sent again, each time anew.
+    pub(super) retried: f64,
 }
 
 /// Milliseconds since the epoch.
