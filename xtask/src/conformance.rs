@@ -86,7 +86,7 @@ fn in_one_process(replay: &Replay<'_>, programs: &Path, directory: &Path, readin
     let outcome = server.wait_ready(Duration::from_secs(60)).map_err(ConformanceError::from).and_then(|()| match reading {
         None => replay.run(&server.http, &[], &replay.cases()),
         Some(cases) => {
-            replay.run(&server.http, &["--feature", "no such feature"], &replay.cases())?;
+            replay.push(&server.http)?;
             cluster::orders::flush(&server.http)?;
             replay.run(&server.http, &["--skip-push"], &[cases.to_path_buf()])
         }
@@ -132,7 +132,7 @@ fn in_a_cluster(replay: &Replay<'_>, directory: &Path, reading: &Path) -> Result
     let cluster = Cluster::up(&plan)?;
     let ask = || -> Result<Outcome, ConformanceError> {
         let router = &cluster.get("router")?.http;
-        replay.run(router, &["--feature", "no such feature"], &replay.cases())?;
+        replay.push(router)?;
         cluster.flush()?;
         cluster.compact()?;
         replay.run(router, &["--skip-push"], &[reading.to_path_buf()])
@@ -186,6 +186,12 @@ impl Replay<'_> {
 
     fn cases(&self) -> Vec<PathBuf> {
         self.ask.cases.clone()
+    }
+
+    /// Pushes the data set and asks nothing.
+    fn push(&self, address: &str) -> Result<(), ConformanceError> {
+        let outcome = self.run(address, &[], &[PathBuf::from("/dev/null")])?;
+        if outcome.passed { Ok(()) } else { Err(ConformanceError::Failed(format!("the data set could not be pushed: {}", outcome.line))) }
     }
 
     fn run(&self, address: &str, more: &[&str], cases: &[PathBuf]) -> Result<Outcome, ConformanceError> {
