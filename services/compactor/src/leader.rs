@@ -1,0 +1,273 @@
+//! The office of the leader: who has it, and what is done in it.
+//!
+//! Among the compactors that gossip shows alive, the one with the smallest `since`, then name, is to lead (DESIGN 6). That two think so at
+//! once is no harm: the catalog's log has one writer per number, and who finds another's number lays the office down.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use ring::{MemberState, Membership};
+use runtime::{Chain, Clock};
+use signal::Plugins;
+use storage::block::{BlockId, SignalId};
+use storage::catalog::{Catalog, CatalogError, Change, Entry, Leader, LeaderMetrics, Map, Record};
+use storage::time::TimeRange;
+use tenancy::TenantId;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::config::CompactorConfig;
+use crate::jobs::Board;
+use crate::metrics::CompactorMetrics;
+use crate::plan::{self, Job, PlanRules};
+
+/// The role of its members in the ring.
+pub const COMPACTOR: &str = "compactor";
+
+/// What the leader works with.
+pub struct Office {
+    config: CompactorConfig,
+    catalog: Arc<Catalog>,
+    rules: Vec<i64>,
+    name: String,
+    plugins: Plugins,
+    membership: Arc<dyn Membership>,
+    clock: Arc<dyn Clock>,
+    metrics: CompactorMetrics,
+    leader_metrics: LeaderMetrics,
+    max_bytes: u64,
+    held: Mutex<Held>,
+}
+
+/// What others see of the office.
+#[derive(Debug)]
+struct Held {
+    /// None while this process does not lead.
+    board: Option<Board>,
+    map: Option<Arc<Map>>,
+}
+
+/// What an office is given by the role.
+pub struct OfficeContext {
+    /// The name of this member.
+    pub name: String,
+    /// The signals whose blocks are merged.
+    pub plugins: Plugins,
+    /// Who else could lead.
+    pub membership: Arc<dyn Membership>,
+    /// The catalog that is kept.
+    pub catalog: Arc<Catalog>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The role's instruments.
+    pub metrics: CompactorMetrics,
+    /// The catalog's instruments of a leader.
+    pub leader_metrics: LeaderMetrics,
+    /// Bytes that all blocks may take; 0 is no limit.
+    pub max_bytes: u64,
+}
+
+impl Office {
+    /// * `windows_ns`: lengths of windows, rising.
+    #[must_use]
+    pub fn new(config: &CompactorConfig, windows_ns: Vec<i64>, context: OfficeContext) -> Self {
+        let OfficeContext { name, plugins, membership, catalog, clock, metrics, leader_metrics, max_bytes } = context;
+        let (config, rules, held) = (config.clone(), windows_ns, Mutex::new(Held { board: None, map: None }));
+        Self { config, catalog, rules, name, plugins, membership, clock, metrics, leader_metrics, max_bytes, held }
+    }
+
+    /// Who is to lead, as this process sees it: name and gRPC address.
+    #[must_use]
+    pub fn elected(&self) -> Option<(String, String)> {
+        let ring = self.membership.view().ring(COMPACTOR);
+        let able = ring.members().iter().filter(|seen| seen.alive && seen.member.state == MemberState::Active);
+        let first = able.min_by(|a, b| (a.member.since_ms, &a.member.name).cmp(&(b.member.since_ms, &b.member.name)))?;
+        Some((first.member.name.clone(), first.member.grpc.clone()))
+    }
+
+    /// True while this process leads.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held.lock().board.is_some()
+    }
+
+    fn is_mine(&self) -> bool {
+        self.config.alone || self.elected().is_some_and(|(name, _)| name == self.name)
+    }
+
+    /// Leads whenever it is this process's turn, until `stop` fires.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut may_from = Instant::now();
+        while !stop.is_cancelled() {
+            if self.is_mine() && Instant::now() >= may_from {
+                let term = self.term(&stop).await;
+                self.lay_down();
+                match term {
+                    Ok(()) => {}
+                    Err(err) => warn!(error = %Chain(&err), "the office of the leader is lost"),
+                }
+                may_from = Instant::now() + self.catalog.config().office_pause.get();
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(self.config.step.get().max(Duration::from_millis(10))) => {}
+            }
+        }
+    }
+
+    fn lay_down(&self) {
+        *self.held.lock() = Held { board: None, map: None };
+        self.metrics.leader.set(0);
+    }
+
+    /// One term: from the election until another is to lead, or the log has another writer.
+    async fn term(&self, stop: &CancellationToken) -> Result<(), CatalogError> {
+        let mut leader = Leader::elected(self.catalog.clone(), &self.name, self.leader_metrics.clone()).await?;
+        *self.held.lock() = Held { board: Some(Board::new(self.config.job_timeout.get())), map: Some(leader.map()) };
+        self.metrics.leader.set(1);
+        let mut step = tokio::time::interval(self.config.step.get().max(Duration::from_millis(10)));
+        step.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut planned: Option<Instant> = None;
+        while self.is_mine() {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                _ = step.tick() => {}
+            }
+            survive(leader.step().await)?;
+            self.held.lock().map = Some(leader.map());
+            if planned.is_none_or(|at| at.elapsed() >= self.config.plan_period.get()) {
+                survive(self.retire(&mut leader).await)?;
+                self.plan(&leader.map(), self.config.settle.as_ns());
+                planned = Some(Instant::now());
+            }
+        }
+        info!(name = self.name, "another compactor leads");
+        Ok(())
+    }
+
+    /// Puts the merges that can be done on the board. Returns how many there are.
+    fn plan(&self, map: &Map, settle_ns: i64) -> usize {
+        let now = self.clock.now_ns();
+        let rules = PlanRules {
+            windows_ns: self.rules.clone(),
+            settled_before_ns: now.saturating_sub(settle_ns),
+            max_inputs: self.config.max_inputs,
+            target_bytes: self.config.target_bytes.0,
+        };
+        let mut held = self.held.lock();
+        let Some(board) = &mut held.board else { return 0 };
+        let busy = board.busy();
+        let mut jobs: Vec<Job> = Vec::new();
+        for (tenant, signal) in held_by(map) {
+            if self.plugins.get(signal.as_str()).is_none() {
+                continue;
+            }
+            let mut entries = map.blocks(&tenant, signal.as_str(), TimeRange::ALL);
+            entries.retain(|entry| !busy.contains(&entry.id));
+            let groups = plan::plan(&entries, &rules);
+            jobs.extend(groups.iter().filter_map(|group| plan::job(group, &rules, self.clock.now_ms())));
+        }
+        let planned = jobs.len();
+        board.replace(jobs);
+        let (waiting, running) = board.len();
+        self.metrics.jobs_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        debug!(waiting, running, "planned");
+        planned
+    }
+
+    /// Plans without waiting for windows to settle. Returns the jobs that wait and run; none: this process does not lead.
+    #[must_use]
+    pub fn plan_now(&self) -> Option<usize> {
+        let map = self.held.lock().map.clone()?;
+        self.plan(&map, 0);
+        let (waiting, running) = self.held.lock().board.as_ref()?.len();
+        Some(waiting + running)
+    }
+
+    /// Gives a job to a worker. The outer none: this process does not lead.
+    #[must_use]
+    pub fn take(&self, worker: &str) -> Option<Option<Job>> {
+        self.held.lock().board.as_mut().map(|board| board.take(worker, Instant::now()))
+    }
+
+    /// A worker is done with a job; `false`: this process does not lead.
+    pub fn finish(&self, id: ulid::Ulid) -> bool {
+        self.held.lock().board.as_mut().map(|board| board.finish(id)).is_some()
+    }
+
+    /// Takes blocks out of the catalog whose time is over, or for which there is no room.
+    async fn retire(&self, leader: &mut Leader) -> Result<(), CatalogError> {
+        let now = self.clock.now_ns();
+        for (tenant, signal) in held_by(&leader.map()) {
+            let Some(plugin) = self.plugins.get(signal.as_str()) else { continue };
+            let own = plugin.policy.retention(&tenant).map(|keep| i64::try_from(keep.as_nanos()).unwrap_or(i64::MAX));
+            let default = (!self.config.default_retention.is_zero()).then(|| self.config.default_retention.as_ns());
+            let Some(keep) = own.or(default) else { continue };
+            let blocks = leader.retire(&tenant, &signal, now.saturating_sub(keep)).await?;
+            if blocks > 0 {
+                info!(%tenant, %signal, blocks, "blocks are over their time");
+            }
+        }
+        let records = self.make_room(&leader.map());
+        if records.is_empty() { Ok(()) } else { leader.append(records).await.map(drop) }
+    }
+
+    /// The oldest blocks above `storage.local.max_bytes`.
+    fn make_room(&self, map: &Map) -> Vec<Record> {
+        let limit = self.max_bytes;
+        if limit == 0 {
+            return Vec::new();
+        }
+        let mut all: Vec<&Arc<Entry>> = map.entries().collect();
+        let mut bytes: u64 = all.iter().map(|entry| entry.bytes()).sum();
+        all.sort_by_key(|entry| (entry.facts.range.end, entry.id));
+        let mut going: HashMap<(TenantId, SignalId), Vec<BlockId>> = HashMap::new();
+        for entry in all {
+            if bytes <= limit {
+                break;
+            }
+            bytes = bytes.saturating_sub(entry.bytes());
+            going.entry((entry.tenant.clone(), entry.signal.clone())).or_default().push(entry.id);
+        }
+        let removal = |((tenant, signal), ids): ((TenantId, SignalId), Vec<BlockId>)| {
+            info!(%tenant, %signal, blocks = ids.len(), "there is no room for the oldest blocks");
+            Record { tenant, signal, change: Change::Remove { ids } }
+        };
+        going.into_iter().map(removal).collect()
+    }
+}
+
+/// The tenants with their signals that have anything in the catalog.
+fn held_by(map: &Map) -> Vec<(TenantId, SignalId)> {
+    let pairs = |tenant: TenantId| map.signals(&tenant).into_iter().map(move |signal| (tenant.clone(), signal));
+    map.tenants().into_iter().flat_map(pairs).collect()
+}
+
+/// A store that fails is no reason to lay down the office; another leader, and a rebuild, are.
+fn survive(done: Result<impl Sized, CatalogError>) -> Result<(), CatalogError> {
+    match done {
+        Err(err @ (CatalogError::LostOffice { .. } | CatalogError::Rebuilding)) => Err(err),
+        Err(err) => {
+            warn!(error = %Chain(&err), "the leader could not do its work now");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+impl fmt::Debug for Office {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Office").field("name", &self.name).field("held", &self.held).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for OfficeContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OfficeContext").field("name", &self.name).finish_non_exhaustive()
+    }
+}
