@@ -198,7 +198,7 @@ fn take(tally: &mut Tally, parcel: &Parcel, response: pb::PushResponse) {
                 item: refusal.item,
                 kind: ErrorKind::from_number(refusal.kind),
                 reason: refusal.reason,
-                text: format!("failed pushing to ingester {}: {}", parcel.name, refusal.text),
+                text: refusal.text,
                 rows: refusal.rows,
             });
         }

@@ -91,7 +91,7 @@ impl Cutter {
             for head in store.heads() {
                 head.head.tidy();
                 let old = head.oldest().is_some_and(|oldest| now.saturating_sub(oldest) >= after);
-                if old || head.head.stats().bytes >= self.config.cut_bytes.0 && head.oldest().is_some() {
+                if old || head.head.stats().fresh_bytes >= self.config.cut_bytes.0 {
                     // The end of the cut is nobody's business here: it goes on by itself.
                     drop(self.cut(store.clone(), head).await);
                 }

@@ -206,7 +206,7 @@ struct Written {
 impl TenantHead {
     fn touch(&self, now_ns: i64) {
         // Only the first row after a cut sets it.
-        drop(self.oldest.compare_exchange(0, now_ns.max(1), Ordering::SeqCst, Ordering::SeqCst));
+        let _set_already = self.oldest.compare_exchange(0, now_ns.max(1), Ordering::SeqCst, Ordering::SeqCst);
     }
 
     /// When the oldest row that is not cut yet arrived, ns; none: there is no such row.
