@@ -1,1 +1,170 @@
-//! Placeholder.
+//! Every role in one process, on a local disk, without replicas: what a newcomer runs, and small clusters stay with.
+//!
+//! The roles are the same as in a cluster and speak to each other the same way, over this process's own gRPC port; only the ring is a
+//! list that stands still. Knows no signal.
+
+mod leaf;
+mod scrape;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use distributor::DistributorConfig;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use ingester::IngesterConfig;
+use ingester::lifecycle::FixedMember;
+use node::{Node, Settings};
+use querier::QuerierConfig;
+use query_frontend::QueryFrontendConfig;
+use ring::Membership;
+use runtime::config::HumanDuration;
+use runtime::{App, Role, StartError, StopError, Tasks};
+use signal::Plugins;
+use storage::wal::WalConfig;
+use store_gateway::StoreGatewayConfig;
+use tenancy::http::{AuthConfig, Door};
+
+use compactor::CompactorConfig;
+use leaf::BothLeaves;
+use scrape::SelfScrape;
+
+runtime::settings! {
+    /// `self_scrape:` how the process watches itself.
+    pub struct SelfScrapeConfig {
+        /// How often the process stores its own metrics; `0s`: never.
+        pub period: HumanDuration = HumanDuration::from_secs(15),
+        /// The tenant that they belong to.
+        pub tenant: String = tenancy::id::ANONYMOUS.to_owned(),
+    }
+}
+
+/// Roles that are members of the ring.
+const STATEFUL: [&str; 3] = [ingester::INGESTER, store_gateway::STORE_GATEWAY, compactor::COMPACTOR];
+/// Roles that are found by their processes.
+const STATELESS: [&str; 3] = [distributor::replicate::DISTRIBUTOR, querier::worker::QUERY_FRONTEND, querier::QUERIER];
+
+/// The sections of the configuration of all roles.
+#[derive(Clone, Copy, Debug)]
+pub struct Roles<'a> {
+    /// `auth:`.
+    pub auth: &'a AuthConfig,
+    /// `wal:`.
+    pub wal: &'a WalConfig,
+    /// `distributor:`.
+    pub distributor: &'a DistributorConfig,
+    /// `ingester:`.
+    pub ingester: &'a IngesterConfig,
+    /// `querier:`.
+    pub querier: &'a QuerierConfig,
+    /// `query_frontend:`.
+    pub query_frontend: &'a QueryFrontendConfig,
+    /// `store_gateway:`.
+    pub store_gateway: &'a StoreGatewayConfig,
+    /// `compactor:`.
+    pub compactor: &'a CompactorConfig,
+    /// `self_scrape:`.
+    pub self_scrape: &'a SelfScrapeConfig,
+}
+
+/// All roles, running.
+pub struct AllInOne {
+    /// In the order in which they stop.
+    roles: Vec<Box<dyn Role>>,
+    tasks: Tasks,
+    /// The data directory is this process's as long as it holds this.
+    _lock: storage::lock::Lock,
+}
+
+/// Starts every role.
+pub async fn start(app: &mut App, settings: Settings<'_>, roles: Roles<'_>, plugins: Plugins) -> Result<AllInOne, StartError> {
+    let directory = Path::new(&roles.ingester.data_dir);
+    let lock = storage::lock::lock(directory).map_err(|err| StartError::new("take the data directory", err))?;
+    let door = Door::new(roles.auth).map_err(|err| StartError::new("auth.default_tenant", err))?;
+    let node = Node::open(app, settings).await?;
+    let signals: Vec<String> = plugins.iter().map(|plugin| plugin.name.as_str().to_owned()).collect();
+    let membership: Arc<dyn Membership> = ring::setup::alone(app, &STATEFUL, &STATELESS, &signals);
+    let announcer = node.announcer(app, settings);
+    let open = node.blocks(app, settings)?;
+
+    let ingester_deps = ingester::Deps {
+        plugins: plugins.clone(),
+        membership: membership.clone(),
+        member: Arc::new(FixedMember(format!("{}-0", ingester::INGESTER))),
+        bucket: node.bucket.clone(),
+        catalog: node.catalog.clone(),
+        announcer: announcer.clone(),
+        wal: roles.wal.clone(),
+    };
+    let ingester::Services { ingester, leaf: heads } = ingester::start_without_leaf(app, roles.ingester, ingester_deps)?;
+    let gateway_deps = store_gateway::Deps { plugins: plugins.clone(), open: open.clone() };
+    let blocks = store_gateway::service(app, roles.store_gateway, gateway_deps);
+    let max_message = app.grpc_max_message();
+    app.grpc.add(BothLeaves { heads, blocks }.server(max_message));
+
+    let compactor_deps = compactor::Deps {
+        plugins: plugins.clone(),
+        membership: membership.clone(),
+        member: format!("{}-0", compactor::COMPACTOR),
+        bucket: node.bucket.clone(),
+        open,
+        catalog: node.catalog.clone(),
+        announcer,
+        channels: node.channels.clone(),
+        max_bytes: settings.storage.local.max_bytes.0,
+    };
+    let compactor = compactor::start(app, roles.compactor, compactor_deps)?;
+    let leaves = querier::leaf::Remote::new(node.channels.clone(), roles.querier.leaf_timeout.get());
+    let querier_deps = querier::Deps {
+        plugins: plugins.clone(),
+        membership: membership.clone(),
+        catalog: node.catalog.clone(),
+        channels: node.channels.clone(),
+        leaves: Arc::new(leaves),
+    };
+    let querier = querier::start(app, roles.querier, querier_deps);
+    let catalog = node.catalog.clone();
+    let frontend_deps =
+        query_frontend::Deps { plugins: plugins.clone(), door: door.clone(), catalog_number: Arc::new(move || catalog.number()) };
+    let frontend = query_frontend::start(app, roles.query_frontend, frontend_deps);
+    let ingesters = distributor::ingesters::Remote::new(node.channels.clone());
+    let distributor_deps = distributor::Deps { plugins, door, membership, ingesters: Arc::new(ingesters) };
+    let distributor = distributor::start(app, roles.distributor, distributor_deps);
+
+    let tasks = app.tasks.child();
+    watch_itself(app, roles.self_scrape, &tasks);
+    let roles: Vec<Box<dyn Role>> =
+        vec![Box::new(distributor), Box::new(frontend), Box::new(querier), Box::new(compactor), Box::new(ingester)];
+    Ok(AllInOne { roles, tasks, _lock: lock })
+}
+
+fn watch_itself(app: &App, config: &SelfScrapeConfig, tasks: &Tasks) {
+    if config.period.is_zero() {
+        return;
+    }
+    let scrape =
+        SelfScrape { address: app.http_addr(), period: config.period.get(), tenant: config.tenant.clone(), clock: app.clock.clone() };
+    tasks.detach("self scrape", scrape.run(tasks.stopping()));
+}
+
+impl Role for AllInOne {
+    fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), StopError>> {
+        async move {
+            let watched = self.tasks.stop(Duration::from_secs(5)).await.map_err(StopError::Tasks);
+            let mut first = watched;
+            for role in self.roles {
+                let stopped = role.stop().await;
+                first = first.and(stopped);
+            }
+            first
+        }
+        .boxed()
+    }
+}
+
+impl std::fmt::Debug for AllInOne {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AllInOne").field("roles", &self.roles.len()).finish_non_exhaustive()
+    }
+}
