@@ -56,7 +56,7 @@ pub enum SignalsError {
         /// Whose.
         signal: &'static str,
         /// Why.
-        source: OverridesError,
+        source: Box<OverridesError>,
     },
 }
 
@@ -92,7 +92,7 @@ fn metrics(app: &mut App, sections: Sections<'_>) -> Result<Plugin, SignalsError
     let signal = metrics::NAME.as_str();
     let source = Source { signal, prefix: "cortex" };
     let limits = overrides::start(app, source, sections.limits.metrics.clone(), sections.overrides)
-        .map_err(|source| SignalsError::Overrides { signal, source })?;
+        .map_err(|source| SignalsError::Overrides { signal, source: Box::new(source) })?;
     let deps = metrics::Deps {
         limits,
         clock: app.clock.clone(),

@@ -20,7 +20,7 @@ use axum::Router;
 use axum::routing::{any, get, post};
 use runtime::config::ByteSize;
 use signal::{QueryExecutor, Routes};
-use tenancy::{TenantId, Tenants};
+use tenancy::{Budget, TenantId, Tenants};
 
 use self::error::PromError;
 use crate::Deps;
@@ -34,11 +34,14 @@ const MAX_FORM: ByteSize = ByteSize(10 << 20);
 struct Api {
     deps: Arc<Deps>,
     exec: Arc<dyn QueryExecutor>,
+    /// Memory for answers.
+    memory: Budget,
 }
 
 /// Mounts the routes: below `/prometheus` on the main port, at the root on the alias port `prometheus`.
 pub(crate) fn mount(deps: &Arc<Deps>, routes: &mut Routes, exec: Arc<dyn QueryExecutor>) {
-    let api = Api { deps: deps.clone(), exec };
+    let memory = Budget::process("queries.metrics.max_answer_memory", Some(deps.query.max_answer_memory.0));
+    let api = Api { deps: deps.clone(), exec, memory };
     let queries = queries(api);
     routes.tenant(Router::new().nest("/prometheus", queries.clone()).merge(not_built()));
     routes.alias_tenant("prometheus", queries);

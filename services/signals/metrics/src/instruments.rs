@@ -32,6 +32,15 @@ impl From<&TenantId> for User {
     }
 }
 
+/// The labels `user` and `sharded`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct UserSharded {
+    /// `true` for a query that was answered in shards.
+    pub sharded: &'static str,
+    /// The tenant.
+    pub user: String,
+}
+
 /// A counter per tenant.
 pub type PerUser = Family<User, Counter>;
 
@@ -79,6 +88,16 @@ pub struct Instruments {
     pub ingested_samples: PerUser,
     /// `cortex_ingester_ingested_samples_failures_total`.
     pub ingested_samples_failures: PerUser,
+    /// `cortex_query_seconds_total`: counted by query-frontends, as all that follow.
+    pub query_seconds: Family<UserSharded, Counter<f64, AtomicU64>>,
+    /// `cortex_query_fetched_series_total`.
+    pub fetched_series: PerUser,
+    /// `cortex_query_fetched_chunks_total`.
+    pub fetched_chunks: PerUser,
+    /// `cortex_query_fetched_chunk_bytes_total`.
+    pub fetched_chunk_bytes: PerUser,
+    /// `cortex_frontend_split_queries_total`: parts that range queries were split into.
+    pub split_queries: Counter,
 }
 
 impl Instruments {
@@ -108,6 +127,9 @@ impl Instruments {
             ("ingester_memory_series_removed", "Series that left memory", &all.series_removed),
             ("ingester_ingested_samples", "Samples that were stored", &all.ingested_samples),
             ("ingester_ingested_samples_failures", "Samples that were refused", &all.ingested_samples_failures),
+            ("query_fetched_series", "Series that queries read", &all.fetched_series),
+            ("query_fetched_chunks", "Chunks that queries read", &all.fetched_chunks),
+            ("query_fetched_chunk_bytes", "Bytes of chunks that queries read", &all.fetched_chunk_bytes),
         ];
         for (name, help, family) in users {
             cortex.register(name, help, family.clone());
@@ -120,6 +142,8 @@ impl Instruments {
         cortex.register("labels_per_sample", "Labels of a series", all.labels_per_series.clone());
         cortex.register("ingester_memory_series", "Series in memory", all.memory_series.clone());
         cortex.register("ingester_memory_users", "Tenants in memory", all.memory_users.clone());
+        cortex.register("query_seconds", "Time that queries took, in seconds", all.query_seconds.clone());
+        cortex.register("frontend_split_queries", "Parts that range queries were split into", all.split_queries.clone());
         all
     }
 
@@ -159,6 +183,11 @@ impl Default for Instruments {
             series_removed: Family::default(),
             ingested_samples: Family::default(),
             ingested_samples_failures: Family::default(),
+            query_seconds: Family::default(),
+            fetched_series: Family::default(),
+            fetched_chunks: Family::default(),
+            fetched_chunk_bytes: Family::default(),
+            split_queries: Counter::default(),
         }
     }
 }

@@ -6,9 +6,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use runtime::ErrorKind;
+use runtime::{Classify, ErrorKind};
 use rustc_hash::FxHashMap;
 use signal::{PartialStream, QueryError, SubQuery};
+use tenancy::{Budget, BudgetExceeded, Reservation};
 
 use super::error::PromError;
 use super::{Api, json};
@@ -23,6 +24,9 @@ const MAX_REMARKS: usize = 10;
 pub(super) const TRUNCATED: &str = "results truncated due to limit";
 /// Answers up to so many bytes are merged and written where they arrive.
 const INLINE_BYTES: usize = 8 << 10;
+
+/// What a byte of a querier's answer takes: itself, as samples and labels, and as JSON.
+const MEMORY_PER_BYTE: u64 = 5;
 
 /// What all parts say together.
 #[derive(Debug)]
@@ -51,25 +55,41 @@ pub(super) async fn ask<T: Send + 'static>(
     timeout: Duration,
     write: impl FnOnce(Answer) -> T + Send + 'static,
 ) -> Result<T, PromError> {
-    let running = stream::iter(parts).map(|part| frames(api.exec.run(part))).buffered(width.max(1)).try_collect::<Vec<_>>();
+    let running =
+        stream::iter(parts).map(|part| Part::read(api.exec.run(part), &api.memory)).buffered(width.max(1)).try_collect::<Vec<_>>();
     let parts = tokio::time::timeout(timeout, running).await.map_err(|_| query::timed_out())??;
-    if parts.iter().flatten().map(Bytes::len).sum::<usize>() <= INLINE_BYTES {
+    if parts.iter().flat_map(|part| &part.frames).map(Bytes::len).sum::<usize>() <= INLINE_BYTES {
         return Ok(write(merge(&parts)?));
     }
     Ok(query::run(&api.deps.compute, move || merge(&parts).map(write)).await??)
 }
 
-/// All frames of one part.
-async fn frames(stream: PartialStream) -> Result<Vec<Bytes>, QueryError> {
-    stream.try_collect().await
+/// All frames of one part, and the memory that they and what is made of them take.
+struct Part {
+    frames: Vec<Bytes>,
+    _memory: Reservation,
+}
+
+impl Part {
+    async fn read(mut stream: PartialStream, memory: &Budget) -> Result<Self, QueryError> {
+        let refused = |err: BudgetExceeded| QueryError::new(err.kind(), err.to_string());
+        let mut memory = memory.reserve(0).map_err(refused)?;
+        let mut frames = Vec::new();
+        while let Some(frame) = stream.next().await {
+            let frame = frame?;
+            memory.grow((frame.len() as u64).saturating_mul(MEMORY_PER_BYTE)).map_err(refused)?;
+            frames.push(frame);
+        }
+        Ok(Self { frames, _memory: memory })
+    }
 }
 
 /// Merges parts that follow each other in time. Series of several parts are one.
-fn merge(parts: &[Vec<Bytes>]) -> Result<Answer, QueryError> {
+fn merge(parts: &[Part]) -> Result<Answer, QueryError> {
     let mut merge = Merge::default();
     for part in parts {
         let mut whole = false;
-        for frame in part {
+        for frame in &part.frames {
             if whole {
                 return Err(internal("a querier's answer goes on after its end"));
             }
@@ -257,3 +277,6 @@ pub(super) fn no_list() -> Answer {
 pub(super) fn success(body: Vec<u8>) -> Response {
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,7 @@ pub(super) async fn query(
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response, PromError> {
-    let mut log = QueryLog::begin("query", &tenants, &headers, params.get("query"));
+    let mut log = QueryLog::begin(&api.deps, "query", &tenants, &headers, params.get("query"));
     let outcome = instant(&api, &tenants, &params, &mut log).await;
     log.outcome(outcome).map(success)
 }
@@ -45,7 +45,7 @@ pub(super) async fn query_range(
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response, PromError> {
-    let mut log = QueryLog::begin("query_range", &tenants, &headers, params.get("query"));
+    let mut log = QueryLog::begin(&api.deps, "query_range", &tenants, &headers, params.get("query"));
     let outcome = range(&api, &tenants, &params, &mut log).await;
     log.outcome(outcome).map(success)
 }

@@ -85,3 +85,6 @@ pub(super) fn end(out: &mut Vec<u8>, warnings: &[String], infos: &[String]) {
     }
     out.push(b'}');
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,7 +94,7 @@ impl Request {
         question: impl FnOnce(&Params, &MetricsLimits) -> Result<(LeafQuery, usize), PromError> + Send,
     ) -> Result<Response, PromError> {
         let matches: Vec<&str> = self.params.all("match[]").collect();
-        let mut log = QueryLog::begin(kind, &self.tenants, &self.headers, &matches.join(" "));
+        let mut log = QueryLog::begin(&self.api.deps, kind, &self.tenants, &self.headers, &matches.join(" "));
         let outcome = self.run(question, &mut log).await;
         log.outcome(outcome).map(success)
     }

@@ -1,5 +1,7 @@
 //! One line in the log for each query.
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 use axum::http::header::USER_AGENT;
 use tenancy::Tenants;
@@ -7,13 +9,16 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::error::PromError;
+use crate::Deps;
+use crate::instruments::{User, UserSharded};
 use crate::query::partial::Fetched;
 
 /// The most bytes of a query that the log shows.
 const SHOWN: usize = 4 << 10;
 
-/// What is known of a query; written when it is dropped, so that a query whose client has gone leaves its line too.
+/// What is known of a query; written and counted when it is dropped, so that a query whose client has gone leaves its line too.
 pub(super) struct QueryLog {
+    deps: Arc<Deps>,
     kind: &'static str,
     tenant: String,
     query: String,
@@ -29,10 +34,11 @@ pub(super) struct QueryLog {
 }
 
 impl QueryLog {
-    pub(super) fn begin(kind: &'static str, tenants: &Tenants, headers: &HeaderMap, query: &str) -> Self {
+    pub(super) fn begin(deps: &Arc<Deps>, kind: &'static str, tenants: &Tenants, headers: &HeaderMap, query: &str) -> Self {
         let names: Vec<&str> = tenants.all().iter().map(tenancy::TenantId::as_str).collect();
         let caller = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         Self {
+            deps: deps.clone(),
             kind,
             tenant: names.join("|"),
             query: query.get(..query.floor_char_boundary(SHOWN)).unwrap_or_default().to_owned(),
@@ -79,9 +85,27 @@ impl QueryLog {
     }
 }
 
+impl QueryLog {
+    /// Counts a query that was asked of queriers: so names of tenants that only somebody made up are no labels.
+    fn count(&self, seconds: f64) {
+        if self.parts == 0 {
+            return;
+        }
+        let all = &self.deps.instruments;
+        let user = User { user: self.tenant.clone() };
+        all.query_seconds.get_or_create(&UserSharded { sharded: "false", user: self.tenant.clone() }).inc_by(seconds);
+        all.fetched_series.get_or_create(&user).inc_by(self.fetched.series);
+        all.fetched_chunks.get_or_create(&user).inc_by(self.fetched.chunks);
+        all.fetched_chunk_bytes.get_or_create(&user).inc_by(self.fetched.bytes);
+        all.split_queries.inc_by(if self.step_ms > 0 { self.parts as u64 } else { 0 });
+    }
+}
+
 impl Drop for QueryLog {
     fn drop(&mut self) {
         let Fetched { series, chunks, bytes, samples } = self.fetched;
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.count(seconds);
         info!(
             tenant = self.tenant,
             kind = self.kind,
@@ -94,7 +118,7 @@ impl Drop for QueryLog {
             chunks,
             bytes,
             samples,
-            seconds = self.began.elapsed().as_secs_f64(),
+            seconds,
             status = self.status,
             caller = self.caller,
             error = self.error,

@@ -5,9 +5,12 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
 use super::answer::success;
+use super::error::PromError;
+use super::params::Params;
+use super::times;
+use crate::query::promql::parse;
 
 /// `GET /api/v1/status/buildinfo`. Clients take a server whose answer has `features` for Mimir, and use what they name.
-#[expect(clippy::unused_async, reason = "a handler")]
 pub(super) async fn buildinfo() -> Response {
     let body = serde_json::json!({
         "status": "success",
@@ -31,43 +34,42 @@ pub(super) async fn buildinfo() -> Response {
 }
 
 /// `GET /api/v1/metadata`: metadata of pushes is not kept, so there is none.
-#[expect(clippy::unused_async, reason = "a handler")]
 pub(super) async fn metadata() -> Response {
     success(br#"{"status":"success","data":{}}"#.to_vec())
 }
 
-/// `GET` and `POST /api/v1/query_exemplars`: exemplars of pushes are not kept, so there are none.
-#[expect(clippy::unused_async, reason = "a handler")]
-pub(super) async fn query_exemplars() -> Response {
-    success(br#"{"status":"success","data":[]}"#.to_vec())
+/// `GET` and `POST /api/v1/query_exemplars`: exemplars of pushes are not kept, so there are none. Parameters are checked none the
+/// less; a query without a selector has no content, as in Mimir.
+pub(super) async fn query_exemplars(params: Params) -> Result<Response, PromError> {
+    times::window(&params)?;
+    let expr = parse(params.get("query")).map_err(PromError::bad_data)?;
+    if expr.selectors().is_empty() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    Ok(success(br#"{"status":"success","data":[]}"#.to_vec()))
 }
 
 /// `GET /api/v1/rules`: there is no ruler, so there are none.
-#[expect(clippy::unused_async, reason = "a handler")]
 pub(super) async fn rules() -> Response {
     success(br#"{"status":"success","data":{"groups":[]}}"#.to_vec())
 }
 
 /// `GET /api/v1/alerts`: there is no ruler, so there are none.
-#[expect(clippy::unused_async, reason = "a handler")]
 pub(super) async fn alerts() -> Response {
     success(br#"{"status":"success","data":{"alerts":[]}}"#.to_vec())
 }
 
 /// Remote read.
-#[expect(clippy::unused_async, reason = "a handler")]
 pub(super) async fn no_remote_read() -> Response {
     not_implemented("remote read is not implemented")
 }
 
 /// The configuration of rules.
-#[expect(clippy::unused_async, reason = "a handler")]
 pub(super) async fn no_ruler() -> Response {
     not_implemented("there is no ruler: recording and alerting rules are not implemented")
 }
 
 /// The Alertmanager and its configuration.
-#[expect(clippy::unused_async, reason = "a handler")]
 pub(super) async fn no_alertmanager() -> Response {
     not_implemented("there is no Alertmanager: its configuration and API are not implemented")
 }

@@ -279,6 +279,20 @@ async fn wrong_parameters_are_named() {
 }
 
 #[tokio::test]
+async fn exemplars_are_none_but_the_question_is_checked() {
+    let server = Server::new();
+    server.check("query_exemplars?query=up", expect![[r#"200 {"status":"success","data":[]}"#]]).await;
+    server.check("query_exemplars?query=1", expect!["204 "]).await;
+    server
+        .check(
+            "query_exemplars?query=rate(",
+            expect![[r#"400 {"status":"error","errorType":"bad_data","error":"1:6: parse error: unclosed left parenthesis"}"#]],
+        )
+        .await;
+    assert_eq!(server.get("query_exemplars?query=up&start=2&end=1").await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn failed_queries_are_told_apart() {
     let server = Server::new();
     server

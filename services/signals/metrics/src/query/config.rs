@@ -1,6 +1,6 @@
 //! `queries.metrics:` in the configuration.
 
-use runtime::config::HumanDuration;
+use runtime::config::{ByteSize, HumanDuration};
 use runtime::settings;
 
 settings! {
@@ -16,5 +16,7 @@ settings! {
         pub default_evaluation_interval: HumanDuration = HumanDuration::from_secs(60),
         /// The most samples that the evaluation of one query may hold at once.
         pub max_samples: usize = 50_000_000,
+        /// Bytes that the answers of all queries may take in a query-frontend at once; a query that does not fit gets 503.
+        pub max_answer_memory: ByteSize = ByteSize(1 << 30),
     }
 }

@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use runtime::{Classify, ErrorKind};
 use signal::{Leaves, PartialStream, QueryError, Scan, SubQuery};
 
-use super::engine::{Cancel, Options, Plan, plan};
+use super::engine::{Cancel, Evaluation, Options, Plan, SelectorRequest, plan};
 use super::gather::{Gathering, broken, run};
 use super::limit::LimitExceeded;
 use super::partial::{self, Fetched};
@@ -22,7 +22,7 @@ use crate::wire::{LeafQuery, LeafRows};
 
 /// How many selectors of a query are fetched at once.
 const SELECTORS_AT_ONCE: usize = 8;
-/// Bytes that the evaluation needs for each series and step: a value, and a bit that says that it is there.
+/// Bytes that the evaluation needs for a series and a step: a value, and a bit that says that it is there.
 const BYTES_PER_STEP: u64 = 9;
 
 /// Answers a sub-query.
@@ -72,11 +72,14 @@ impl Drop for CancelOnDrop {
 }
 
 async fn evaluate(deps: &Deps, limits: &Arc<MetricsLimits>, task: Evaluate, leaves: Arc<dyn Leaves>) -> Result<Vec<Bytes>, QueryError> {
+    let evaluation = task.evaluation;
     let plan = planned(deps, task, limits)?;
-    let gathering = Gathering::new(leaves.clone(), deps.compute.clone(), limits.clone());
+    let gathering = Gathering::new(leaves, deps.compute.clone(), limits.clone());
     let selects: Vec<_> = plan.selectors.iter().cloned().map(|request| gathering.clone().select(request)).collect();
     let series: Vec<Vec<SeriesSamples>> = stream::iter(selects).buffered(SELECTORS_AT_ONCE).try_collect().await?;
-    leaves.reserve(series.iter().map(|found| found.len() as u64 * plan.step_count() as u64 * BYTES_PER_STEP).sum())?;
+    for (request, found) in plan.selectors.iter().zip(&series) {
+        gathering.reserve(evaluation_bytes(evaluation, request, found))?;
+    }
     let fetched = gathering.fetched();
     let cancel = CancelOnDrop(Cancel::default());
     let flag = cancel.0.clone();
@@ -106,6 +109,20 @@ fn planned(deps: &Deps, task: Evaluate, limits: &MetricsLimits) -> Result<Plan, 
         }
     }
     Ok(plan)
+}
+
+/// About how many bytes the evaluation of a selector takes: a value for each step at which a series can have one.
+fn evaluation_bytes(evaluation: Evaluation, request: &SelectorRequest, found: &[SeriesSamples]) -> u64 {
+    let Evaluation::Range { start_ms, end_ms, step_ms } = evaluation else { return found.len() as u64 * BYTES_PER_STEP };
+    let range = end_ms.abs_diff(start_ms);
+    // A sample counts for the steps of so much time.
+    let window = request.end_ms.abs_diff(request.start_ms).saturating_sub(range);
+    let step = step_ms.unsigned_abs().max(1);
+    let steps = |series: &SeriesSamples| match (series.samples.first(), series.samples.last()) {
+        (Some(first), Some(last)) => (last.t.abs_diff(first.t).saturating_add(window).min(range) / step).saturating_add(1),
+        _ => 0,
+    };
+    found.iter().map(steps).sum::<u64>().saturating_mul(BYTES_PER_STEP)
 }
 
 /// A list that is being merged from all leaves.
@@ -168,3 +185,6 @@ impl List {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

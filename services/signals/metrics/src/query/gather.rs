@@ -82,7 +82,7 @@ impl Gathering {
         let mut merged = Vec::with_capacity(rows.len());
         while rows.len() > 0 {
             let (slice, samples) = next_slice(&mut rows);
-            self.leaves.reserve((samples * size_of::<Sample>()) as u64)?;
+            self.reserve((samples * size_of::<Sample>()) as u64)?;
             let part = run(&self.compute, move || merge_replicas(slice, start, end)).await?;
             merged.append(&mut part.map_err(|err| broken(&err))?);
         }
@@ -144,7 +144,7 @@ impl Gather {
         }
         // Chunks are slices of the batch: one of them keeps all of it.
         let kept = if fresh > 0 { batch.len() } else { 0 };
-        shared.leaves.reserve((kept + overhead) as u64)
+        shared.reserve((kept + overhead) as u64)
     }
 
     fn sorted(self) -> Vec<SeriesChunks> {
@@ -155,6 +155,15 @@ impl Gather {
 }
 
 impl Gathering {
+    /// Reserves memory for what the query holds until it ends.
+    pub(super) fn reserve(&self, bytes: u64) -> Result<(), QueryError> {
+        let limit = self.limits.max_estimated_memory_consumption_per_query;
+        self.leaves.reserve(bytes).map_err(|err| match err.kind {
+            ErrorKind::LimitExceeded if limit > 0 => LimitExceeded::Memory { limit }.into(),
+            _ => err,
+        })
+    }
+
     /// Counts chunks of a series against the limits. A series counts once, whichever selectors found it.
     fn count(&self, labels: &Labels, chunks: &[Chunk]) -> Result<(), LimitExceeded> {
         let over = |count: u64, limit: u64| limit > 0 && count > limit;

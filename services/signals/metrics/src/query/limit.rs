@@ -43,6 +43,15 @@ pub enum LimitExceeded {
         /// `max_fetched_chunk_bytes_per_query`.
         limit: u64,
     },
+    /// Too much memory.
+    #[error(
+        "the query exceeded the maximum allowed estimated amount of memory consumed by a single query (limit: {limit} bytes) \
+         (err-mimir-max-estimated-memory-consumption-per-query). {STRATEGY} -querier.max-estimated-memory-consumption-per-query, {CONTACT}"
+    )]
+    Memory {
+        /// `max_estimated_memory_consumption_per_query`.
+        limit: u64,
+    },
     /// Too long a part of a query, what its selectors look back to included.
     #[error(
         "the query time range exceeds the limit (query length: {}, limit: {}) (err-mimir-max-query-length). To adjust the related \

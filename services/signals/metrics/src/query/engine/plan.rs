@@ -31,14 +31,6 @@ pub struct Plan {
     pub(super) max_steps: usize,
 }
 
-impl Plan {
-    /// At how many times the expression is evaluated.
-    #[must_use]
-    pub const fn step_count(&self) -> usize {
-        self.steps.count
-    }
-}
-
 /// A part of the expression.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
