@@ -4,6 +4,7 @@
 //! [`open`] makes the one that `storage.url` names.
 
 mod config;
+pub mod contract;
 mod memory;
 mod metered;
 mod open;

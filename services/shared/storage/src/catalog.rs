@@ -13,6 +13,9 @@ mod map;
 mod metrics;
 mod probe;
 mod reader;
+mod rebuild;
+mod survey;
+mod sweep;
 
 pub use announcer::Announcer;
 pub use config::CatalogConfig;
@@ -23,3 +26,8 @@ pub use map::{Map, NumberedDelete, ShardSize, Status, Tombstone};
 pub use metrics::LeaderMetrics;
 pub use probe::create_is_atomic;
 pub use reader::Catalog;
+pub use rebuild::{Rebuilt, Report, rebuild, verify};
+pub use sweep::{Halt, Sweeper, Swept};
+
+#[cfg(test)]
+mod world;

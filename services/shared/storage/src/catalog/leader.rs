@@ -8,6 +8,8 @@ mod history;
 mod inbox;
 mod snapshot;
 
+pub(super) use snapshot::write as write_snapshot;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 

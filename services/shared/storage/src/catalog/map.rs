@@ -252,6 +252,3 @@ impl Map {
         self.forget_before_ms
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Leader;
-use crate::bucket::Bucket;
+use crate::bucket::{Bucket, Created};
 use crate::catalog::error::CatalogError;
 use crate::catalog::log::Root;
 use crate::catalog::map::Map;
@@ -38,8 +38,9 @@ impl Leader {
             // The next step says whose number that was.
             return Ok(());
         }
-        let stored = write(&*self.catalog.bucket, &map, self.catalog.clock.now_ms()).await?;
-        if let Some(stored) = stored {
+        let (created, stored) = write(&*self.catalog.bucket, &map, self.catalog.clock.now_ms()).await?;
+        // A root of this number that was there already may name other parts.
+        if created == Created::Created {
             self.catalog.mark_stored(map.number(), &stored).await;
         }
         self.snapshot = map.number();
@@ -59,9 +60,8 @@ impl Leader {
     }
 }
 
-/// Writes the parts that changed, then the root. Returns where the parts stand, or `None` when a root of this number was there
-/// already and may name others.
-pub(in crate::catalog) async fn write(bucket: &dyn Bucket, map: &Map, at_ms: i64) -> Result<Option<Vec<Option<u64>>>, StoreError> {
+/// Writes the parts that changed, then the root. Returns where the parts stand, and whether the root is ours.
+pub(in crate::catalog) async fn write(bucket: &dyn Bucket, map: &Map, at_ms: i64) -> Result<(Created, Vec<Option<u64>>), StoreError> {
     let number = map.number();
     let stored: Vec<Option<u64>> = futures::stream::iter(0..=u8::MAX)
         .map(|index| async move {
@@ -79,5 +79,5 @@ pub(in crate::catalog) async fn write(bucket: &dyn Bucket, map: &Map, at_ms: i64
         .await?;
     let root = Root { number, at_ms, forget_before_ms: map.forget_before_ms(), parts: stored.clone() };
     let created = bucket.create(&layout::root(number), codec::encode(Kind::Root, &root)).await?;
-    Ok((created == crate::bucket::Created::Created).then_some(stored))
+    Ok((created, stored))
 }

@@ -4,85 +4,15 @@ use runtime::{Clock as _, ManualClock};
 
 use super::*;
 use crate::block::{self, packed};
-use crate::bucket::{Bucket, FlakyConfig, Memory};
-use crate::catalog::{Announcer, CatalogConfig, Entry, Status};
-use crate::flaky::{Fault, Flaky};
-use crate::testing::{clock, cut, memory, metrics, pass, tenant};
+use crate::bucket::{Bucket, FlakyConfig};
+use crate::catalog::world::{DAY, HOUR, World, add, content, replace};
+use crate::catalog::{Entry, Status};
+use crate::flaky::Fault;
+use crate::testing::{cut, metrics, pass, tenant};
 
 mod races;
 mod removal;
 mod snapshots;
-
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(86_400);
-
-/// A bucket, its bad days, and the time.
-struct World {
-    clock: Arc<ManualClock>,
-    memory: Memory,
-    flaky: Flaky,
-    config: CatalogConfig,
-}
-
-impl World {
-    fn new() -> Self {
-        let clock = clock();
-        let memory = memory(&clock);
-        let flaky = Flaky::new(Arc::new(memory.clone()), &FlakyConfig::default());
-        Self { clock, memory, flaky, config: CatalogConfig::default() }
-    }
-
-    fn catalog(&self) -> Arc<Catalog> {
-        Arc::new(Catalog::new(Arc::new(self.flaky.clone()), &self.config, self.clock.clone()))
-    }
-
-    async fn leader(&self, name: &str) -> Leader {
-        Leader::elected(self.catalog(), name, LeaderMetrics::default()).await.unwrap()
-    }
-
-    /// A reader that starts now.
-    async fn reader(&self) -> Arc<Catalog> {
-        let catalog = self.catalog();
-        catalog.refresh().await.unwrap();
-        catalog
-    }
-
-    async fn upload(&self, owner: &str) -> Entry {
-        let id = BlockId::new(self.clock.now_ms());
-        block::upload(&self.memory, &tenant(owner), &metrics(), cut(id)).await.unwrap()
-    }
-
-    async fn announce(&self, records: impl IntoIterator<Item = Record>) {
-        let announcer = Announcer::new(Arc::new(self.memory.clone()), self.clock.clone(), "writer");
-        for record in records {
-            announcer.announce(record);
-        }
-        announcer.flush().await.unwrap();
-    }
-
-    async fn keys(&self, prefix: &str) -> Vec<String> {
-        self.memory.list(prefix, None).await.unwrap().into_iter().map(|object| object.key).collect()
-    }
-}
-
-fn add(entries: &[Entry]) -> Record {
-    Record::add(entries.to_vec()).unwrap()
-}
-
-fn replace(parents: &[&Entry], entries: &[&Entry]) -> Record {
-    let first = parents[0];
-    let ids = parents.iter().map(|entry| entry.id).collect();
-    Record::replace(first.tenant.clone(), first.signal.clone(), ids, entries.iter().map(|entry| (*entry).clone()).collect())
-}
-
-/// Everything that a map says, to be compared.
-fn content(map: &Map) -> (u64, Vec<BlockId>, Vec<BlockId>) {
-    let mut live: Vec<BlockId> = map.entries().map(|entry| entry.id).collect();
-    let mut gone: Vec<BlockId> = map.tombstones().map(|(.., gone)| gone.id).collect();
-    live.sort();
-    gone.sort();
-    (map.number(), live, gone)
-}
 
 #[tokio::test(start_paused = true)]
 async fn what_is_announced_is_read_back() {
