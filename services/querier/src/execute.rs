@@ -7,13 +7,12 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use runtime::{Chain, ErrorKind};
-use signal::{PartialStream, Plugins, QueryError};
+use signal::{PartialStream, Plugins, QueryError, SubQuery, TimeRange};
 use tenancy::TenantId;
 use tenancy::budget::{Budget, Budgets, Scope};
 use tokio::time::Instant;
 
 use crate::leaves::{LeafContext, QueryLeaves};
-use crate::worker::PartOfQuery;
 
 /// Executes sub-queries of all signals.
 pub struct Execute {
@@ -22,6 +21,28 @@ pub struct Execute {
     tenants: Budgets,
     per_query: Option<u64>,
     max_catalog_age: Duration,
+}
+
+/// A sub-query whose signal is still a word.
+#[derive(Clone, Debug)]
+pub struct PartOfQuery {
+    /// Whose.
+    pub tenant: TenantId,
+    /// What to do.
+    pub payload: bytes::Bytes,
+    /// The data it reads at most.
+    pub range: TimeRange,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+impl PartOfQuery {
+    /// The sub-query of a signal.
+    #[must_use]
+    pub fn of(self, signal: signal::SignalName) -> SubQuery {
+        let Self { tenant, payload, range, timeout } = self;
+        SubQuery { tenant, signal, payload, range, timeout }
+    }
 }
 
 impl Execute {

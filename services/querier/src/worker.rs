@@ -15,7 +15,7 @@ use proto::quartet::queue_client::QueueClient;
 use ring::Membership;
 use runtime::grpc::Channels;
 use runtime::{ErrorKind, Tasks};
-use signal::{PartialStream, QueryError, SubQuery, TimeRange};
+use signal::{PartialStream, QueryError, TimeRange};
 use tenancy::TenantId;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
@@ -24,7 +24,7 @@ use tonic::Status;
 use tonic::transport::Channel;
 use tracing::debug;
 
-use crate::execute::Execute;
+use crate::execute::{Execute, PartOfQuery};
 
 /// The role of the processes that have work.
 pub const QUERY_FRONTEND: &str = "query-frontend";
@@ -233,28 +233,6 @@ fn query(job: &pb::Job) -> Result<(String, PartOfQuery), QueryError> {
         timeout: Duration::from_millis(job.timeout_ms),
     };
     Ok((job.signal.clone(), part))
-}
-
-/// A sub-query whose signal is still a word.
-#[derive(Clone, Debug)]
-pub struct PartOfQuery {
-    /// Whose.
-    pub tenant: TenantId,
-    /// What to do.
-    pub payload: bytes::Bytes,
-    /// The data it reads at most.
-    pub range: TimeRange,
-    /// How long it may take.
-    pub timeout: Duration,
-}
-
-impl PartOfQuery {
-    /// The sub-query of a signal.
-    #[must_use]
-    pub fn of(self, signal: signal::SignalName) -> SubQuery {
-        let Self { tenant, payload, range, timeout } = self;
-        SubQuery { tenant, signal, payload, range, timeout }
-    }
 }
 
 /// The jobs that run for one query-frontend. They end with its stream: nobody would take their answers.
