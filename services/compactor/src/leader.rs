@@ -13,7 +13,7 @@ use ring::{MemberState, Membership};
 use runtime::{Chain, Clock};
 use signal::Plugins;
 use storage::block::{BlockId, SignalId};
-use storage::catalog::{Catalog, CatalogError, Change, Entry, Leader, LeaderMetrics, Map, Record};
+use storage::catalog::{Catalog, CatalogError, Change, Entry, Leader, LeaderMetrics, Map, Record, Sweeper};
 use storage::time::TimeRange;
 use tenancy::TenantId;
 use tokio::time::Instant;
@@ -115,6 +115,21 @@ impl Office {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(self.config.step.get().max(Duration::from_millis(10))) => {}
+            }
+        }
+    }
+
+    /// Looks for files that belong to nothing now and then, while this process leads.
+    pub async fn sweep(self: Arc<Self>, stop: CancellationToken) {
+        let every = self.catalog.config().orphans_every.get().max(Duration::from_millis(100));
+        let mut sweeper = Sweeper::new(self.catalog.clone(), self.leader_metrics.clone());
+        while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
+            if !self.is_held() {
+                continue;
+            }
+            match sweeper.sweep().await {
+                Ok(swept) => debug!(?swept, "looked for files that belong to nothing"),
+                Err(err) => warn!(error = %Chain(&err), "files that belong to nothing could not be looked for"),
             }
         }
     }

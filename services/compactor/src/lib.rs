@@ -105,6 +105,7 @@ pub fn start(app: &mut App, config: &CompactorConfig, deps: Deps) -> Result<Comp
             Err("it is not known yet whether the store creates objects atomically".to_owned())
         }
     });
+    tasks.detach("sweep", office.clone().sweep(tasks.stopping()));
     for number in 0..config.concurrency.max(1) {
         let worker = Worker {
             name: format!("{member}/{number}"),

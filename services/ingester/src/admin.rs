@@ -70,8 +70,9 @@ async fn flush(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Respons
     let cutter = admin.cutter.clone();
     let (done, flushed) = tokio::sync::oneshot::channel::<usize>();
     admin.tasks.detach("flush", async move {
+        let blocks = cutter.flush(&tenants).await;
         // Without `wait` nobody listens.
-        drop(done.send(cutter.flush(&tenants).await));
+        let _nobody = done.send(blocks);
     });
     if wait && flushed.await.is_err() {
         return (StatusCode::SERVICE_UNAVAILABLE, "the process is stopping\n").into_response();

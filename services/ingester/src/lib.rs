@@ -67,7 +67,6 @@ pub struct Ingester {
     stores: Arc<[Arc<SignalStore>]>,
     cutter: Arc<Cutter>,
     lifecycle: Lifecycle,
-    membership: Arc<dyn Membership>,
     tasks: Tasks,
     leave_grace: Duration,
     grace: Duration,
@@ -126,7 +125,7 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
     });
     let leaf = LeafService::new(stores.clone(), lifecycle.clone(), clock);
     let (leave_grace, grace) = (config.leave_grace.get(), app.server.shutdown_grace.get());
-    Ok(Services { ingester: Ingester { stores, cutter, lifecycle, membership, tasks, leave_grace, grace }, leaf })
+    Ok(Services { ingester: Ingester { stores, cutter, lifecycle, tasks, leave_grace, grace }, leaf })
 }
 
 /// Opens the log of every signal.

@@ -1,9 +1,20 @@
-//! The all-in-one.
+//! The all-in-one; `quartet catalog verify | rebuild` looks at a bucket instead.
 
 use std::process::ExitCode;
 
+use quartet::catalog::{self, Order};
 use quartet::config::AllInOneConfig;
 
 fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1).peekable();
+    if args.next_if(|word| word == "catalog").is_some() {
+        return match args.next().as_deref().and_then(Order::parse) {
+            Some(order) => catalog::run(order, args),
+            None => {
+                eprintln!("usage: quartet catalog verify | rebuild [--config FILE] [--section.key=value]");
+                ExitCode::from(2)
+            }
+        };
+    }
     runtime::main("all-in-one", async |app, config: &AllInOneConfig| quartet::quartet::start(app, config).await)
 }
