@@ -112,6 +112,7 @@ pub async fn start(app: &mut App, settings: Settings<'_>, roles: Roles<'_>, plug
         catalog: node.catalog.clone(),
         announcer,
         channels: node.channels.clone(),
+        members: None,
         max_bytes: settings.storage.local.max_bytes.0,
     };
     let compactor = compactor::start(app, roles.compactor, compactor_deps)?;

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use ingester::lifecycle::RingMember;
 use node::Node;
-use ring::{Cluster, MemberState, Membership};
+use ring::{BucketStore, Cluster, MemberState, Membership};
 use runtime::{App, Chain, Role, StartError, StopError};
 use signal::Plugins;
 use tenancy::http::Door;
@@ -97,6 +97,7 @@ pub async fn compactor(app: &mut App, config: &Config) -> Result<Member<compacto
         plugins,
         membership: Arc::new(cluster.clone()),
         member: cluster.name().to_owned(),
+        members: Some(Arc::new(BucketStore::new(node.bucket.clone(), app.clock.clone()))),
         bucket: node.bucket,
         open,
         catalog: node.catalog,

@@ -26,6 +26,8 @@ settings! {
         pub job_timeout: HumanDuration = HumanDuration::from_secs(1800),
         /// How often a worker that found no job asks again.
         pub poll: HumanDuration = HumanDuration::from_secs(2),
+        /// Members without data of their own that gossip has not shown for so long are forgotten.
+        pub forget_after: HumanDuration = HumanDuration::from_secs(600),
         /// How long rows are kept whose tenant's limits say nothing; `0s` is for ever.
         pub default_retention: HumanDuration = HumanDuration::from_secs(0),
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use ring::{MemberState, Membership};
+use ring::{MemberStore, Membership};
 use runtime::{Chain, Clock};
 use signal::Plugins;
 use storage::block::{BlockId, SignalId};
@@ -27,6 +27,8 @@ use crate::plan::{self, Job, PlanRules};
 
 /// The role of its members in the ring.
 pub const COMPACTOR: &str = "compactor";
+/// The role whose members are never forgotten by others: they hold data.
+const INGESTER: &str = "ingester";
 
 /// What the leader works with.
 pub struct Office {
@@ -39,6 +41,7 @@ pub struct Office {
     clock: Arc<dyn Clock>,
     metrics: CompactorMetrics,
     leader_metrics: LeaderMetrics,
+    members: Option<Arc<dyn MemberStore>>,
     max_bytes: u64,
     held: Mutex<Held>,
 }
@@ -67,6 +70,8 @@ pub struct OfficeContext {
     pub metrics: CompactorMetrics,
     /// The catalog's instruments of a leader.
     pub leader_metrics: LeaderMetrics,
+    /// Where members that have gone for good are removed; none in a cluster that stands still.
+    pub members: Option<Arc<dyn MemberStore>>,
     /// Bytes that all blocks may take; 0 is no limit.
     pub max_bytes: u64,
 }
@@ -75,18 +80,17 @@ impl Office {
     /// * `windows_ns`: lengths of windows, rising.
     #[must_use]
     pub fn new(config: &CompactorConfig, windows_ns: Vec<i64>, context: OfficeContext) -> Self {
-        let OfficeContext { name, plugins, membership, catalog, clock, metrics, leader_metrics, max_bytes } = context;
+        let OfficeContext { name, plugins, membership, catalog, clock, metrics, leader_metrics, members, max_bytes } = context;
         let (config, rules, held) = (config.clone(), windows_ns, Mutex::new(Held { board: None, map: None }));
-        Self { config, catalog, rules, name, plugins, membership, clock, metrics, leader_metrics, max_bytes, held }
+        Self { config, catalog, rules, name, plugins, membership, clock, metrics, leader_metrics, members, max_bytes, held }
     }
 
     /// Who is to lead, as this process sees it: name and gRPC address.
     #[must_use]
     pub fn elected(&self) -> Option<(String, String)> {
         let ring = self.membership.view().ring(COMPACTOR);
-        let able = ring.members().iter().filter(|seen| seen.alive && seen.member.state == MemberState::Active);
-        let first = able.min_by(|a, b| (a.member.since_ms, &a.member.name).cmp(&(b.member.since_ms, &b.member.name)))?;
-        Some((first.member.name.clone(), first.member.grpc.clone()))
+        let eldest = ring.eldest()?;
+        Some((eldest.member.name.clone(), eldest.member.grpc.clone()))
     }
 
     /// True while this process leads.
@@ -157,6 +161,7 @@ impl Office {
             self.held.lock().map = Some(leader.map());
             if planned.is_none_or(|at| at.elapsed() >= self.config.plan_period.get()) {
                 survive(self.retire(&mut leader).await)?;
+                self.forget_the_gone().await;
                 self.plan(&leader.map(), self.config.settle.as_ns());
                 planned = Some(Instant::now());
             }
@@ -230,6 +235,25 @@ impl Office {
         }
         let records = self.make_room(&leader.map());
         if records.is_empty() { Ok(()) } else { leader.append(records).await.map(drop) }
+    }
+
+    /// Removes members that hold nothing of their own and have been missing for long (DESIGN 4). Ingesters never go that way.
+    async fn forget_the_gone(&self) {
+        let Some(members) = &self.members else { return };
+        let view = self.membership.view();
+        let rings = view.rings().filter(|ring| ring.role() != INGESTER);
+        let gone: Vec<String> = rings
+            .flat_map(|ring| {
+                let missing = ring.missing_for(self.config.forget_after.as_ms(), self.clock.now_ms());
+                missing.map(|seen| seen.member.name.clone()).collect::<Vec<_>>()
+            })
+            .collect();
+        for name in gone {
+            match members.delete(&name).await {
+                Ok(()) => info!(member = name, "a member that has been missing for long is forgotten"),
+                Err(err) => warn!(member = name, error = %Chain(&err), "a member could not be forgotten"),
+            }
+        }
     }
 
     /// The oldest blocks above `storage.local.max_bytes`.

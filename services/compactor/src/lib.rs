@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use ring::Membership;
+use ring::{MemberStore, Membership};
 use runtime::config::{ConfigError, HumanDuration};
 use runtime::grpc::Channels;
 use runtime::{App, Chain, Role, StartError, StopError, Tasks};
@@ -53,6 +53,8 @@ pub struct Deps {
     pub announcer: Announcer,
     /// How the leader is reached.
     pub channels: Channels,
+    /// Where members that have gone for good are removed; none in a cluster that stands still.
+    pub members: Option<Arc<dyn MemberStore>>,
     /// Bytes that all blocks may take; 0 is no limit.
     pub max_bytes: u64,
 }
@@ -82,7 +84,7 @@ pub fn windows(config: &CompactorConfig) -> Result<Vec<i64>, ConfigError> {
 /// Starts the role.
 pub fn start(app: &mut App, config: &CompactorConfig, deps: Deps) -> Result<Compactor, StartError> {
     let windows = windows(config).map_err(|err| StartError::new("read the compactor's windows", err))?;
-    let Deps { plugins, membership, member, bucket, open, catalog, announcer, channels, max_bytes } = deps;
+    let Deps { plugins, membership, member, bucket, open, catalog, announcer, channels, members, max_bytes } = deps;
     let metrics = CompactorMetrics::register(&mut app.registry);
     let tasks = app.tasks.child();
     let context = OfficeContext {
@@ -93,6 +95,7 @@ pub fn start(app: &mut App, config: &CompactorConfig, deps: Deps) -> Result<Comp
         clock: app.clock.clone(),
         metrics: metrics.clone(),
         leader_metrics: LeaderMetrics::register(&mut app.registry),
+        members,
         max_bytes,
     };
     let office = Arc::new(Office::new(config, windows, context));
