@@ -23,6 +23,7 @@ use runtime::config::{ConfigError, HumanDuration};
 use runtime::grpc::Channels;
 use runtime::{App, Chain, Role, StartError, StopError, Tasks};
 use signal::Plugins;
+use storage::block::OpenBlock;
 use storage::bucket::Bucket;
 use storage::catalog::{Announcer, Catalog, LeaderMetrics};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +34,7 @@ pub use config::CompactorConfig;
 pub use leader::COMPACTOR;
 use leader::{Office, OfficeContext};
 use metrics::CompactorMetrics;
-use worker::{Open, Worker};
+use worker::Worker;
 
 /// What the role needs of the process.
 pub struct Deps {
@@ -46,7 +47,7 @@ pub struct Deps {
     /// Where blocks and the catalog are.
     pub bucket: Arc<dyn Bucket>,
     /// Opens blocks.
-    pub open: Open,
+    pub open: OpenBlock,
     /// Where merges are read back.
     pub catalog: Arc<Catalog>,
     /// Where merges are announced.

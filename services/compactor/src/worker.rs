@@ -10,9 +10,9 @@ use proto::quartet::compactor_admin_client::CompactorAdminClient;
 use runtime::grpc::Channels;
 use runtime::{Chain, Clock, Compute};
 use signal::{MergeOptions, Plugins, SignalError};
-use storage::block::{BlockId, BlockReader, BlockUpload};
+use storage::block::{BlockId, BlockReader, BlockUpload, OpenBlock};
 use storage::bucket::Bucket;
-use storage::catalog::{Announcer, Catalog, Entry, Record, Shard};
+use storage::catalog::{Announcer, Catalog, Record, Shard};
 use storage::time::TimeRange;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -22,9 +22,6 @@ use crate::config::CompactorConfig;
 use crate::leader::Office;
 use crate::metrics::CompactorMetrics;
 use crate::plan::Job;
-
-/// Opens a block by its catalog entry.
-pub type Open = Arc<dyn Fn(&Entry) -> BlockReader + Send + Sync>;
 
 /// One worker of this process.
 pub struct Worker {
@@ -39,7 +36,7 @@ pub struct Worker {
     /// Where blocks go.
     pub bucket: Arc<dyn Bucket>,
     /// Opens blocks.
-    pub open: Open,
+    pub open: OpenBlock,
     /// Where what was made is announced.
     pub announcer: Announcer,
     /// Where it is read back.

@@ -131,7 +131,7 @@ impl Cutter {
     async fn cut(self: &Arc<Self>, store: Arc<SignalStore>, head: Arc<TenantHead>) -> BoxFuture<'static, usize> {
         let earlier = head.on_the_way();
         let Some(taken) = head.cut().await else {
-            return async move { earlier.await }.boxed();
+            return earlier.boxed();
         };
         let (served, readers) = tokio::sync::watch::channel(None);
         head.add_cut(readers.clone());

@@ -15,7 +15,8 @@ use signal::Plugins;
 
 pub use config::StoreGatewayConfig;
 use metrics::GatewayMetrics;
-use scan::{LeafService, Open};
+use scan::LeafService;
+use storage::block::OpenBlock;
 
 /// The role of its members in the ring.
 pub const STORE_GATEWAY: &str = "store-gateway";
@@ -25,7 +26,7 @@ pub struct Deps {
     /// The signals to serve.
     pub plugins: Plugins,
     /// Opens blocks.
-    pub open: Open,
+    pub open: OpenBlock,
 }
 
 impl std::fmt::Debug for Deps {

@@ -10,7 +10,7 @@ use proto::quartet as pb;
 use proto::quartet::leaf_server::{Leaf, LeafServer};
 use proto::quartet::scan_response::Message;
 use signal::{Plugin, Plugins, ScanError, ScanQuery, ScanStream, TimeRange};
-use storage::block::BlockReader;
+use storage::block::OpenBlock;
 use storage::catalog::Entry;
 use tenancy::TenantId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,14 +18,11 @@ use tonic::{Request, Response, Status};
 
 use crate::metrics::GatewayMetrics;
 
-/// Opens a block by its catalog entry: over the bucket, through the caches of this process.
-pub type Open = Arc<dyn Fn(&Entry) -> BlockReader + Send + Sync>;
-
 /// The service.
 #[derive(Clone)]
 pub struct LeafService {
     plugins: Plugins,
-    open: Open,
+    open: OpenBlock,
     metrics: GatewayMetrics,
     slots: Arc<Semaphore>,
     concurrency: usize,
@@ -42,7 +39,7 @@ struct Ask {
 impl LeafService {
     /// The service; `max_scans` requests run at once, each scans `concurrency` blocks at once.
     #[must_use]
-    pub fn new(plugins: Plugins, open: Open, metrics: GatewayMetrics, max_scans: usize, concurrency: usize) -> Self {
+    pub fn new(plugins: Plugins, open: OpenBlock, metrics: GatewayMetrics, max_scans: usize, concurrency: usize) -> Self {
         Self { plugins, open, metrics, slots: Arc::new(Semaphore::new(max_scans.max(1))), concurrency: concurrency.max(1) }
     }
 
@@ -87,7 +84,7 @@ fn asks(tenant: &TenantId, plugin: &Plugin, blocks: &[pb::BlockAsk]) -> Result<V
 /// What the scans of one request have in common.
 struct Scan {
     plugin: Plugin,
-    open: Open,
+    open: OpenBlock,
     metrics: GatewayMetrics,
     tenant: TenantId,
     range: TimeRange,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ring::{Cluster, RingConfig};
 use runtime::grpc::{Channels, ClientConfig};
 use runtime::{App, StartError};
-use storage::block::BlockReader;
+use storage::block::OpenBlock;
 use storage::bucket::{Bucket, StorageConfig};
 use storage::cache::{CacheConfig, CacheMetrics, CachedBlocks};
 use storage::catalog::{Announcer, Catalog, CatalogConfig, Entry};
@@ -83,7 +83,7 @@ impl Node {
     }
 
     /// Opens blocks through the caches of this process.
-    pub fn blocks(&self, app: &mut App, settings: Settings<'_>) -> Result<Arc<dyn Fn(&Entry) -> BlockReader + Send + Sync>, StartError> {
+    pub fn blocks(&self, app: &mut App, settings: Settings<'_>) -> Result<OpenBlock, StartError> {
         let metrics = CacheMetrics::register(&mut app.registry);
         let cache = storage::cache::open("chunks-cache", settings.cache, &metrics)
             .map_err(|err| StartError::new("open the cache of blocks", err))?;

@@ -151,6 +151,9 @@ pub struct BlockReader {
     pub index: Option<Arc<dyn Ranged>>,
 }
 
+/// Opens blocks by their catalog entries, through whatever caches the process has.
+pub type OpenBlock = Arc<dyn Fn(&crate::catalog::Entry) -> BlockReader + Send + Sync>;
+
 /// A file in memory.
 #[derive(Clone, Debug)]
 pub struct InMemory(pub Bytes);
