@@ -26,7 +26,7 @@ fn sample(line: &str, now_ms: i64, more: &[(&str, &str)]) -> Option<pb::TimeSeri
         labels.insert((*name).to_owned(), (*value).to_owned());
     }
     let labels = labels.into_iter().filter(|(_, value)| !value.is_empty());
-    let labels = labels.map(|(name, value)| pb::Label { name: name.into(), value: value.into() }).collect();
+    let labels = labels.map(|(name, value)| pb::Label { name, value }).collect();
     Some(pb::TimeSeries { labels, samples: vec![pb::Sample { value, timestamp: now_ms }], exemplars: Vec::new() })
 }
 

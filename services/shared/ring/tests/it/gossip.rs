@@ -118,7 +118,7 @@ async fn alone_everything_is_one_process() {
     let alone = setup::alone(&mut app, &["ingester", "store-gateway", "compactor"], &["distributor"], &["metrics".to_owned()]);
     let view = alone.view();
     assert_eq!(view.writable("ingester"), Ok(()));
-    assert_eq!(view.all_processes().len(), 3);
+    assert_eq!(view.all_processes().len(), 4);
     let ring = view.ring("store-gateway");
     assert_eq!(ring.owners("metrics", 7, 2).len(), 1);
     let running = app.serve().await;
