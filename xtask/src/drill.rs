@@ -56,8 +56,9 @@ struct Drill {
 }
 
 /// All of them, by value: what an operator meets most comes first.
-const DRILLS: [Drill; 11] = [
+const DRILLS: [Drill; 12] = [
     Drill { name: "main", run: stages::run },
+    Drill { name: "power-cut", run: losses::power_cut },
     Drill { name: "two-ingesters-gone", run: losses::two_ingesters_gone },
     Drill { name: "empty-ingester", run: losses::empty_ingester },
     Drill { name: "leader-paused", run: pauses::leader },

@@ -59,16 +59,21 @@ impl Process {
         Ok(())
     }
 
-    /// True when it runs or is stopped; a zombie has gone.
+    /// True when it runs or is stopped, and while any of its threads still holds its sockets and files; then a zombie has gone.
     pub(crate) fn is_alive(&self) -> bool {
         if self.pid == 0 {
             return false;
         }
         // The state follows the name in parentheses, which may hold anything.
-        fs::read_to_string(format!("/proc/{}/stat", self.pid))
+        let state = fs::read_to_string(format!("/proc/{}/stat", self.pid))
             .ok()
-            .and_then(|stat| stat.rsplit_once(") ").map(|(_, rest)| !rest.starts_with('Z') && !rest.starts_with('X')))
-            .unwrap_or(false)
+            .and_then(|stat| stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()));
+        match state {
+            None => false,
+            // Its first thread has ended, maybe before the others.
+            Some('Z' | 'X') => fs::read_dir(format!("/proc/{}/task", self.pid)).is_ok_and(|threads| threads.count() > 1),
+            Some(_) => true,
+        }
     }
 
     /// Sends a signal by its name without SIG.

@@ -154,7 +154,8 @@ pub(crate) fn prometheus(plan: &Plan, processes: &[Process]) -> Result<Process, 
         "remote_write": [{
             "url": format!("http://{}/api/v1/push", router.http),
             "headers": { "X-Scope-OrgID": TENANT },
-            "queue_config": { "min_backoff": "50ms", "max_backoff": "500ms", "max_samples_per_send": 2000, "batch_send_deadline": "1s" },
+            // One after the other: what was sent tells what else was sent before.
+            "queue_config": { "max_shards": 1, "capacity": 20_000, "min_backoff": "50ms", "max_backoff": "500ms", "max_samples_per_send": 2000, "batch_send_deadline": "1s" },
         }],
     });
     let path = data.join("prometheus.yaml");

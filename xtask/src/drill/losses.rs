@@ -35,6 +35,22 @@ pub(super) fn two_ingesters_gone(scene: &mut Scene) -> Result<Outcome, DrillErro
     Ok(Outcome::Passed)
 }
 
+/// Every ingester crashes at once: what was acknowledged comes out of their logs, since no replica has it in memory.
+pub(super) fn power_cut(scene: &mut Scene) -> Result<Outcome, DrillError> {
+    // Something that is in no block yet.
+    let since = now();
+    scene.sent_past(since + 15_000)?;
+    let names: Vec<String> = scene.cluster.role("ingester").map(|process| process.name.clone()).collect();
+    for name in &names {
+        scene.cluster.kill(name, "KILL")?;
+    }
+    for name in &names {
+        scene.cluster.start(name)?;
+    }
+    scene.check("after every ingester crashed", since, Depth::Full)?;
+    Ok(Outcome::Passed)
+}
+
 /// An ingester comes back without its disk: the other replicas have everything.
 pub(super) fn empty_ingester(scene: &mut Scene) -> Result<Outcome, DrillError> {
     const NAME: &str = "ingester-zone-c-0";

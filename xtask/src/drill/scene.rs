@@ -113,37 +113,34 @@ impl Scene {
         let until = value("prometheus_remote_storage_queue_highest_sent_timestamp_seconds")? as i64 * 1000;
         Ok(Sent {
             until,
-            pending: value("prometheus_remote_storage_samples_pending")?,
             failed: value("prometheus_remote_storage_samples_failed_total")?,
             retried: value("prometheus_remote_storage_samples_retried_total")?,
         })
     }
 
-    /// Waits until Quartet has acknowledged everything that Prometheus scraped until now, and returns that time.
-    pub(super) fn settled(&self) -> Result<i64, DrillError> {
-        let end = now();
-        self.sent_past(end)?;
-        Ok(end)
-    }
-
     /// Waits until everything that was scraped until `end` is acknowledged.
     ///
-    /// A scrape may last as long as the interval, and is dated by its begin; so something later than that must have been sent, and
-    /// nothing be on its way.
+    /// A scrape may last as long as the interval, and is dated by its begin; so something later than that must have been sent. There is
+    /// one queue, in the order of the scrapes.
     pub(super) fn sent_past(&self, end: i64) -> Result<(), DrillError> {
         self.wait(format!("Prometheus has sent what it scraped until {end}"), PATIENCE, || {
             let sent = self.sent()?;
             if sent.failed > 0.0 {
                 return Err(DrillError::Broken(format!("Quartet has refused {} samples for good", sent.failed)));
             }
-            Ok(sent.until > end + 2 * SCRAPE && sent.pending == 0.0)
+            Ok(sent.until > end + 2 * SCRAPE)
         })
     }
 
     /// Compares everything from before `since` until now.
     pub(super) fn check(&self, stage: &str, since: i64, depth: Depth) -> Result<(), DrillError> {
+        self.check_until(now(), stage, since, depth)
+    }
+
+    /// Waits until everything that was scraped until `end` is acknowledged, and compares it from before `since`.
+    pub(super) fn check_until(&self, end: i64, stage: &str, since: i64, depth: Depth) -> Result<(), DrillError> {
         let begun = Instant::now();
-        let end = self.settled()?;
+        self.sent_past(end)?;
         let settled = begun.elapsed();
         let start = (since - BEFORE).max(self.began);
         let mut comparison = Comparison::new(&self.prometheus, &self.quartet, start, end);
@@ -203,8 +200,6 @@ impl Drop for Scene {
 pub(super) struct Sent {
     /// Milliseconds.
     pub(super) until: i64,
-    /// Samples that are queued or on their way.
-    pub(super) pending: f64,
     /// Samples that were refused for good.
     pub(super) failed: f64,
     /// Samples that were refused for now and sent again, each time anew.
