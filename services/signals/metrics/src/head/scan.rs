@@ -82,11 +82,11 @@ impl Question {
                 Ok(Scan::Chunks(self.chunks(&selected)))
             }
             LeafQuery::LabelNames { sets, limit } => {
-                let names = self.shared.index.label_names(Some(&self.with_rows(sets)?));
+                let names = self.shared.index.label_names(Some(&self.about(sets)?));
                 Ok(Scan::Strings(limited(names, *limit)))
             }
             LeafQuery::LabelValues { name, sets, limit } => {
-                let values = self.shared.index.label_values(name, Some(&self.with_rows(sets)?));
+                let values = self.shared.index.label_values(name, Some(&self.about(sets)?));
                 Ok(Scan::Strings(limited(values, *limit)))
             }
             LeafQuery::Series { sets, limit } => {
@@ -111,8 +111,8 @@ impl Question {
         }))
     }
 
-    /// Series that any of the matcher sets selects and that have rows in the range.
-    fn with_rows(&self, sets: &[Vec<syntax::LabelMatcher>]) -> Result<RoaringBitmap, SignalError> {
+    /// Series that any of the matcher sets selects.
+    fn selected(&self, sets: &[Vec<syntax::LabelMatcher>]) -> Result<RoaringBitmap, SignalError> {
         let index = &self.shared.index;
         let mut selected = RoaringBitmap::new();
         if sets.is_empty() {
@@ -121,6 +121,22 @@ impl Question {
         for set in sets {
             selected |= index.select(&compile(set)?);
         }
+        Ok(selected)
+    }
+
+    /// Series whose names and values are told: all that are selected, if any of them has rows in the range. Blocks, whose index knows
+    /// no times, answer alike.
+    fn about(&self, sets: &[Vec<syntax::LabelMatcher>]) -> Result<RoaringBitmap, SignalError> {
+        let selected = self.selected(sets)?;
+        let (start, end) = self.range;
+        let state = self.shared.state.read();
+        let any = selected.iter().any(|number| state.get(number).is_some_and(|series| series.overlaps(start, end)));
+        Ok(if any { selected } else { RoaringBitmap::new() })
+    }
+
+    /// Series that any of the matcher sets selects and that have rows in the range.
+    fn with_rows(&self, sets: &[Vec<syntax::LabelMatcher>]) -> Result<RoaringBitmap, SignalError> {
+        let selected = self.selected(sets)?;
         let (start, end) = self.range;
         let state = self.shared.state.read();
         Ok(selected.iter().filter(|number| state.get(*number).is_some_and(|series| series.overlaps(start, end))).collect())

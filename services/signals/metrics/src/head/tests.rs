@@ -367,7 +367,8 @@ fn questions_for_names_values_and_series() {
     assert_eq!(world.strings(&LeafQuery::LabelNames { sets: Vec::new(), limit: 0 }, TimeRange::ALL), ["__name__", "i"]);
     assert_eq!(world.strings(&values(Vec::new(), 0), TimeRange::ALL), ["a", "b", "c"]);
     assert_eq!(world.strings(&values(Vec::new(), 2), TimeRange::ALL), ["a", "b"]);
-    assert_eq!(world.strings(&values(Vec::new(), 0), TimeRange::from_ms(1500, 2500)), ["b"]);
+    assert_eq!(world.strings(&values(Vec::new(), 0), TimeRange::from_ms(1500, 2500)), ["a", "b", "c"]);
+    assert_eq!(world.strings(&values(Vec::new(), 0), TimeRange::from_ms(3500, 4500)), Vec::<String>::new());
     let sets = vec![set(MatchOp::Equal, "c"), set(MatchOp::Regex, "a|z")];
     assert_eq!(world.strings(&values(sets, 0), TimeRange::ALL), ["a", "c"]);
     let batches = world.ask(&LeafQuery::Series { sets: vec![set(MatchOp::NotEqual, "a")], limit: 1 }, TimeRange::ALL);
