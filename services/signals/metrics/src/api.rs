@@ -45,8 +45,9 @@ pub(crate) fn mount(deps: &Arc<Deps>, routes: &mut Routes, exec: Arc<dyn QueryEx
     let queries = queries(api);
     routes.tenant(Router::new().nest("/prometheus", queries.clone()).merge(not_built()));
     routes.alias_tenant("prometheus", queries);
-    routes.open(Router::new().route("/prometheus/api/v1/status/buildinfo", get(status::buildinfo)));
-    routes.alias_open("prometheus", Router::new().route("/api/v1/status/buildinfo", get(status::buildinfo)));
+    let buildinfo = Router::new().route("/api/v1/status/buildinfo", get(status::buildinfo));
+    routes.open(Router::new().nest("/prometheus", buildinfo.clone()).merge(buildinfo.clone()));
+    routes.alias_open("prometheus", buildinfo);
 }
 
 /// The API of Prometheus.

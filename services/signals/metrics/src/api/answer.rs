@@ -15,7 +15,7 @@ use super::error::PromError;
 use super::{Api, json};
 use crate::model::{Labels, Sample};
 use crate::query;
-use crate::query::engine::{Annotations, InstantSample, RangeSeries};
+use crate::query::engine::{Annotations, InstantSample, RangeSeries, Usage};
 use crate::query::partial::{Fetched, Frame};
 
 /// The most warnings, and the most infos, that an answer shows.
@@ -34,6 +34,8 @@ pub(super) struct Answer {
     pub(super) value: Value,
     pub(super) annotations: Annotations,
     pub(super) fetched: Fetched,
+    /// What was looked at, where that was asked for: the steps of all parts one after the other.
+    pub(super) usage: Option<Usage>,
 }
 
 /// What was found.
@@ -100,12 +102,12 @@ fn merge(parts: &[Part]) -> Result<Answer, QueryError> {
             return Err(internal("a querier's answer ends early"));
         }
     }
-    let Merge { value, annotations, fetched, .. } = merge;
+    let Merge { value, annotations, fetched, usage, .. } = merge;
     let mut value = value.ok_or_else(|| internal("a query had no parts"))?;
     if let Value::Matrix(series) = &mut value {
         series.sort_unstable_by(|one, other| one.labels.cmp(&other.labels));
     }
-    Ok(Answer { value, annotations, fetched })
+    Ok(Answer { value, annotations, fetched, usage })
 }
 
 fn internal(text: &str) -> QueryError {
@@ -119,13 +121,19 @@ struct Merge {
     places: FxHashMap<Labels, usize>,
     annotations: Annotations,
     fetched: Fetched,
+    usage: Option<Usage>,
 }
 
 impl Merge {
     /// Takes a frame; true for the last one of a part.
     fn take(&mut self, frame: Frame) -> Result<bool, QueryError> {
         let value = match frame {
-            Frame::End { annotations, fetched } => {
+            Frame::End { annotations, fetched, usage } => {
+                if let Some(more) = usage {
+                    let usage = self.usage.get_or_insert_default();
+                    usage.peak = usage.peak.max(more.peak);
+                    usage.per_step.extend(more.per_step);
+                }
                 self.annotations.merge(annotations);
                 self.fetched.add(fetched);
                 return Ok(true);
@@ -167,8 +175,8 @@ fn extend(series: &mut Vec<RangeSeries>, places: &mut FxHashMap<Labels, usize>, 
 }
 
 impl Answer {
-    /// Writes the answer to a query; `limit` series at most, 0 is all.
-    pub(super) fn write(mut self, query: &str, limit: usize) -> Vec<u8> {
+    /// Writes the answer to a query; `limit` series at most, 0 is all; `stats` where they are asked for.
+    pub(super) fn write(mut self, query: &str, limit: usize, stats: Option<Stats>) -> Vec<u8> {
         let mut warnings = self.annotations.warnings(query, MAX_REMARKS);
         let infos = self.annotations.infos(query, MAX_REMARKS);
         if self.value.truncate(limit) {
@@ -177,8 +185,45 @@ impl Answer {
         let mut out = Vec::with_capacity(self.value.written_bytes());
         json::begin(&mut out);
         self.value.write(&mut out);
+        if let (Some(stats), Some(usage)) = (stats, &self.usage) {
+            // The object of the value is open to what stands beside it.
+            if out.pop_if(|last| *last == b'}').is_some() {
+                stats.write(&mut out, usage);
+                out.push(b'}');
+            }
+        }
         json::end(&mut out, &warnings, &infos);
         out
+    }
+}
+
+/// How `stats` are told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stats {
+    /// The first step, ms since the Unix epoch.
+    pub(super) start_ms: i64,
+    /// The distance of the steps, ms.
+    pub(super) step_ms: i64,
+    /// Whether each step is told.
+    pub(super) per_step: bool,
+}
+
+impl Stats {
+    /// Appends the member `stats` of an object.
+    fn write(self, out: &mut Vec<u8>, usage: &Usage) {
+        out.extend_from_slice(br#","stats":{"samples":{"#);
+        if self.per_step {
+            out.extend_from_slice(br#""totalQueryableSamplesPerStep":"#);
+            let times = (0..).map(|step: i64| self.start_ms + step * self.step_ms);
+            json::list(out, times.zip(&usage.per_step), |out, (time, count)| {
+                out.push(b'[');
+                json::timestamp(out, time);
+                out.extend_from_slice(format!(",{count}]").as_bytes());
+            });
+            out.push(b',');
+        }
+        let total: u64 = usage.per_step.iter().sum();
+        out.extend_from_slice(format!(r#""totalQueryableSamples":{total},"peakSamples":{}}}}}"#, usage.peak).as_bytes());
     }
 }
 
@@ -265,7 +310,7 @@ fn metric(out: &mut Vec<u8>, labels: &Labels, samples: &str) {
 
 /// The answer to a range query that looks at nothing.
 pub(super) fn nothing() -> Answer {
-    Answer { value: Value::Matrix(Vec::new()), annotations: Annotations::default(), fetched: Fetched::default() }
+    Answer { value: Value::Matrix(Vec::new()), annotations: Annotations::default(), fetched: Fetched::default(), usage: None }
 }
 
 /// The answer to a request for a list that looks at nothing.

@@ -10,7 +10,7 @@ use runtime::{Classify, ErrorKind};
 use signal::{QueryError, SubQuery, TimeRange};
 use tenancy::{TenantId, Tenants};
 
-use super::answer::{ask, success};
+use super::answer::{Stats, ask, success};
 use super::error::PromError;
 use super::log::QueryLog;
 use super::params::Params;
@@ -57,7 +57,7 @@ async fn instant(api: &Api, tenants: &Tenants, params: &Params, log: &mut QueryL
     log.times(at_ms, at_ms, 0);
     let expr = asked.parse(api).await?;
     let part = asked.part(&expr, Evaluation::Instant { at_ms })?;
-    asked.run(api, vec![part], limit, log).await
+    asked.run(api, vec![part], limit, (at_ms, 0), log).await
 }
 
 async fn range(api: &Api, tenants: &Tenants, params: &Params, log: &mut QueryLog) -> Result<Vec<u8>, PromError> {
@@ -72,13 +72,13 @@ async fn range(api: &Api, tenants: &Tenants, params: &Params, log: &mut QueryLog
         range.start_ms += missing.saturating_add(range.step_ms - 1) / range.step_ms * range.step_ms;
     }
     if range.start_ms > range.end_ms {
-        return Ok(answer::nothing().write(&asked.task.query, limit));
+        return Ok(answer::nothing().write(&asked.task.query, limit, None));
     }
     asked.check_length(&range)?;
     let whole = Evaluation::Range { start_ms: range.start_ms, end_ms: range.end_ms, step_ms: range.step_ms };
     let parts = split(&expr, whole, api.deps.query.split_interval.as_ms());
     let parts = parts.into_iter().map(|part| asked.part(&expr, part)).collect::<Result<Vec<_>, _>>()?;
-    asked.run(api, parts, limit, log).await
+    asked.run(api, parts, limit, (range.start_ms, range.step_ms), log).await
 }
 
 /// What instant and range queries have in common.
@@ -87,6 +87,8 @@ struct Asked {
     limits: std::sync::Arc<MetricsLimits>,
     timeout: Duration,
     max_samples: usize,
+    /// Whether `stats` tell each step.
+    stats_per_step: bool,
     /// All but the times of the evaluation.
     task: Evaluate,
 }
@@ -107,9 +109,11 @@ impl Asked {
             lookback_ms: times::lookback(params, config.lookback_delta.as_ms())?,
             subquery_step_ms: config.default_evaluation_interval.as_ms().max(1),
             oldest_ms: super::oldest(&limits, api.deps.clock.now_ms()),
+            stats: !params.get("stats").is_empty(),
         };
         let timeout = times::timeout(params, config.timeout.get())?;
-        Ok(Self { tenant, limits, timeout, max_samples: config.max_samples, task })
+        let stats_per_step = params.get("stats") == "all";
+        Ok(Self { tenant, limits, timeout, max_samples: config.max_samples, stats_per_step, task })
     }
 
     async fn parse(&self, api: &Api) -> Result<Expr, PromError> {
@@ -144,11 +148,20 @@ impl Asked {
         Ok(SubQuery { tenant: self.tenant.clone(), signal: NAME, payload, range, timeout: self.timeout })
     }
 
-    async fn run(&self, api: &Api, parts: Vec<SubQuery>, limit: usize, log: &mut QueryLog) -> Result<Vec<u8>, PromError> {
+    /// Runs the parts of a query whose steps begin at `start_ms` and lie `step_ms` apart.
+    async fn run(
+        &self,
+        api: &Api,
+        parts: Vec<SubQuery>,
+        limit: usize,
+        (start_ms, step_ms): (i64, i64),
+        log: &mut QueryLog,
+    ) -> Result<Vec<u8>, PromError> {
         log.parts(parts.len());
         let width = usize::try_from(self.limits.max_query_parallelism).unwrap_or(usize::MAX);
         let query = self.task.query.clone();
-        let written = ask(api, parts, width, self.timeout, move |answer| (answer.fetched, answer.write(&query, limit)));
+        let stats = self.task.stats.then_some(Stats { start_ms, step_ms, per_step: self.stats_per_step });
+        let written = ask(api, parts, width, self.timeout, move |answer| (answer.fetched, answer.write(&query, limit, stats)));
         let (fetched, body) = written.await?;
         log.fetched(fetched);
         Ok(body)

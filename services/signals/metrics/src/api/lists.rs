@@ -112,13 +112,13 @@ impl Request {
         let (start, end) = clamp(start, end, &limits, api.deps.clock.now_ms());
         log.times(start, end, 0);
         if start > end {
-            return Ok(answer::no_list().write("", limit));
+            return Ok(answer::no_list().write("", limit, None));
         }
         log.parts(1);
         let timeout = api.deps.query.timeout.get();
         let payload = Task::List(query).encode();
         let part = SubQuery { tenant, signal: NAME, payload, range: TimeRange::from_ms(start, end), timeout };
-        let written = ask(api, vec![part], 1, timeout, move |answer| (answer.fetched, answer.write("", limit)));
+        let written = ask(api, vec![part], 1, timeout, move |answer| (answer.fetched, answer.write("", limit, None)));
         let (fetched, body) = written.await?;
         log.fetched(fetched);
         Ok(body)

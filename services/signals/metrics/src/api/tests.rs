@@ -279,6 +279,20 @@ async fn wrong_parameters_are_named() {
 }
 
 #[tokio::test]
+async fn stats_count_what_is_looked_at() {
+    let server = Server::new();
+    server.check("query?query=up&time=1768474800&stats=all", expect![[r#"200 {"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"api"},"value":[1768474800,"1"]},{"metric":{"__name__":"up","job":"node"},"value":[1768474800,"1"]}],"stats":{"samples":{"totalQueryableSamplesPerStep":[[1768474800,2]],"totalQueryableSamples":2,"peakSamples":2}}}}"#]]).await;
+    server.check("query?query=sum(rate(up[1m]))%20%2B%20max_over_time(up[5m:1m])&time=1768474800&stats=1", expect![[r#"200 {"status":"success","data":{"resultType":"vector","result":[],"stats":{"samples":{"totalQueryableSamples":18,"peakSamples":11}}},"infos":["PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"up\" (1:10)"]}"#]]).await;
+    // Two parts.
+    server
+        .check(
+            "query_range?query=count(up)%20%2B%20count(up%20@%201768474800)&start=1768474800&end=1768477200&step=20m&stats=all",
+            expect![[r#"200 {"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1768474800,"4"],[1768476000,"4"],[1768477200,"4"]]}],"stats":{"samples":{"totalQueryableSamplesPerStep":[[1768474800,4],[1768476000,4],[1768477200,4]],"totalQueryableSamples":12,"peakSamples":4}}}}"#]],
+        )
+        .await;
+}
+
+#[tokio::test]
 async fn exemplars_are_none_but_the_question_is_checked() {
     let server = Server::new();
     server.check("query_exemplars?query=up", expect![[r#"200 {"status":"success","data":[]}"#]]).await;
@@ -386,6 +400,7 @@ async fn routes_are_complete_and_strict() {
     let server = Server::new();
     for (method, path, status) in [
         (Method::GET, "/prometheus/api/v1/status/buildinfo", 200),
+        (Method::GET, "/api/v1/status/buildinfo", 200),
         (Method::GET, "/prometheus/api/v1/metadata", 200),
         (Method::GET, "/prometheus/api/v1/query_exemplars?query=up", 200),
         (Method::GET, "/prometheus/api/v1/rules", 200),

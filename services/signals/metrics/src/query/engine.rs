@@ -29,6 +29,7 @@ mod plan;
 mod range;
 mod result;
 mod topk;
+mod usage;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +39,7 @@ pub use self::batch::Steps;
 pub use self::error::EvalError;
 pub use self::plan::{Plan, SelectorRequest};
 pub use self::result::{InstantSample, QueryResult, RangeSeries, ResultValue};
+pub use self::usage::Usage;
 
 use crate::query::promql::Expr;
 

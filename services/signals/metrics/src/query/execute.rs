@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use runtime::{Classify, ErrorKind};
 use signal::{Leaves, PartialStream, QueryError, Scan, SubQuery};
 
-use super::engine::{Cancel, Evaluation, Options, Plan, SelectorRequest, plan};
+use super::engine::{Cancel, EvalError, Evaluation, Options, Plan, SelectorRequest, plan};
 use super::gather::{Gathering, broken, run};
 use super::limit::LimitExceeded;
 use super::partial::{self, Fetched};
@@ -72,7 +72,7 @@ impl Drop for CancelOnDrop {
 }
 
 async fn evaluate(deps: &Deps, limits: &Arc<MetricsLimits>, task: Evaluate, leaves: Arc<dyn Leaves>) -> Result<Vec<Bytes>, QueryError> {
-    let evaluation = task.evaluation;
+    let (evaluation, stats) = (task.evaluation, task.stats);
     let plan = planned(deps, task, limits)?;
     let gathering = Gathering::new(leaves, deps.compute.clone(), limits.clone());
     let selects: Vec<_> = plan.selectors.iter().cloned().map(|request| gathering.clone().select(request)).collect();
@@ -84,8 +84,12 @@ async fn evaluate(deps: &Deps, limits: &Arc<MetricsLimits>, task: Evaluate, leav
     let cancel = CancelOnDrop(Cancel::default());
     let flag = cancel.0.clone();
     run(&deps.compute, move || {
-        let result = plan.evaluate(&series, &flag).map_err(|err| QueryError::new(err.kind(), err.to_string()))?;
-        Ok(partial::encode(&result, fetched))
+        let failed = |err: EvalError| QueryError::new(err.kind(), err.to_string());
+        if stats {
+            let (result, usage) = plan.evaluate_counting(&series, &flag).map_err(failed)?;
+            return Ok(partial::encode(&result, fetched, Some(&usage)));
+        }
+        Ok(partial::encode(&plan.evaluate(&series, &flag).map_err(failed)?, fetched, None))
     })
     .await?
 }

@@ -7,7 +7,7 @@ mod remark;
 
 use bytes::Bytes;
 
-use super::engine::{Annotations, InstantSample, QueryResult, RangeSeries, ResultValue};
+use super::engine::{Annotations, InstantSample, QueryResult, RangeSeries, ResultValue, Usage};
 use crate::model::{Labels, Sample};
 use crate::wire::codec::{Reader, put_bytes, put_len, put_signed, put_varint};
 use crate::wire::{self, DecodeError};
@@ -76,6 +76,8 @@ pub enum Frame {
         annotations: Annotations,
         /// What was read.
         fetched: Fetched,
+        /// What was looked at, where that was asked for.
+        usage: Option<Usage>,
     },
 }
 
@@ -111,18 +113,18 @@ impl Frames {
     }
 
     /// All frames; at least one even where there is no item, since it says what the answer is.
-    fn finish(mut self, annotations: &Annotations, fetched: Fetched) -> Vec<Bytes> {
+    fn finish(mut self, annotations: &Annotations, fetched: Fetched, usage: Option<&Usage>) -> Vec<Bytes> {
         if self.items > 0 || self.done.is_empty() {
             self.close();
         }
-        self.done.push(end(annotations, fetched));
+        self.done.push(end(annotations, fetched, usage));
         self.done
     }
 }
 
-/// The frames of an evaluation's result.
+/// The frames of an evaluation's result; `usage` where it was asked for.
 #[must_use]
-pub fn encode(result: &QueryResult, fetched: Fetched) -> Vec<Bytes> {
+pub fn encode(result: &QueryResult, fetched: Fetched, usage: Option<&Usage>) -> Vec<Bytes> {
     let frames = match &result.value {
         ResultValue::Matrix(series) => {
             let mut frames = Frames::new(MATRIX);
@@ -160,7 +162,7 @@ pub fn encode(result: &QueryResult, fetched: Fetched) -> Vec<Bytes> {
             frames
         }
     };
-    frames.finish(&result.annotations, fetched)
+    frames.finish(&result.annotations, fetched, usage)
 }
 
 /// The frames of a sorted list of names or values.
@@ -170,7 +172,7 @@ pub fn encode_strings(strings: impl IntoIterator<Item = String>) -> Vec<Bytes> {
     for one in strings {
         frames.item(|out| put_bytes(out, one.as_bytes()));
     }
-    frames.finish(&Annotations::default(), Fetched::default())
+    frames.finish(&Annotations::default(), Fetched::default(), None)
 }
 
 /// The frames of a sorted list of series.
@@ -180,10 +182,10 @@ pub fn encode_series(series: impl IntoIterator<Item = Labels>, fetched: Fetched)
     for one in series {
         frames.item(|out| wire::put_labels(out, &one));
     }
-    frames.finish(&Annotations::default(), fetched)
+    frames.finish(&Annotations::default(), fetched, None)
 }
 
-fn end(annotations: &Annotations, fetched: Fetched) -> Bytes {
+fn end(annotations: &Annotations, fetched: Fetched, usage: Option<&Usage>) -> Bytes {
     let mut out = vec![VERSION, END];
     let Fetched { series, chunks, bytes, samples } = fetched;
     for figure in [series, chunks, bytes, samples] {
@@ -193,6 +195,12 @@ fn end(annotations: &Annotations, fetched: Fetched) -> Bytes {
     for (annotation, at) in annotations.iter() {
         remark::put(&mut out, annotation);
         put_len(&mut out, at);
+    }
+    put_len(&mut out, usize::from(usage.is_some()));
+    if let Some(Usage { peak, per_step }) = usage {
+        put_varint(&mut out, *peak);
+        put_len(&mut out, per_step.len());
+        per_step.iter().for_each(|count| put_varint(&mut out, *count));
     }
     out.into()
 }
@@ -227,7 +235,9 @@ impl Frame {
                 for (annotation, at) in items(from_wire, 2, |from| Ok((remark::read(from)?, from.varint32("place")?)))? {
                     annotations.add(annotation, at as usize);
                 }
-                Self::End { annotations, fetched }
+                let usage =
+                    items(from_wire, 2, |from| Ok(Usage { peak: from.varint()?, per_step: items(from, 1, |from| from.varint())? }))?;
+                Self::End { annotations, fetched, usage: usage.into_iter().next() }
             }
             tag => return Err(DecodeError::Tag { what: "partial answer", tag }),
         };

@@ -32,6 +32,8 @@ pub struct Evaluate {
     pub subquery_step_ms: i64,
     /// Samples before this time, ms since the Unix epoch, are not looked at.
     pub oldest_ms: i64,
+    /// Whether to count what is looked at.
+    pub stats: bool,
 }
 
 impl Task {
@@ -47,6 +49,7 @@ impl Task {
                 put_signed(&mut out, evaluate.lookback_ms);
                 put_signed(&mut out, evaluate.subquery_step_ms);
                 put_signed(&mut out, evaluate.oldest_ms);
+                out.push(u8::from(evaluate.stats));
             }
             Self::List(query) => {
                 out.push(2);
@@ -70,6 +73,7 @@ impl Task {
                 lookback_ms: from.signed()?,
                 subquery_step_ms: from.signed()?,
                 oldest_ms: from.signed()?,
+                stats: from.byte()? != 0,
             }),
             2 => Self::List(LeafQuery::decode(from.bytes()?)?),
             tag => return Err(DecodeError::Tag { what: "sub-query", tag }),

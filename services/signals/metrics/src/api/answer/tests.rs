@@ -16,12 +16,12 @@ fn matrix(times: &[i64]) -> Vec<Bytes> {
     let mut annotations = Annotations::default();
     annotations.add(Annotation::SortInRange, 3);
     let value = ResultValue::Matrix(vec![series("a"), series("b")]);
-    partial::encode(&QueryResult { value, annotations }, Fetched { series: 2, chunks: 1, bytes: 10, samples: 4 })
+    partial::encode(&QueryResult { value, annotations }, Fetched { series: 2, chunks: 1, bytes: 10, samples: 4 }, None)
 }
 
 fn vector() -> Vec<Bytes> {
     let result = QueryResult { value: ResultValue::Vector(Vec::new()), annotations: Annotations::default() };
-    partial::encode(&result, Fetched::default())
+    partial::encode(&result, Fetched::default(), None)
 }
 
 #[test]

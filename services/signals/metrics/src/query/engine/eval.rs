@@ -4,6 +4,7 @@ use super::annotations::{Annotation, Annotations};
 use super::batch::{Batch, SeriesKey, Steps};
 use super::kernels::{Each, smoothed_value};
 use super::plan::{AggregateNode, BinaryNode, CallNode, Kind, Node, Select, Windows};
+use super::usage::Counting;
 use super::{Cancel, EvalError, aggregate, binary, bits, info, instant, labels, matching, range, topk};
 use crate::merge::SeriesSamples;
 use crate::model::{Labels, is_stale};
@@ -64,6 +65,8 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) max_steps: usize,
     /// Samples held now.
     pub(crate) held: usize,
+    /// What is counted.
+    pub(super) counting: Counting,
     /// Says when to stop.
     pub(crate) cancel: &'a Cancel,
 }
@@ -92,6 +95,7 @@ impl<'a> Evaluator<'a> {
         self.held = held;
         self.check_limit(value.weight())?;
         self.held += value.weight();
+        self.counting.holds(self.held);
         Ok(value)
     }
 
@@ -153,6 +157,7 @@ impl<'a> Evaluator<'a> {
             });
             self.check_limit(count)?;
         }
+        self.counting.selected(&out, steps);
         Ok(out)
     }
 
@@ -171,6 +176,7 @@ impl<'a> Evaluator<'a> {
             });
             self.check_limit(count)?;
         }
+        self.counting.selected(&out, steps);
         Ok(out)
     }
 

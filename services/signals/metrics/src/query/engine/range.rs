@@ -39,7 +39,10 @@ impl<'a> Inputs<'a> {
             Origin::Selector(selector) => Ok(Self::Stored(&evaluator.data[*selector])),
             Origin::Subquery { expr, step } => {
                 let steps = windows.inner_steps(*step);
-                Ok(Self::Computed(evaluator.vector(expr, steps)?, steps))
+                evaluator.counting.enter();
+                let batch = evaluator.vector(expr, steps)?;
+                evaluator.counting.leave();
+                Ok(Self::Computed(batch, steps))
             }
         }
     }
@@ -96,6 +99,7 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, call: &CallNode, position: usi
     let mut count = 0;
     for Input { mut key, samples } in inputs.iter() {
         evaluator.cancel.check()?;
+        evaluator.counting.windows(&samples, windows);
         key.drop_name |= function.drops_name();
         let labels = key.labels.clone();
         let written = out.push_with(key, |row| function.run(&samples, row));

@@ -7,6 +7,7 @@ use super::grouping;
 use super::kernels::Bordered;
 use super::plan::{Kind, Plan, Windows};
 use super::range::Inputs;
+use super::usage::{Counting, Usage};
 use super::{Cancel, EvalError};
 use crate::merge::SeriesSamples;
 use crate::model::{Labels, Sample};
@@ -68,6 +69,15 @@ impl Plan {
     ///
     /// Computes only: takes as long as it takes, unless `cancel` fires.
     pub fn evaluate(&self, series: &[Vec<SeriesSamples>], cancel: &Cancel) -> Result<QueryResult, EvalError> {
+        self.run(series, cancel, Counting::default()).map(|(result, _)| result)
+    }
+
+    /// As [`evaluate`](Self::evaluate), and counts what is looked at, which takes longer.
+    pub fn evaluate_counting(&self, series: &[Vec<SeriesSamples>], cancel: &Cancel) -> Result<(QueryResult, Usage), EvalError> {
+        self.run(series, cancel, Counting::of_steps(self.steps.count))
+    }
+
+    fn run(&self, series: &[Vec<SeriesSamples>], cancel: &Cancel, counting: Counting) -> Result<(QueryResult, Usage), EvalError> {
         if series.len() != self.selectors.len() {
             return Err(EvalError::Selectors { wanted: self.selectors.len(), given: series.len() });
         }
@@ -79,12 +89,14 @@ impl Plan {
             max_samples: self.max_samples,
             max_steps: self.max_steps,
             held: 0,
+            counting,
             cancel,
         };
         let value = match &self.root.kind {
             Kind::Range(source) => {
                 let windows = Windows::of(source, self.steps);
                 let inputs = Inputs::of(&mut evaluator, source, windows)?;
+                inputs.iter().for_each(|input| evaluator.counting.windows(&input.samples, windows));
                 ResultValue::Matrix(raw_matrix(&inputs, windows, source.extension, self.lookback_ms)?)
             }
             _ => {
@@ -92,7 +104,7 @@ impl Plan {
                 self.finish(value)?
             }
         };
-        Ok(QueryResult { value, annotations: evaluator.annotations })
+        Ok((QueryResult { value, annotations: evaluator.annotations }, evaluator.counting.finish()))
     }
 
     fn finish(&self, value: Value) -> Result<ResultValue, EvalError> {

@@ -73,7 +73,7 @@ fn run_with(limits: MetricsLimits, query: &str, evaluation: Evaluation, leaves: 
         query: QueryConfig::default(),
     };
     let query = query.to_owned();
-    let task = Evaluate { query, evaluation, lookback_ms: 300_000, subquery_step_ms: 60_000, oldest_ms: i64::MIN };
+    let task = Evaluate { query, evaluation, lookback_ms: 300_000, subquery_step_ms: 60_000, oldest_ms: i64::MIN, stats: false };
     let query = SubQuery {
         tenant: TenantId::anonymous(),
         signal: crate::NAME,

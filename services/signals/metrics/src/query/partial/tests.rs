@@ -38,18 +38,18 @@ proptest! {
     fn matrices_keep_every_bit(series in prop::collection::vec((label_sets(), prop::collection::vec(all_samples(), 1..40)), 0..8)) {
         let series: Vec<_> = series.into_iter().map(|(labels, samples)| RangeSeries { labels, samples }).collect();
         let result = QueryResult { value: ResultValue::Matrix(series.clone()), annotations: Annotations::default() };
-        let frames = decoded(&encode(&result, Fetched { series: 1, chunks: 2, bytes: 3, samples: 4 }));
+        let frames = decoded(&encode(&result, Fetched { series: 1, chunks: 2, bytes: 3, samples: 4 }, None));
         prop_assert_eq!(frames.len(), 2);
         prop_assert_eq!(&frames[0], &Frame::Matrix(series));
         let fetched = Fetched { series: 1, chunks: 2, bytes: 3, samples: 4 };
-        prop_assert_eq!(&frames[1], &Frame::End { annotations: Annotations::default(), fetched });
+        prop_assert_eq!(&frames[1], &Frame::End { annotations: Annotations::default(), fetched, usage: None });
     }
 
     #[test]
     fn vectors_keep_their_order(rows in prop::collection::vec((label_sets(), all_samples()), 0..20)) {
         let rows: Vec<_> = rows.into_iter().map(|(labels, sample)| InstantSample { labels, sample }).collect();
         let result = QueryResult { value: ResultValue::Vector(rows.clone()), annotations: Annotations::default() };
-        prop_assert_eq!(&decoded(&encode(&result, Fetched::default()))[0], &Frame::Vector(rows));
+        prop_assert_eq!(&decoded(&encode(&result, Fetched::default(), None))[0], &Frame::Vector(rows));
     }
 
     #[test]
@@ -74,7 +74,7 @@ fn long_answers_go_on_in_the_next_frame() {
     let labels = Labels::from_pairs([("a", "b")]);
     let samples: Vec<Sample> = (0..200_000).map(|t| Sample { t: t * 15_000, v: t as f64 }).collect();
     let value = ResultValue::Matrix(vec![RangeSeries { labels: labels.clone(), samples: samples.clone() }]);
-    let frames = encode(&QueryResult { value, annotations: Annotations::default() }, Fetched::default());
+    let frames = encode(&QueryResult { value, annotations: Annotations::default() }, Fetched::default(), None);
     assert!(frames.len() > 2);
     assert!(frames.iter().all(|frame| frame.len() < 2 * FRAME_BYTES));
     let mut got = Vec::new();
@@ -95,7 +95,7 @@ fn long_answers_go_on_in_the_next_frame() {
 #[test]
 fn an_empty_answer_says_what_it_is() {
     let result = QueryResult { value: ResultValue::Vector(Vec::new()), annotations: Annotations::default() };
-    assert_eq!(decoded(&encode(&result, Fetched::default()))[0], Frame::Vector(Vec::new()));
+    assert_eq!(decoded(&encode(&result, Fetched::default(), None))[0], Frame::Vector(Vec::new()));
     assert_eq!(decoded(&encode_strings([]))[0], Frame::Strings(Vec::new()));
     assert_eq!(decoded(&encode_series([], Fetched::default()))[0], Frame::Series(Vec::new()));
 }

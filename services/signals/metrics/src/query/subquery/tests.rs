@@ -17,8 +17,8 @@ fn evaluations() -> impl Strategy<Value = Evaluation> {
 
 proptest! {
     #[test]
-    fn evaluations_round_trip(query in ".*", evaluation in evaluations(), lookback_ms: i64, subquery_step_ms: i64, oldest_ms: i64) {
-        let task = Task::Evaluate(Evaluate { query, evaluation, lookback_ms, subquery_step_ms, oldest_ms });
+    fn evaluations_round_trip(query in ".*", evaluation in evaluations(), lookback_ms: i64, subquery_step_ms: i64, oldest_ms: i64, stats: bool) {
+        let task = Task::Evaluate(Evaluate { query, evaluation, lookback_ms, subquery_step_ms, oldest_ms, stats });
         prop_assert_eq!(Task::decode(&task.encode()), Ok(task));
     }
 
