@@ -151,8 +151,12 @@ impl Catalog {
             if Instant::now() >= end {
                 return false;
             }
-            tokio::time::sleep(self.config.follow_every.get().max(Duration::from_millis(1))).await;
-            if let Err(err) = self.refresh().await {
+            let pause = self.config.follow_every.get().max(Duration::from_millis(1));
+            tokio::time::sleep(pause).await;
+            // Whoever follows has looked already: hundreds may wait here.
+            if self.age_of_last_success().is_none_or(|age| age >= pause)
+                && let Err(err) = self.refresh().await
+            {
                 warn!(error = %Chain(&err), "the catalog cannot be read");
             }
         }

@@ -63,8 +63,8 @@ impl World {
     }
 }
 
-pub(super) fn add(entries: &[Entry]) -> Record {
-    Record::add(entries.to_vec()).unwrap()
+pub(super) fn add<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Record {
+    Record::add(entries.into_iter().cloned().collect()).unwrap()
 }
 
 pub(super) fn replace(parents: &[&Entry], entries: &[&Entry]) -> Record {

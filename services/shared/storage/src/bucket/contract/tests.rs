@@ -6,7 +6,7 @@ use runtime::{Clock, SystemClock};
 use super::*;
 use crate::bucket::{Memory, OpenError, StorageConfig, open};
 
-async fn opened(url: String, prefix: &str) -> Arc<dyn Bucket> {
+fn opened(url: String, prefix: &str) -> Arc<dyn Bucket> {
     let config = StorageConfig { url, prefix: prefix.to_owned(), ..StorageConfig::default() };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     open(&config, &clock, &mut Registry::default()).unwrap()
@@ -23,7 +23,7 @@ async fn memory_keeps_the_rules() {
 async fn a_directory_keeps_the_rules() {
     let root = tempfile::tempdir().unwrap();
     for prefix in ["", "some/folder/"] {
-        let bucket = opened(format!("file://{}/new", root.path().display()), prefix).await;
+        let bucket = opened(format!("file://{}/new", root.path().display()), prefix);
         assert_eq!(check(&*bucket, 33 << 20).await.unwrap(), []);
         assert_eq!(bucket.list("", None).await.unwrap(), []);
     }

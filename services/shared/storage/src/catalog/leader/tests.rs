@@ -21,7 +21,7 @@ async fn what_is_announced_is_read_back() {
     assert_eq!((reader.number(), reader.age_of_last_success()), (0, Some(Duration::ZERO)));
     let mut leader = world.leader("a").await;
     let (one, two) = (world.upload("a").await, world.upload("b").await);
-    world.announce([add(&[one.clone()]), add(&[two.clone()])]).await;
+    world.announce([add([&one]), add([&two])]).await;
     assert_eq!(leader.step().await.unwrap(), 2);
     assert_eq!(world.keys(layout::INBOX).await, Vec::<String>::new());
     assert_eq!(world.keys("catalog/log/").await, [layout::log(1)]);
@@ -49,7 +49,7 @@ async fn what_does_not_hold_is_refused() {
     missing.data.object = layout::block(&missing.tenant, "metrics", missing.id, layout::BlockFile::Data);
     missing.index = None;
     let bad = [short, foreign, strange, missing];
-    world.announce([add(&bad), add(&[good.clone()]), replace(&[&good], &[&bad[0]])]).await;
+    world.announce([add(&bad), add([&good]), replace(&[&good], &[&bad[0]])]).await;
     world.memory.put(&layout::inbox(Ulid::from_parts(1, 1)), "no announcement".into()).await.unwrap();
     leader.step().await.unwrap();
     assert_eq!(content(&leader.map()), (1, vec![good.id], vec![]));
@@ -68,7 +68,7 @@ async fn a_replacement_is_whole_or_nothing() {
     let mut leader = world.leader("a").await;
     let (one, two, three) = (world.upload("a").await, world.upload("a").await, world.upload("a").await);
     let (merged, late) = (world.upload("a").await, world.upload("a").await);
-    leader.append(vec![add(&[one.clone(), two.clone(), three.clone()])]).await.unwrap();
+    leader.append(vec![add([&one, &two, &three])]).await.unwrap();
     world.announce([replace(&[&one, &two], &[&merged])]).await;
     leader.step().await.unwrap();
     let mut live = vec![three.id, merged.id];
@@ -88,13 +88,13 @@ async fn what_is_out_never_comes_in_again() {
     let world = World::new();
     let mut leader = world.leader("a").await;
     let (one, merged) = (world.upload("a").await, world.upload("a").await);
-    leader.append(vec![add(&[one.clone()]), replace(&[&one], &[&merged])]).await.unwrap();
-    assert_eq!(leader.append(vec![add(&[one.clone()])]).await.unwrap(), 0);
+    leader.append(vec![add([&one]), replace(&[&one], &[&merged])]).await.unwrap();
+    assert_eq!(leader.append(vec![add([&one])]).await.unwrap(), 0);
     assert_eq!(leader.append(vec![replace(&[&merged], &[&one])]).await.unwrap(), 0);
     pass(&world.clock, 6 * DAY).await;
-    assert_eq!(leader.append(vec![add(&[one.clone()])]).await.unwrap(), 0);
+    assert_eq!(leader.append(vec![add([&one])]).await.unwrap(), 0);
     assert_eq!(leader.map().status(&tenant("a"), one.id), Status::Tombstoned);
-    assert_eq!(leader.append(vec![add(&[merged.clone(), one.clone()])]).await.unwrap(), 0);
+    assert_eq!(leader.append(vec![add([&merged, &one])]).await.unwrap(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,7 +104,7 @@ async fn retention_goes_by_its_own_time() {
     let (old, new) = (world.upload("a").await, world.upload("a").await);
     let mut new = new;
     new.retention_ns += 1_000_000_000;
-    leader.append(vec![add(&[old.clone(), new.clone()])]).await.unwrap();
+    leader.append(vec![add([&old, &new])]).await.unwrap();
     let before = old.retention_ns;
     assert_eq!(leader.retire(&tenant("a"), &metrics(), before).await.unwrap(), 0);
     assert_eq!(leader.retire(&tenant("b"), &metrics(), i64::MAX).await.unwrap(), 0);

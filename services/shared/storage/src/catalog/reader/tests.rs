@@ -25,7 +25,7 @@ async fn a_number_that_another_knows_is_read_first() {
     let reader = world.reader().await;
     let mut leader = world.leader("a").await;
     let entry = world.upload("a").await;
-    leader.append(vec![add(&[entry.clone()])]).await.unwrap();
+    leader.append(vec![add([&entry])]).await.unwrap();
     assert_eq!(reader.number(), 0);
     reader.refresh_to(1).await.unwrap();
     assert!(reader.map().knows(&tenant("a"), entry.id));
@@ -35,7 +35,7 @@ async fn a_number_that_another_knows_is_read_first() {
     let behind = world.catalog();
     behind.refresh().await.unwrap();
     let entry = world.upload("a").await;
-    leader.append(vec![add(&[entry.clone()])]).await.unwrap();
+    leader.append(vec![add([&entry])]).await.unwrap();
     leader.snapshot().await.unwrap();
     world.memory.delete(&layout::log(2)).await.unwrap();
     behind.refresh_to(2).await.unwrap();
@@ -48,7 +48,7 @@ async fn a_damaged_number_stops_the_reader_where_it_is() {
     let mut leader = world.leader("a").await;
     for _ in 0..2 {
         let entry = world.upload("a").await;
-        leader.append(vec![add(&[entry])]).await.unwrap();
+        leader.append(vec![add([&entry])]).await.unwrap();
     }
     let whole = world.memory.get(&layout::log(2)).await.unwrap();
     world.memory.put(&layout::log(2), whole.slice(..whole.len() - 1)).await.unwrap();
@@ -87,8 +87,8 @@ async fn a_process_follows_until_it_stops() {
     let mut leader = world.leader("a").await;
     let entry = world.upload("a").await;
     world.flaky.order("get", "catalog/log/", Fault::Fail);
-    leader.append(vec![add(&[entry.clone()])]).await.unwrap_or_default();
-    leader.append(vec![add(&[entry.clone()])]).await.unwrap_or_default();
+    leader.append(vec![add([&entry])]).await.unwrap_or_default();
+    leader.append(vec![add([&entry])]).await.unwrap_or_default();
     assert!(catalog.wait_for(&tenant("a"), &[entry.id], Duration::from_secs(10)).await);
     assert!(!catalog.wait_for(&tenant("a"), &[entry.id, BlockId::new(1)], Duration::from_secs(2)).await);
     let mut text = String::new();

@@ -19,11 +19,11 @@ async fn full(world: &World) -> Leader {
             cuts.push(world.upload(owner).await);
         }
     }
-    world.announce(cuts.iter().map(|entry| add(std::slice::from_ref(entry)))).await;
+    world.announce(cuts.iter().map(|entry| add([entry]))).await;
     leader.step().await.unwrap();
     let blocks: Vec<(TenantId, _)> = ["c", "d"].map(|owner| (tenant(owner), cut(BlockId::new(world.clock.now_ms())))).into();
     let small = packed::upload(&world.memory, &metrics(), Ulid::from_parts(1, 1), &blocks).await.unwrap();
-    leader.append(small.iter().map(|entry| add(std::slice::from_ref(entry))).collect()).await.unwrap();
+    leader.append(small.iter().map(|entry| add([entry])).collect()).await.unwrap();
     leader.snapshot().await.unwrap();
     let mut merge = cut(BlockId::new(world.clock.now_ms()));
     merge.parents = vec![cuts[0].id, cuts[1].id];
@@ -65,7 +65,7 @@ async fn a_catalog_is_rebuilt_from_the_blocks_alone() {
     // It is lead as any other.
     let mut leader = world.leader("b").await;
     let entry = world.upload("e").await;
-    leader.append(vec![add(&[entry.clone()])]).await.unwrap();
+    leader.append(vec![add([&entry])]).await.unwrap();
     assert_eq!(leader.number(), number + 1);
     assert!(world.reader().await.map().knows(&tenant("e"), entry.id));
 }

@@ -14,7 +14,7 @@ async fn what_belongs_to_nothing_goes_when_it_is_old() {
     let mut leader = world.leader("a").await;
     let (live, taken_out, merged, lost) =
         (world.upload("a").await, world.upload("b").await, world.upload("b").await, world.upload("c").await);
-    leader.append(vec![add(&[live.clone()]), add(&[taken_out.clone()]), replace(&[&taken_out], &[&merged])]).await.unwrap();
+    leader.append(vec![add([&live]), add([&taken_out]), replace(&[&taken_out], &[&merged])]).await.unwrap();
     let foreign = ["tenants/a/metrics/notes.txt", "tenants/a/metrics/01ARZ3NDEKTSV4RRFFQ69G5FAV/chunk", "elsewhere/x"];
     for key in foreign {
         world.memory.put(key, "x".into()).await.unwrap();
@@ -39,7 +39,7 @@ async fn many_orphans_are_the_catalogs_fault() {
     let mut leader = world.leader("a").await;
     let mut sweeper = sweeper(&world);
     let live = world.upload("a").await;
-    leader.append(vec![add(&[live])]).await.unwrap();
+    leader.append(vec![add([&live])]).await.unwrap();
     for _ in 0..34 {
         world.upload("a").await;
     }
@@ -86,7 +86,7 @@ async fn a_clock_that_is_wrong_removes_nothing() {
     let world = World::new();
     let mut leader = world.leader("a").await;
     let live = world.upload("a").await;
-    leader.append(vec![add(&[live])]).await.unwrap();
+    leader.append(vec![add([&live])]).await.unwrap();
     world.upload("a").await;
     let ahead =
         std::sync::Arc::new(runtime::ManualClock::at(runtime::Clock::now_ns(&*world.clock) + i64::try_from((9 * DAY).as_nanos()).unwrap()));

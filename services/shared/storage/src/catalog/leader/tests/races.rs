@@ -9,10 +9,10 @@ async fn a_lost_answer_is_found_again() {
     let world = World::new();
     let mut leader = world.leader("a").await;
     let (one, two) = (world.upload("a").await, world.upload("a").await);
-    world.announce([add(&[one.clone()])]).await;
+    world.announce([add([&one])]).await;
     world.flaky.order("create", "catalog/log/", Fault::Lose);
     leader.step().await.unwrap_err();
-    world.announce([add(&[two.clone()])]).await;
+    world.announce([add([&two])]).await;
     leader.step().await.unwrap();
     assert_eq!(leader.number(), 2);
     assert_eq!(content(&world.reader().await.map()).1.len(), 2);
@@ -33,13 +33,13 @@ async fn an_earlier_attempt_that_lands_late_is_our_own() {
         attempt: 0,
         at_ms: stamp.at_ms,
         forget_before_ms: stamp.forget_before_ms,
-        records: vec![add(&[one.clone()])],
+        records: vec![add([&one])],
     };
     // Nobody sees it before the create: the look before it fails to.
     world.memory.put(&layout::log(1), codec::encode(Kind::Log, &late)).await.unwrap();
-    let attempt = leader.write(stamp, vec![add(&[one.clone(), two.clone()])]).await.unwrap();
+    let attempt = leader.write(stamp, vec![add([&one, &two])]).await.unwrap();
     assert!(matches!(attempt, Attempt::Earlier));
-    leader.append(vec![add(&[one.clone(), two.clone()])]).await.unwrap();
+    leader.append(vec![add([&one, &two])]).await.unwrap();
     assert_eq!(leader.number(), 2);
     assert_eq!(content(&world.reader().await.map()).1.len(), 2);
 }
@@ -49,12 +49,12 @@ async fn of_two_leaders_one_goes_on() {
     let world = World::new();
     let (mut a, mut b) = (world.leader("a").await, world.leader("b").await);
     let (one, two) = (world.upload("a").await, world.upload("a").await);
-    a.append(vec![add(&[one.clone()])]).await.unwrap();
-    let err = b.append(vec![add(&[two.clone()])]).await.unwrap_err();
+    a.append(vec![add([&one])]).await.unwrap();
+    let err = b.append(vec![add([&two])]).await.unwrap_err();
     assert!(matches!(err, CatalogError::LostOffice { number: 1 }), "{err}");
     // Elected again, it goes on where the other was; now the other is fenced.
     let mut b = world.leader("b").await;
-    b.append(vec![add(&[two.clone()])]).await.unwrap();
+    b.append(vec![add([&two])]).await.unwrap();
     assert!(matches!(a.step().await, Err(CatalogError::LostOffice { number: 2 })));
     assert_eq!(content(&world.reader().await.map()).1.len(), 2);
 }
@@ -66,8 +66,8 @@ async fn a_number_that_another_has_just_written_is_seen() {
     let (mut a, mut b) = (world.leader("a").await, world.leader("b").await);
     let one = world.upload("a").await;
     let stamp = b.stamp(&b.map());
-    a.append(vec![add(&[one.clone()])]).await.unwrap();
-    assert!(matches!(b.write(stamp, vec![add(&[one])]).await, Err(CatalogError::LostOffice { number: 1 })));
+    a.append(vec![add([&one])]).await.unwrap();
+    assert!(matches!(b.write(stamp, vec![add([&one])]).await, Err(CatalogError::LostOffice { number: 1 })));
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,7 +77,7 @@ async fn a_leader_that_slept_reads_from_the_roots() {
     let mut other = world.leader("b").await;
     for _ in 0..3 {
         let entry = world.upload("a").await;
-        other.append(vec![add(&[entry])]).await.unwrap();
+        other.append(vec![add([&entry])]).await.unwrap();
     }
     other.snapshot().await.unwrap();
     // Long enough for the numbers to be gone.
@@ -86,7 +86,7 @@ async fn a_leader_that_slept_reads_from_the_roots() {
     }
     pass(&world.clock, 3 * DAY).await;
     let entry = world.upload("a").await;
-    let err = sleeper.append(vec![add(&[entry])]).await.unwrap_err();
+    let err = sleeper.append(vec![add([&entry])]).await.unwrap_err();
     assert!(matches!(err, CatalogError::LostOffice { number: 1 }), "{err}");
     assert_eq!(world.keys("catalog/log/").await.len(), 0);
 }
@@ -107,7 +107,7 @@ enum Act {
     Cut,
     /// A worker merges two live blocks and announces.
     Merge(prop::sample::Index, prop::sample::Index),
-    /// A worker that was asleep announces a merge of blocks as it saw them first.
+    /// Somebody announces once more what was announced before: a cut or a merge.
     Again(prop::sample::Index),
     /// A leader makes a step; one that lost the office is elected again.
     Step(bool),
@@ -121,13 +121,13 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     let index = || any::<prop::sample::Index>();
     let act = prop_oneof![
         3 => Just(Act::Cut),
-        2 => (index(), index()).prop_map(|(a, b)| Act::Merge(a, b)),
-        1 => index().prop_map(Act::Again),
+        3 => (index(), index()).prop_map(|(a, b)| Act::Merge(a, b)),
+        2 => index().prop_map(Act::Again),
         5 => any::<bool>().prop_map(Act::Step),
         1 => any::<bool>().prop_map(Act::Snapshot),
-        1 => Just(Act::Read),
+        2 => Just(Act::Read),
     ];
-    proptest::collection::vec(act, 1..60)
+    proptest::collection::vec(act, 20..100)
 }
 
 /// Keeps an office through a bad day: an error of the store is followed by the next step, a lost office by an election.
@@ -145,18 +145,18 @@ async fn lead(world: &World, office: &mut Option<Leader>, name: &str, snapshot: 
 async fn bad_days(acts: Vec<Act>, seed: u64) {
     let world = World::new();
     let reader = world.reader().await;
-    let bad = FlakyConfig { fail: 0.1, lose: 0.15, seed, ..FlakyConfig::default() };
+    let bad = FlakyConfig { fail: 0.02, lose: 0.05, seed, ..FlakyConfig::default() };
     world.flaky.set(&bad);
     let mut offices = [None, None];
     let mut cuts: Vec<Entry> = Vec::new();
     let mut merges: Vec<Record> = Vec::new();
-    let mut roots: HashSet<BlockId> = HashSet::new();
+    let mut announced: Vec<Record> = Vec::new();
     for act in acts {
         match act {
             Act::Cut => {
                 let entry = world.upload("a").await;
-                world.announce([add(&[entry.clone()])]).await;
-                roots.insert(entry.id);
+                announced.push(add([&entry]));
+                world.announce([add([&entry])]).await;
                 cuts.push(entry);
             }
             Act::Merge(a, b) => {
@@ -172,11 +172,12 @@ async fn bad_days(acts: Vec<Act>, seed: u64) {
                 let merged = block::upload(&world.memory, &tenant("a"), &metrics(), upload).await.unwrap();
                 let record = Record::replace(tenant("a"), metrics(), parents, vec![merged]);
                 world.announce([record.clone()]).await;
+                announced.push(record.clone());
                 merges.push(record);
             }
             Act::Again(which) => {
-                if !merges.is_empty() {
-                    world.announce([which.get(&merges).clone()]).await;
+                if !announced.is_empty() {
+                    world.announce([which.get(&announced).clone()]).await;
                 }
             }
             Act::Step(second) => lead(&world, &mut offices[usize::from(second)], "leader", false).await,
@@ -221,7 +222,7 @@ fn holders(merges: &[Record], map: &Map, id: BlockId) -> HashSet<BlockId> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn bad_days_lose_nothing_and_double_nothing(acts in acts(), seed in any::<u64>()) {

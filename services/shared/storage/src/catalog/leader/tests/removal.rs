@@ -7,7 +7,7 @@ async fn files_go_after_the_delay() {
     let world = World::new();
     let mut leader = world.leader("a").await;
     let (one, two) = (world.upload("a").await, world.upload("a").await);
-    leader.append(vec![add(&[one.clone()]), replace(&[&one], &[&two])]).await.unwrap();
+    leader.append(vec![add([&one]), replace(&[&one], &[&two])]).await.unwrap();
     leader.step().await.unwrap();
     assert_eq!(world.keys(layout::TENANTS).await.len(), 6);
     pass(&world.clock, Duration::from_secs(1700)).await;
@@ -32,7 +32,7 @@ async fn a_packed_object_goes_with_its_last_block() {
     let blocks: Vec<_> = ["a", "b"].map(|owner| (tenant(owner), cut(BlockId::new(world.clock.now_ms())))).into();
     let entries = packed::upload(&world.memory, &metrics(), Ulid::from_parts(1, 1), &blocks).await.unwrap();
     let (own_a, own_b) = (world.upload("a").await, world.upload("b").await);
-    world.announce(entries.iter().map(|entry| add(std::slice::from_ref(entry)))).await;
+    world.announce(entries.iter().map(|entry| add([entry]))).await;
     assert_eq!(leader.step().await.unwrap(), 2);
     leader.append(vec![replace(&[&entries[0]], &[&own_a])]).await.unwrap();
     pass(&world.clock, HOUR).await;
@@ -56,7 +56,7 @@ async fn nothing_goes_while_the_clocks_differ() {
     let wrong = Arc::new(ManualClock::at(world.clock.now_ns() + 600_000_000_000));
     let catalog = Arc::new(Catalog::new(Arc::new(world.memory.clone()), &world.config, wrong.clone()));
     let mut leader = Leader::elected(catalog, "a", LeaderMetrics::default()).await.unwrap();
-    leader.append(vec![add(&[entry.clone()])]).await.unwrap();
+    leader.append(vec![add([&entry])]).await.unwrap();
     assert_eq!(leader.retire(&tenant("a"), &metrics(), i64::MAX).await.unwrap(), 0);
     assert_eq!(leader.metrics.skewed.get(), 1);
     leader.append(vec![Record { tenant: tenant("a"), signal: metrics(), change: Change::Remove { ids: vec![entry.id] } }]).await.unwrap();
