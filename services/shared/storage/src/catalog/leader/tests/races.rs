@@ -149,7 +149,7 @@ async fn lead(world: &World, office: &mut Option<Leader>, name: &str, snapshot: 
 async fn bad_days(acts: Vec<Act>, seed: u64) {
     let world = World::new();
     let reader = world.reader().await;
-    let bad = FlakyConfig { fail: 0.02, lose: 0.05, slow: 0.5, delay: HumanDuration::from_millis(5), seed, ..FlakyConfig::default() };
+    let bad = FlakyConfig { fail: 0.02, lose: 0.05, slow: 0.5, delay: HumanDuration::from_millis(5), seed };
     world.flaky.set(&bad);
     let mut offices = [None, None];
     let mut cuts: Vec<Entry> = Vec::new();
