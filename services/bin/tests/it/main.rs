@@ -1,0 +1,3 @@
+//! What the binaries say about themselves agrees with the documentation.
+
+mod reference;
