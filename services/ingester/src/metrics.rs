@@ -43,9 +43,10 @@ impl IngesterMetrics {
         let mimir = registry.sub_registry_with_prefix("cortex_ingester");
         mimir.register("shipper_uploads", "Blocks that readers were seen to find", metrics.uploads.clone());
         mimir.register("shipper_upload_failures", "Uploads that failed and were tried again", metrics.upload_failures.clone());
-        mimir.register("memory_series", "Series in memory", metrics.series.clone());
-        mimir.register("memory_users", "Tenants with a head", metrics.users.clone());
+        // The signals say the same of themselves by the names of their dashboards.
         let own = registry.sub_registry_with_prefix("quartet_ingester");
+        own.register("series", "Series, streams or live traces in memory", metrics.series.clone());
+        own.register("tenants", "Tenants with a head", metrics.users.clone());
         own.register("head_bytes", "Bytes of heads in memory", metrics.bytes.clone());
         metrics
     }

@@ -41,16 +41,22 @@ pub fn reference<C: Setting + Default>() -> String {
         "# Configuration\n\nEvery setting with its default. A setting `section.key` is given in a YAML file (`--config FILE`), as the variable \
          `QUARTET_SECTION__KEY`, or as the flag `--section.key=value`; the later of these wins.\n",
     );
-    let mut section = None;
+    let mut sections: Vec<(String, Vec<SettingDoc>)> = Vec::new();
     for doc in docs(&C::default()) {
         let (above, _) = doc.key.rsplit_once('.').unwrap_or_default();
-        if section.as_deref() != Some(above) {
-            let title = if above.is_empty() { "General" } else { above };
-            let _ = write!(out, "\n## {title}\n\n| Setting | Meaning | Values | Default |\n| --- | --- | --- | --- |\n");
-            section = Some(above.to_owned());
+        // The settings of a group may stand around a smaller group.
+        match sections.iter_mut().find(|(section, _)| section == above) {
+            Some((_, settings)) => settings.push(doc),
+            None => sections.push((above.to_owned(), vec![doc])),
         }
-        let cell = |text: &str| text.replace('|', "\\|");
-        let _ = writeln!(out, "| `{}` | {} | {} | `{}` |", doc.key, cell(&doc.doc), cell(&doc.kind), cell(&doc.default));
+    }
+    for (section, settings) in sections {
+        let title = if section.is_empty() { "General" } else { &section };
+        let _ = write!(out, "\n## {title}\n\n| Setting | Meaning | Values | Default |\n| --- | --- | --- | --- |\n");
+        for doc in settings {
+            let cell = |text: &str| text.replace('|', "\\|");
+            let _ = writeln!(out, "| `{}` | {} | {} | `{}` |", doc.key, cell(&doc.doc), cell(&doc.kind), cell(&doc.default));
+        }
     }
     out
 }
