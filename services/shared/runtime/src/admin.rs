@@ -2,6 +2,7 @@
 #![allow(clippy::unused_async, reason = "handlers")]
 
 pub(crate) mod process;
+mod profile;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -53,14 +54,15 @@ pub(crate) struct Admin {
 }
 
 /// The pages of every process, for the index.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 9] = [
     ("/ready", "Readiness"),
     ("/metrics", "Metrics"),
     ("/config", "Configuration (also ?mode=diff, ?mode=defaults)"),
     ("/runtime_config", "Limits of single tenants (also ?mode=diff)"),
     ("/services", "Parts and their states"),
     ("/log_level", "Log level"),
-    ("/debug/profile", "CPU profile"),
+    ("/debug/profile", "CPU profile as a flame graph (also ?seconds=5&frequency=99)"),
+    ("/debug/pprof/profile", "CPU profile for go tool pprof"),
     ("/api/v1/status/config", "Status of the configuration, for Prometheus clients"),
 ];
 
@@ -93,7 +95,8 @@ impl Admin {
             .route("/config", get(config))
             .route("/runtime_config", get(runtime_config))
             .route("/log_level", get(log_level).post(set_log_level))
-            .route("/debug/profile", get(profile))
+            .route("/debug/profile", get(profile::flame_graph))
+            .route("/debug/pprof/profile", get(profile::for_pprof))
             .route("/api/v1/status/config", get(empty))
             .route("/api/v1/status/flags", get(empty))
             .route("/metrics", get(move || metrics(registry.clone())));
@@ -198,11 +201,6 @@ async fn set_log_level(State(admin): Shared, Query(in_path): Query<Level>, form:
         }
         Err(err) => (StatusCode::BAD_REQUEST, Json(json!({"status": "failed", "message": err.to_string()}))).into_response(),
     }
-}
-
-/// Taking stacks by a signal needs a profiler linked in, which this build has none of.
-async fn profile() -> (StatusCode, &'static str) {
-    (StatusCode::NOT_IMPLEMENTED, "this build has no CPU profiler: run `perf record -p PID` on the process\n")
 }
 
 async fn shutdown(State(admin): Shared) -> StatusCode {

@@ -6,6 +6,7 @@ extern crate quartet_runtime as runtime;
 mod admin;
 mod grpc;
 mod http;
+mod profile;
 mod shutdown;
 mod tls;
 
