@@ -137,17 +137,16 @@ pub(super) fn disk_full(scene: &mut Scene) -> Result<Outcome, DrillError> {
 
 fn with_small_disk(scene: &mut Scene, name: &str, disk: &SmallDisk, since: i64) -> Result<(), DrillError> {
     scene.cluster.start(name)?;
-    scene.check("on a small disk", since, Depth::Samples)?;
-    disk.fill()?;
-    scene.sent_past(now() + 5_000)?;
-    // Freed room is taken at once by what waits: full it stays.
-    disk.fill()?;
+    let address = scene.cluster.get(name)?.http.clone();
+    scene.wait("the disk is full and writes fail", PATIENCE, || {
+        // Again and again: what the log gives free must not help.
+        disk.fill()?;
+        Ok(scene.metric(&address, "cortex_ingester_tsdb_wal_writes_failed_total")? > 0.0)
+    })?;
     if !scene.cluster.get(name)?.is_alive() {
         return Err(DrillError::Broken(format!("{name} has ended on a full disk")));
     }
     scene.check("with a full disk", since, Depth::Full)?;
     fs::remove_file(disk.filler()).map_err(|source| DrillError::Io { what: "make room on a disk", source })?;
-    let back = now();
-    scene.sent_past(back + 5_000)?;
-    scene.check("with room on the disk again", since, Depth::Samples)
+    scene.check_until(now() + 5_000, "with room on the disk again", since, Depth::Samples)
 }

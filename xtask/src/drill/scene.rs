@@ -98,17 +98,19 @@ impl Scene {
         }
     }
 
+    /// The greatest value of a metric that a process tells of itself.
+    pub(super) fn metric(&self, address: &str, name: &str) -> Result<f64, DrillError> {
+        let text = self.ask(address, "GET", "/metrics", Duration::from_secs(10))?.text();
+        text.lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
+            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+            .reduce(f64::max)
+            .ok_or_else(|| DrillError::Broken(format!("{address} tells no {name}")))
+    }
+
     /// How far Prometheus has got with sending.
     pub(super) fn sent(&self) -> Result<Sent, DrillError> {
-        let answer = self.ask(&self.prometheus.address, "GET", "/metrics", Duration::from_secs(10))?;
-        let text = answer.text();
-        let value = |name: &str| {
-            text.lines()
-                .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
-                .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-                .reduce(f64::max)
-                .ok_or_else(|| DrillError::Broken(format!("Prometheus tells no {name}")))
-        };
+        let value = |name: &str| self.metric(&self.prometheus.address, name);
         #[expect(clippy::cast_possible_truncation, reason = "seconds of this century")]
         let until = value("prometheus_remote_storage_queue_highest_sent_timestamp_seconds")? as i64 * 1000;
         Ok(Sent {
