@@ -152,7 +152,7 @@ impl Profile {
         let since_epoch = timing.start_time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let stacks = report.data.iter().map(|(frames, count)| Stack {
             thread: frames.thread_name_or_id(),
-            calls: frames.frames.iter().flatten().map(Call::from).collect(),
+            calls: frames.frames.iter().flatten().map(Call::from).skip_while(Call::is_of_the_profiler).collect(),
             count: i64::try_from(*count).unwrap_or(i64::MAX),
         });
         Self {
@@ -161,6 +161,14 @@ impl Profile {
             duration: timing.duration,
             period_ns: 1_000_000_000 / i64::from(timing.frequency.max(1)),
         }
+    }
+}
+
+impl Call {
+    /// The profiler's handler of signals lies on top of each stack.
+    fn is_of_the_profiler(&self) -> bool {
+        let name = self.function.trim_start_matches('<');
+        name.starts_with("backtrace::") || name.starts_with("pprof::")
     }
 }
 
