@@ -30,4 +30,6 @@ pub use rebuild::{Rebuilt, Report, rebuild, verify};
 pub use sweep::{Halt, Sweeper, Swept};
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod world;

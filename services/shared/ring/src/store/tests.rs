@@ -53,3 +53,28 @@ async fn what_is_not_a_member_is_an_error_and_not_an_absence() {
     bucket.put("ring/b.json", a).await.unwrap();
     assert_eq!(store.list().await.unwrap_err().to_string(), "ring/b.json is not a member");
 }
+
+/// A member as the first version wrote it; every later one reads it. A new version has a file beside it.
+#[tokio::test]
+async fn a_member_of_each_version_is_read() {
+    let (store, bucket, _) = store();
+    for golden in [&include_bytes!("../testdata/member-v1.json")[..]] {
+        bucket.put("ring/ingester-a-0.json", Bytes::from_static(golden)).await.unwrap();
+        let member = Member {
+            name: "ingester-a-0".to_owned(),
+            role: "ingester".to_owned(),
+            zone: "a".to_owned(),
+            http: "10.0.0.7:8080".to_owned(),
+            grpc: "10.0.0.7:9095".to_owned(),
+            gossip: "10.0.0.7:7946".to_owned(),
+            signals: vec!["metrics".to_owned()],
+            state: MemberState::ReadOnly,
+            since_ms: 1_767_225_600_000,
+            counter: 42,
+        };
+        assert_eq!(store.list().await.unwrap(), std::slice::from_ref(&member));
+        // What is written now is what the release before reads.
+        store.put(&member).await.unwrap();
+        assert_eq!(bucket.get("ring/ingester-a-0.json").await.unwrap(), golden);
+    }
+}

@@ -18,6 +18,8 @@ use crate::merge::{SeriesSamples, merge_replicas};
 use crate::model::{Labels, Sample, shard_key};
 use crate::wire::{LeafQuery, LeafRows, SeriesChunks};
 
+mod golden;
+
 const HOUR_NS: i64 = 3_600_000_000_000;
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -336,23 +338,6 @@ fn golden_schema() {
         pairs.iter().map(|pair| (pair.key.as_str(), pair.value.as_deref())).collect::<Vec<_>>(),
         [("quartet.schema", Some("metrics/1"))]
     );
-}
-
-/// A block as the first version wrote it; every later one opens it.
-#[test]
-fn golden_block_of_version_1() {
-    let written = write(golden(), 24 * HOUR_NS).remove(0);
-    expect_test::expect!["BlockFacts { range: TimeRange { start: 1700000000000000000, end: 1700001935000999999 }, rows: 132, series: 2, hash_range: (1263755199, 2934432372), footer_len: 1324, schema_version: 1 }"].assert_eq(&format!("{:?}", written.facts));
-    let block = NewBlock {
-        data: Bytes::from_static(include_bytes!("testdata/v1/data.parquet")),
-        index: Some(Bytes::from_static(include_bytes!("testdata/v1/index"))),
-        ..written
-    };
-    assert_eq!(samples(&[block]), merge_replicas(golden(), i64::MIN, i64::MAX).unwrap());
-}
-
-fn golden() -> Vec<SeriesChunks> {
-    vec![series("up", &steady(1_700_000_000_000, 130)), series("down", &steady(1_700_000_000_000, 2))]
 }
 
 #[test]
