@@ -60,7 +60,7 @@ pub fn start(app: &mut App, config: &QueryFrontendConfig, deps: Deps) -> QueryFr
     let (http, grpc) = routes.into_parts();
     app.http.merge(http);
     app.grpc.merge(grpc);
-    app.grpc.add(QueueService::new(dispatch.clone(), tasks.clone(), config).server());
+    app.grpc.add(QueueService::new(dispatch.clone(), tasks.clone(), app.draining_calls(), config).server());
 
     let ready = dispatch.clone();
     app.readiness.check("query-frontend", move || if ready.workers() == 0 { Err("no querier is connected".to_owned()) } else { Ok(()) });

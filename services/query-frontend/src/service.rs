@@ -11,6 +11,7 @@ use runtime::{ErrorKind, Tasks};
 use signal::QueryError;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::config::QueryFrontendConfig;
@@ -21,6 +22,7 @@ use crate::dispatch::{Dispatch, JobId, WorkerId};
 pub struct QueueService {
     dispatch: Arc<Dispatch>,
     tasks: Tasks,
+    draining: CancellationToken,
     worker_timeout: Duration,
     max_message_size: usize,
 }
@@ -30,10 +32,12 @@ const MESSAGES_AHEAD: usize = 16;
 
 impl QueueService {
     /// The service over the jobs of this process.
+    ///
+    /// * `draining`: ends the streams of queriers, so that the process can stop.
     #[must_use]
-    pub fn new(dispatch: Arc<Dispatch>, tasks: Tasks, config: &QueryFrontendConfig) -> Self {
+    pub fn new(dispatch: Arc<Dispatch>, tasks: Tasks, draining: CancellationToken, config: &QueryFrontendConfig) -> Self {
         let max_message_size = usize::try_from(config.max_message_size.0).unwrap_or(usize::MAX);
-        Self { dispatch, tasks, worker_timeout: config.worker_timeout.get(), max_message_size }
+        Self { dispatch, tasks, draining, worker_timeout: config.worker_timeout.get(), max_message_size }
     }
 
     /// As tonic mounts it.
@@ -51,11 +55,12 @@ impl Queue for QueueService {
     async fn work(&self, request: Request<Streaming<pb::WorkerMessage>>) -> Result<Response<Self::WorkStream>, Status> {
         let (items, stream) = mpsc::channel(MESSAGES_AHEAD);
         let worker = Worker::new(self.dispatch.clone(), items, self.worker_timeout);
-        let stop = self.tasks.stopping();
+        let (stop, draining) = (self.tasks.stopping(), self.draining.clone());
         let messages = request.into_inner();
         self.tasks.detach("worker", async move {
             tokio::select! {
                 () = stop.cancelled() => {}
+                () = draining.cancelled() => {}
                 () = worker.run(messages) => {}
             }
         });

@@ -56,6 +56,8 @@ pub struct App {
     host: String,
     sockets: Sockets,
     servers: Servers,
+    /// What serves gRPC: it outlives what serves HTTP, which needs it for its answers.
+    calls: Tasks,
     admin: Admin,
     /// Alias routes without a port get one that is free: in tests.
     any_alias: bool,
@@ -72,6 +74,7 @@ pub struct Running {
     readiness: Readiness,
     tasks: Tasks,
     servers: Tasks,
+    calls: Tasks,
     shutdown: CancellationToken,
     drain_delay: Duration,
     grace: Duration,
@@ -137,6 +140,7 @@ impl App {
             host,
             sockets,
             servers,
+            calls: Tasks::default(),
             server,
             any_alias: false,
         })
@@ -174,10 +178,16 @@ impl App {
         usize::try_from(self.server.grpc_max_message.0).unwrap_or(usize::MAX)
     }
 
-    /// Fires when the servers stop accepting: streams that would go on for ever end then, so that the drain can.
+    /// Fires when HTTP is accepted no more: streams that would go on for ever end then, so that the drain can.
     #[must_use]
     pub fn draining(&self) -> CancellationToken {
         self.servers.tasks.stopping()
+    }
+
+    /// Fires when the last request over HTTP has ended and gRPC is accepted no more: streams that such requests need end then.
+    #[must_use]
+    pub fn draining_calls(&self) -> CancellationToken {
+        self.calls.stopping()
     }
 
     /// Stops the process when it is cancelled, as SIGTERM does.
@@ -198,7 +208,7 @@ impl App {
 
     /// Serves what has been added so far. The process is not ready before [`Running::ready`].
     pub async fn serve(self) -> Running {
-        let Self { role, id, registry, tasks, readiness, http, grpc, server, mut sockets, servers, admin, any_alias, .. } = self;
+        let Self { role, id, registry, tasks, readiness, http, grpc, server, mut sockets, servers, calls, admin, any_alias, .. } = self;
         let (main, routes) = http.into_parts();
         if any_alias {
             for name in routes.keys() {
@@ -211,7 +221,8 @@ impl App {
         }
         let aliases = serve_aliases(&servers, sockets.aliases, routes);
         servers.serve(sockets.http, Protocol::Http, main.merge(admin.routes(registry)));
-        servers.serve(sockets.grpc, Protocol::Grpc, grpc.build().prepare().into_axum_router());
+        let rpc = Servers { tasks: calls.clone(), ..servers.clone() };
+        rpc.serve(sockets.grpc, Protocol::Grpc, grpc.build().prepare().into_axum_router());
         info!(role, id, http = %sockets.http_bound, grpc = %sockets.grpc_bound, ?aliases, "serving");
         // The accept loops take their first turn.
         tokio::task::yield_now().await;
@@ -222,6 +233,7 @@ impl App {
             readiness,
             tasks,
             servers: servers.tasks,
+            calls,
             shutdown,
             drain_delay: server.drain_delay.get(),
             grace: server.shutdown_grace.get(),
@@ -270,8 +282,8 @@ impl Running {
         self.stop_role(()).await
     }
 
-    /// Stops the process in order: readiness fails; a role that leaves for good hands over; after `server.drain_delay` the listeners close and requests in flight
-    /// finish; the role stops; the tasks stop. Each is done even if the one before left work behind.
+    /// Stops the process in order: readiness fails; a role that leaves for good hands over; after `server.drain_delay` the listeners of HTTP close and requests in flight
+    /// finish, then those of gRPC; the role stops; the tasks stop. Each is done even if the one before left work behind.
     ///
     /// Errors: the first that did.
     pub async fn stop_role<R: Role>(self, mut role: R) -> Result<(), StopError> {
@@ -280,11 +292,13 @@ impl Running {
         tokio::time::sleep(self.drain_delay).await;
         let requests = self.servers.stop(self.grace).await.map_err(StopError::Requests);
         log_left_over(&requests);
+        let calls = self.calls.stop(self.grace).await.map_err(StopError::Requests);
+        log_left_over(&calls);
         let role = Box::new(role).stop().await;
         log_left_over(&role);
         let tasks = self.tasks.stop(self.grace).await.map_err(StopError::Tasks);
         log_left_over(&tasks);
-        requests.and(role).and(tasks)
+        requests.and(calls).and(role).and(tasks)
     }
 }
 

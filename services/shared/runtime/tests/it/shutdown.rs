@@ -7,9 +7,11 @@ use axum::routing::get;
 use futures::future::BoxFuture;
 use runtime::app::Ended;
 use runtime::config::HumanDuration;
+use runtime::grpc::{Channels, ClientConfig};
 use runtime::{App, Role, StopError};
 use tokio::sync::Notify;
 
+use super::grpc::{Echo, call};
 use super::{client, get as page};
 
 struct Witness(Arc<AtomicBool>);
@@ -64,6 +66,35 @@ async fn requests_in_flight_finish_before_the_role_stops() {
     assert_eq!(answer.unwrap().unwrap().text().await.unwrap(), "done");
     outcome.unwrap();
     assert!(stopped.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn calls_are_taken_until_the_last_request_has_ended() {
+    let (routes, entered, go) = slow();
+    let mut app = App::for_test("test").await.unwrap();
+    app.http.main(routes);
+    app.grpc.add(Echo);
+    let (draining, draining_calls) = (app.draining(), app.draining_calls());
+    let running = app.serve().await;
+    running.ready();
+    let (http, grpc) = (running.http, running.grpc);
+    let request = client().get(format!("http://{http}/slow")).send();
+    let channels = Channels::new(&ClientConfig::default()).unwrap();
+    let stop = async {
+        entered.notified().await;
+        let meanwhile = async {
+            draining.cancelled().await;
+            // A request that is under way may need answers of other processes.
+            assert_eq!(call(&channels, &grpc.to_string(), "/test.Echo/Good").await.unwrap(), "0");
+            assert!(!draining_calls.is_cancelled());
+            go.notify_one();
+        };
+        futures::join!(running.stop(), meanwhile).0
+    };
+    let (answer, outcome) = futures::join!(request, stop);
+    assert_eq!(answer.unwrap().text().await.unwrap(), "done");
+    outcome.unwrap();
+    assert!(draining_calls.is_cancelled());
 }
 
 #[tokio::test]
