@@ -10,6 +10,7 @@ mod promqltest;
 mod protobuf;
 mod relay;
 mod router;
+mod tidy;
 mod tools;
 
 use std::path::PathBuf;
