@@ -55,6 +55,23 @@ pub(crate) fn folder(signal: &str) -> PathBuf {
 
 /// Runs the cases; prints the last line of each run, and fails when a case failed or was skipped.
 pub(crate) fn run(ask: &Ask) -> Result<(), ConformanceError> {
+    let runs = replay_all(ask)?;
+    let text = lines(&runs);
+    println!("{}", text.join("\n"));
+    if runs.iter().all(|(_, outcome)| outcome.passed) { Ok(()) } else { Err(ConformanceError::Failed(text.join("; "))) }
+}
+
+/// Runs the cases and gives the last line of each run, whatever it says.
+pub(crate) fn figures(ask: &Ask) -> Result<String, ConformanceError> {
+    Ok(format!("conformance {}: {}", ask.signal, lines(&replay_all(ask)?).join("; ")))
+}
+
+fn lines(runs: &[(&str, Outcome)]) -> Vec<String> {
+    runs.iter().map(|(run, outcome)| format!("{run}: {}", outcome.line)).collect()
+}
+
+/// The runs, each with its name.
+fn replay_all(ask: &Ask) -> Result<Vec<(&'static str, Outcome)>, ConformanceError> {
     let folder = folder(&ask.signal);
     if !folder.is_dir() {
         return Err(ConformanceError::Missing(folder));
@@ -68,15 +85,13 @@ pub(crate) fn run(ask: &Ask) -> Result<(), ConformanceError> {
     let reading = without_pushes(ask, &folder, &directory)?;
     let replay = Replay { ask, folder: &folder };
 
-    let mut figures = Vec::with_capacity(3);
-    figures.push(("from memory", in_one_process(&replay, &programs, &directory.join("memory"), None)?));
-    figures.push(("from blocks", in_one_process(&replay, &programs, &directory.join("blocks"), Some(&reading))?));
+    let mut runs = Vec::with_capacity(3);
+    runs.push(("from memory", in_one_process(&replay, &programs, &directory.join("memory"), None)?));
+    runs.push(("from blocks", in_one_process(&replay, &programs, &directory.join("blocks"), Some(&reading))?));
     if ask.cluster {
-        figures.push(("from a cluster", in_a_cluster(&replay, &directory.join("cluster"), &reading)?));
+        runs.push(("from a cluster", in_a_cluster(&replay, &directory.join("cluster"), &reading)?));
     }
-    let text: Vec<String> = figures.iter().map(|(run, outcome)| format!("{run}: {}", outcome.line)).collect();
-    println!("{}", text.join("\n"));
-    if figures.iter().all(|(_, outcome)| outcome.passed) { Ok(()) } else { Err(ConformanceError::Failed(text.join("; "))) }
+    Ok(runs)
 }
 
 /// One run on a fresh all-in-one. With `reading`, the data set is pushed and flushed first, and these cases are asked then.

@@ -23,14 +23,27 @@ pub(crate) fn default_directory() -> PathBuf {
 
 /// Runs every script of a directory and prints the figures.
 pub(crate) fn run(directory: Option<PathBuf>, verbose: bool) -> Result<(), PromqltestError> {
+    let mut command = command(directory)?;
+    if verbose {
+        command.arg("--verbose");
+    }
+    if command.status()?.success() { Ok(()) } else { Err(PromqltestError::Failed) }
+}
+
+/// Runs every script and gives the last line that the runner prints.
+pub(crate) fn figures() -> Result<String, PromqltestError> {
+    let output = command(None)?.stderr(std::process::Stdio::inherit()).output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    said.lines().last().map(|line| format!("promqltest: {line}")).ok_or(PromqltestError::Failed)
+}
+
+fn command(directory: Option<PathBuf>) -> Result<Command, PromqltestError> {
     let directory = directory.unwrap_or_else(default_directory);
     if !directory.is_dir() {
         return Err(PromqltestError::Missing(directory));
     }
     let mut command = Command::new(env!("CARGO"));
     command.args(["run", "--quiet", "--package", "quartet-metrics", "--example", "promqltest", "--"]).arg(directory);
-    if verbose {
-        command.arg("--verbose");
-    }
-    if command.current_dir(tools::root()).status()?.success() { Ok(()) } else { Err(PromqltestError::Failed) }
+    command.current_dir(tools::root());
+    Ok(command)
 }
