@@ -738,6 +738,7 @@ pub struct Job {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResultChunk {
+    /// The job. A chunk without a part says that its answer begins.
     #[prost(uint64, tag = "1")]
     pub job: u64,
     #[prost(oneof = "result_chunk::Part", tags = "2, 3, 4")]

@@ -1,29 +1,34 @@
 //! Sub-queries on their way: from the signal's handler through the queue to a querier, and the answer back.
 
+mod answer;
+
 use std::collections::HashMap;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use parking_lot::Mutex;
 use proto::quartet as pb;
-use runtime::{ErrorKind, Tasks};
+use runtime::ErrorKind;
 use signal::{PartialStream, QueryError, QueryExecutor, SubQuery};
 use tenancy::TenantId;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::config::QueryFrontendConfig;
 use crate::metrics::{FrontendMetrics, User};
 use crate::queue::FairQueue;
+use answer::{Answer, Queued};
 
 /// The number of a job in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobId(pub u64);
+pub(crate) struct JobId(u64);
+
+/// The number of one attempt at a job: what a querier knows it by. A job that is given to another querier gets another one, so that
+/// what comes late from the first cannot mix with the answer of the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
 
 /// The number of a connected querier in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,18 +46,20 @@ pub struct Dispatch {
     state: Mutex<State>,
     /// Rung for each job that is put into the queue.
     arrived: Notify,
-    next_job: AtomicU64,
+    /// Rung when a job is over, or has lost its worker.
+    settled: Notify,
     max_retries: u32,
     metrics: FrontendMetrics,
     catalog_number: Arc<dyn Fn() -> u64 + Send + Sync>,
-    tasks: Tasks,
 }
 
 struct State {
     queue: FairQueue<JobId>,
     jobs: HashMap<JobId, Job>,
-    workers: HashMap<WorkerId, mpsc::UnboundedSender<JobId>>,
-    next_worker: u64,
+    /// The attempts that run.
+    tickets: HashMap<Ticket, JobId>,
+    workers: HashMap<WorkerId, mpsc::UnboundedSender<Ticket>>,
+    next: u64,
     closed: bool,
 }
 
@@ -60,13 +67,22 @@ struct Job {
     query: SubQuery,
     deadline: Instant,
     queued: Instant,
-    /// Where answers go.
-    answers: mpsc::Sender<Result<Bytes, QueryError>>,
-    /// Who works on it; none while it waits.
-    worker: Option<WorkerId>,
+    /// Where the parts of the answer go.
+    parts: mpsc::Sender<Bytes>,
+    /// How the answer ended; without a word it has not.
+    end: oneshot::Sender<Result<(), QueryError>>,
+    /// The attempt that runs; none while the job waits.
+    attempt: Option<Attempt>,
+    attempts: u32,
+}
+
+struct Attempt {
+    ticket: Ticket,
+    worker: WorkerId,
+    /// The call that brings the answer has come.
+    begun: bool,
     /// A part of the answer went out: the job cannot be given to another querier any more.
     answered: bool,
-    attempts: u32,
 }
 
 /// How many parts of an answer may wait for the handler.
@@ -75,28 +91,17 @@ const ANSWERS_AHEAD: usize = 8;
 impl Dispatch {
     /// No jobs yet.
     #[must_use]
-    pub fn new(
-        config: &QueryFrontendConfig,
-        metrics: FrontendMetrics,
-        catalog_number: Arc<dyn Fn() -> u64 + Send + Sync>,
-        tasks: Tasks,
-    ) -> Self {
+    pub fn new(config: &QueryFrontendConfig, metrics: FrontendMetrics, catalog_number: Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
         let state = State {
             queue: FairQueue::new(config.max_outstanding_per_tenant),
             jobs: HashMap::new(),
+            tickets: HashMap::new(),
             workers: HashMap::new(),
-            next_worker: 0,
+            next: 1,
             closed: false,
         };
-        Self {
-            state: Mutex::new(state),
-            arrived: Notify::new(),
-            next_job: AtomicU64::new(1),
-            max_retries: config.max_retries,
-            metrics,
-            catalog_number,
-            tasks,
-        }
+        let (arrived, settled) = (Notify::new(), Notify::new());
+        Self { state: Mutex::new(state), arrived, settled, max_retries: config.max_retries, metrics, catalog_number }
     }
 
     /// How many queriers are connected.
@@ -106,10 +111,9 @@ impl Dispatch {
     }
 
     /// A querier has come. `cancelled` gets the jobs of this querier that nobody waits for any more.
-    pub fn join(&self, cancelled: mpsc::UnboundedSender<JobId>) -> WorkerId {
+    pub fn join(&self, cancelled: mpsc::UnboundedSender<Ticket>) -> WorkerId {
         let mut state = self.state.lock();
-        let id = WorkerId(state.next_worker);
-        state.next_worker += 1;
+        let id = WorkerId(state.number());
         state.workers.insert(id, cancelled);
         self.metrics.workers.inc();
         id
@@ -121,28 +125,55 @@ impl Dispatch {
         if state.workers.remove(&worker).is_some() {
             self.metrics.workers.dec();
         }
-        let lost: Vec<JobId> = state.jobs.iter().filter(|(_, job)| job.worker == Some(worker)).map(|(id, _)| *id).collect();
-        for id in lost {
-            self.give_back(&mut state, id);
+        for ticket in state.held_by(worker) {
+            self.give_back(&mut state, ticket);
         }
     }
 
-    fn give_back(&self, state: &mut State, id: JobId) {
-        let State { queue, jobs, .. } = state;
-        let Some(job) = jobs.get_mut(&id) else { return };
-        if job.answered || job.attempts > self.max_retries {
-            let job = jobs.remove(&id).expect("it was just there");
-            self.metrics.in_progress.dec();
-            let lost = QueryError::new(ErrorKind::Unavailable, "the querier that worked on the query is gone");
-            // A full channel means a handler that reads; it finds the stream ended and says so itself.
-            drop(job.answers.try_send(Err(lost)));
+    /// Ends when a querier has no job of this process any more.
+    pub async fn idle(&self, worker: WorkerId) {
+        let settled = self.settled.notified();
+        tokio::pin!(settled);
+        loop {
+            // Registered before the look, so that a change that comes in between is not missed.
+            settled.as_mut().enable();
+            if self.state.lock().held_by(worker).is_empty() {
+                return;
+            }
+            settled.as_mut().await;
+            settled.set(self.settled.notified());
+        }
+    }
+
+    /// An attempt has failed for a reason of its querier's.
+    fn give_back(&self, state: &mut State, ticket: Ticket) {
+        let Some(id) = state.tickets.remove(&ticket) else { return };
+        let closed = state.closed;
+        let Some(job) = state.jobs.get_mut(&id) else { return };
+        let answered = job.attempt.take().is_some_and(|attempt| attempt.answered);
+        if answered || closed || job.attempts > self.max_retries {
+            let lost = || QueryError::new(ErrorKind::Unavailable, "the querier that worked on the query is gone");
+            self.end(state, id, Err(if closed { stopping() } else { lost() }));
             return;
         }
-        job.worker = None;
-        queue.put_back(&job.query.tenant, id);
+        let tenant = job.query.tenant.clone();
+        state.queue.put_back(&tenant, id);
         self.metrics.retries.inc();
-        self.metrics.queue_length.get_or_create(&user(&job.query.tenant)).inc();
+        self.metrics.queue_length.get_or_create(&user(&tenant)).inc();
+        self.settled.notify_waiters();
         self.arrived.notify_one();
+    }
+
+    /// A job is over: tells its handler how.
+    fn end(&self, state: &mut State, id: JobId, result: Result<(), QueryError>) {
+        let Some(job) = state.jobs.remove(&id) else { return };
+        if let Some(attempt) = job.attempt {
+            state.tickets.remove(&attempt.ticket);
+        }
+        self.metrics.in_progress.dec();
+        // A handler that has gone needs no telling.
+        let _gone = job.end.send(result);
+        self.settled.notify_waiters();
     }
 
     /// Waits for a job and gives it to a worker.
@@ -159,79 +190,115 @@ impl Dispatch {
 
     fn try_take(&self, worker: WorkerId) -> Option<Taken> {
         let mut state = self.state.lock();
-        let State { queue, jobs, .. } = &mut *state;
-        while let Some(id) = queue.pop() {
+        loop {
+            let id = state.queue.pop()?;
+            let ticket = Ticket(state.number());
+            let State { jobs, tickets, .. } = &mut *state;
             let Some(job) = jobs.get_mut(&id) else { continue };
             let now = Instant::now();
             self.metrics.queue_length.get_or_create(&user(&job.query.tenant)).dec();
             self.metrics.queue_duration.observe(now.duration_since(job.queued).as_secs_f64());
-            job.worker = Some(worker);
+            job.attempt = Some(Attempt { ticket, worker, begun: false, answered: false });
             job.attempts += 1;
+            tickets.insert(ticket, id);
             let left = job.deadline.saturating_duration_since(now);
-            return Some(Taken { job: encode(id, &job.query, left, (self.catalog_number)()) });
+            return Some(Taken { job: encode(ticket, &job.query, left, (self.catalog_number)()) });
         }
-        None
+    }
+
+    /// The call that brings the answer to a job has come; `false` when nobody waits for it any more.
+    pub fn begin(&self, ticket: Ticket) -> bool {
+        let mut state = self.state.lock();
+        let Some(attempt) = state.job(ticket).and_then(|job| job.attempt.as_mut()) else { return false };
+        attempt.begun = true;
+        true
     }
 
     /// A part of the answer to a job; `false` when nobody waits for it any more.
-    pub async fn answer(&self, id: JobId, part: Result<Bytes, QueryError>) -> bool {
-        let answers = {
+    pub async fn answer(&self, ticket: Ticket, part: Bytes) -> bool {
+        let parts = {
             let mut state = self.state.lock();
-            let Some(job) = state.jobs.get_mut(&id) else { return false };
-            job.answered = true;
-            job.answers.clone()
+            let Some(job) = state.job(ticket) else { return false };
+            if let Some(attempt) = &mut job.attempt {
+                attempt.answered = true;
+            }
+            job.parts.clone()
         };
-        answers.send(part).await.is_ok()
+        parts.send(part).await.is_ok()
     }
 
-    /// The answer to a job is complete.
-    pub fn finish(&self, id: JobId) {
-        if self.state.lock().jobs.remove(&id).is_some() {
-            self.metrics.in_progress.dec();
+    /// The answer to a job is complete, or the querier could not give it.
+    pub fn finish(&self, ticket: Ticket, result: Result<(), QueryError>) {
+        let mut state = self.state.lock();
+        if let Some(id) = state.tickets.get(&ticket).copied() {
+            self.end(&mut state, id, result);
         }
     }
 
     /// The result stream of a job broke off before its end.
-    pub fn broken(&self, id: JobId) {
-        self.give_back(&mut self.state.lock(), id);
+    pub fn broken(&self, ticket: Ticket) {
+        self.give_back(&mut self.state.lock(), ticket);
     }
 
     /// Nobody waits for a job any more: takes it out of the queue, or tells its querier.
     fn cancel(&self, id: JobId) {
         let mut state = self.state.lock();
-        let State { queue, jobs, workers, .. } = &mut *state;
-        let Some(job) = jobs.remove(&id) else { return };
-        self.metrics.in_progress.dec();
-        match job.worker {
+        let Some(job) = state.jobs.get(&id) else { return };
+        let tenant = job.query.tenant.clone();
+        match job.attempt.as_ref().map(|attempt| (attempt.worker, attempt.ticket)) {
             None => {
-                queue.remove(&job.query.tenant, |waiting| *waiting == id);
-                self.metrics.queue_length.get_or_create(&user(&job.query.tenant)).dec();
+                state.queue.remove(&tenant, |waiting| *waiting == id);
+                self.metrics.queue_length.get_or_create(&user(&tenant)).dec();
             }
-            Some(worker) => {
-                if let Some(cancelled) = workers.get(&worker) {
+            Some((worker, ticket)) => {
+                if let Some(cancelled) = state.workers.get(&worker) {
                     // A worker that has just gone needs no telling.
-                    let _gone = cancelled.send(id);
+                    let _gone = cancelled.send(ticket);
                 }
             }
+        }
+        self.end(&mut state, id, Err(stopping()));
+    }
+
+    /// Refuses what comes, and fails what waits: no querier could begin an answer any more. What runs goes on.
+    pub fn drain(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        for id in state.queue.drain() {
+            if let Some(job) = state.jobs.get(&id) {
+                self.metrics.queue_length.get_or_create(&user(&job.query.tenant)).dec();
+            }
+            self.end(&mut state, id, Err(stopping()));
+        }
+    }
+
+    /// Fails what was given out and whose answer has not begun to come: no new call reaches a process that drains.
+    pub fn fail_unbegun(&self) {
+        let mut state = self.state.lock();
+        let unbegun = state.jobs.iter().filter(|(_, job)| job.attempt.as_ref().is_some_and(|attempt| !attempt.begun));
+        for id in unbegun.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.end(&mut state, id, Err(stopping()));
         }
     }
 
     /// Fails everything that waits or runs, and refuses what comes.
     pub fn close(&self) {
+        self.drain();
         let mut state = self.state.lock();
-        state.closed = true;
-        state.queue.drain();
-        for (_, job) in state.jobs.drain() {
-            drop(job.answers.try_send(Err(stopping())));
+        let running: Vec<JobId> = state.jobs.keys().copied().collect();
+        for id in running {
+            self.end(&mut state, id, Err(stopping()));
         }
     }
 
-    fn enqueue(&self, query: SubQuery, answers: mpsc::Sender<Result<Bytes, QueryError>>) -> Result<(JobId, Instant), QueryError> {
+    fn enqueue(&self, query: SubQuery) -> Result<Queued, QueryError> {
+        let (parts, parts_of) = mpsc::channel(ANSWERS_AHEAD);
+        let (end, end_of) = oneshot::channel();
         let mut state = self.state.lock();
         if state.closed {
             return Err(stopping());
         }
-        let id = JobId(self.next_job.fetch_add(1, Ordering::Relaxed));
+        let id = JobId(state.number());
         let now = Instant::now();
         let deadline = now + query.timeout;
         if let Err(err) = state.queue.push(&query.tenant, id) {
@@ -240,10 +307,26 @@ impl Dispatch {
         }
         self.metrics.queue_length.get_or_create(&user(&query.tenant)).inc();
         self.metrics.in_progress.inc();
-        state.jobs.insert(id, Job { query, deadline, queued: now, answers, worker: None, answered: false, attempts: 0 });
+        state.jobs.insert(id, Job { query, deadline, queued: now, parts, end, attempt: None, attempts: 0 });
         drop(state);
         self.arrived.notify_one();
-        Ok((id, deadline))
+        Ok(Queued { id, deadline, parts: parts_of, end: end_of })
+    }
+}
+
+impl State {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn job(&mut self, ticket: Ticket) -> Option<&mut Job> {
+        self.jobs.get_mut(self.tickets.get(&ticket)?)
+    }
+
+    fn held_by(&self, worker: WorkerId) -> Vec<Ticket> {
+        let attempts = self.jobs.values().filter_map(|job| job.attempt.as_ref());
+        attempts.filter(|attempt| attempt.worker == worker).map(|attempt| attempt.ticket).collect()
     }
 }
 
@@ -253,73 +336,22 @@ pub struct Executor(pub Arc<Dispatch>);
 
 impl QueryExecutor for Executor {
     fn run(&self, query: SubQuery) -> PartialStream {
-        let (answers, parts) = mpsc::channel(ANSWERS_AHEAD);
-        match self.0.enqueue(query, answers) {
+        match self.0.enqueue(query) {
             Err(err) => futures::stream::once(async move { Err(err) }).boxed(),
-            Ok((id, deadline)) => Answer {
-                parts,
-                deadline: Box::pin(tokio::time::sleep_until(deadline)),
-                job: Waiting { dispatch: self.0.clone(), id },
-                failed: false,
-            }
-            .boxed(),
+            Ok(queued) => Answer::new(self.0.clone(), queued).boxed(),
         }
-    }
-}
-
-/// The answer to one job as its handler reads it.
-struct Answer {
-    parts: mpsc::Receiver<Result<Bytes, QueryError>>,
-    deadline: Pin<Box<tokio::time::Sleep>>,
-    job: Waiting,
-    failed: bool,
-}
-
-/// Somebody waits for the job as long as this lives.
-struct Waiting {
-    dispatch: Arc<Dispatch>,
-    id: JobId,
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.dispatch.cancel(self.id);
-    }
-}
-
-impl Stream for Answer {
-    type Item = Result<Bytes, QueryError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.failed {
-            return Poll::Ready(None);
-        }
-        match self.parts.poll_recv(context) {
-            Poll::Ready(Some(part)) => {
-                self.failed = part.is_err();
-                return Poll::Ready(Some(part));
-            }
-            Poll::Ready(None) => return Poll::Ready(None),
-            Poll::Pending => {}
-        }
-        if self.deadline.as_mut().poll(context).is_ready() {
-            self.failed = true;
-            self.job.dispatch.cancel(self.job.id);
-            return Poll::Ready(Some(Err(QueryError::new(ErrorKind::Timeout, "query timed out in expression evaluation"))));
-        }
-        Poll::Pending
     }
 }
 
 impl fmt::Debug for Dispatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dispatch").field("workers", &self.workers()).field("tasks", &self.tasks).finish_non_exhaustive()
+        f.debug_struct("Dispatch").field("workers", &self.workers()).finish_non_exhaustive()
     }
 }
 
-fn encode(id: JobId, query: &SubQuery, left: std::time::Duration, catalog_number: u64) -> pb::Job {
+fn encode(ticket: Ticket, query: &SubQuery, left: std::time::Duration, catalog_number: u64) -> pb::Job {
     pb::Job {
-        id: id.0,
+        id: ticket.0,
         tenant: query.tenant.as_str().to_owned(),
         signal: query.signal.as_str().to_owned(),
         payload: query.payload.clone(),

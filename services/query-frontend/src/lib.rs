@@ -17,6 +17,7 @@ use futures::future::BoxFuture;
 use runtime::{App, Role, StopError, Tasks};
 use signal::{Plugins, Routes};
 use tenancy::http::Door;
+use tokio_util::sync::CancellationToken;
 
 pub use config::QueryFrontendConfig;
 use dispatch::{Dispatch, Executor};
@@ -51,7 +52,7 @@ pub struct QueryFrontend {
 pub fn start(app: &mut App, config: &QueryFrontendConfig, deps: Deps) -> QueryFrontend {
     let metrics = FrontendMetrics::register(&mut app.registry);
     let tasks = app.tasks.child();
-    let dispatch = Arc::new(Dispatch::new(config, metrics, deps.catalog_number, tasks.clone()));
+    let dispatch = Arc::new(Dispatch::new(config, metrics, deps.catalog_number));
 
     let mut routes = Routes::new(deps.door);
     for plugin in deps.plugins.iter() {
@@ -61,14 +62,28 @@ pub fn start(app: &mut App, config: &QueryFrontendConfig, deps: Deps) -> QueryFr
     app.http.merge(http);
     app.grpc.merge(grpc);
     app.grpc.add(QueueService::new(dispatch.clone(), tasks.clone(), app.draining_calls(), config).server());
+    tasks.detach("drain", drain(dispatch.clone(), app.draining_calls(), tasks.stopping()));
 
     let ready = dispatch.clone();
     app.readiness.check("query-frontend", move || if ready.workers() == 0 { Err("no querier is connected".to_owned()) } else { Ok(()) });
     QueryFrontend { dispatch, tasks, grace: app.server.shutdown_grace.get() }
 }
 
+/// How long after that moment the answer to a job that was given out just before it may begin.
+const BEGIN_WITHIN: Duration = Duration::from_secs(1);
+
+/// From the moment gRPC is accepted no more, no querier can begin to answer: what waits is told so at once.
+async fn drain(dispatch: Arc<Dispatch>, draining: CancellationToken, stop: CancellationToken) {
+    if stop.run_until_cancelled(draining.cancelled()).await.is_some() {
+        dispatch.drain();
+        if stop.run_until_cancelled(tokio::time::sleep(BEGIN_WITHIN)).await.is_some() {
+            dispatch.fail_unbegun();
+        }
+    }
+}
+
 impl Role for QueryFrontend {
-    /// Queued work fails, streams to queriers end.
+    /// What still runs fails.
     fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), StopError>> {
         Box::pin(async move {
             self.dispatch.close();

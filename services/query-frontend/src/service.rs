@@ -15,13 +15,14 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::config::QueryFrontendConfig;
-use crate::dispatch::{Dispatch, JobId, WorkerId};
+use crate::dispatch::{Dispatch, Ticket, WorkerId};
 
 /// The service.
 #[derive(Debug)]
 pub struct QueueService {
     dispatch: Arc<Dispatch>,
     tasks: Tasks,
+    /// Fires when no new call reaches this process any more.
     draining: CancellationToken,
     worker_timeout: Duration,
     max_message_size: usize,
@@ -32,8 +33,6 @@ const MESSAGES_AHEAD: usize = 16;
 
 impl QueueService {
     /// The service over the jobs of this process.
-    ///
-    /// * `draining`: ends the streams of queriers, so that the process can stop.
     #[must_use]
     pub fn new(dispatch: Arc<Dispatch>, tasks: Tasks, draining: CancellationToken, config: &QueryFrontendConfig) -> Self {
         let max_message_size = usize::try_from(config.max_message_size.0).unwrap_or(usize::MAX);
@@ -54,13 +53,12 @@ impl Queue for QueueService {
 
     async fn work(&self, request: Request<Streaming<pb::WorkerMessage>>) -> Result<Response<Self::WorkStream>, Status> {
         let (items, stream) = mpsc::channel(MESSAGES_AHEAD);
-        let worker = Worker::new(self.dispatch.clone(), items, self.worker_timeout);
-        let (stop, draining) = (self.tasks.stopping(), self.draining.clone());
+        let worker = Worker::new(self.dispatch.clone(), items, self.worker_timeout, self.draining.clone());
+        let stop = self.tasks.stopping();
         let messages = request.into_inner();
         self.tasks.detach("worker", async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = draining.cancelled() => {}
                 () = worker.run(messages) => {}
             }
         });
@@ -72,39 +70,47 @@ impl Queue for QueueService {
         let mut chunks = request.into_inner();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk?;
-            let job = JobId(chunk.job);
-            result.job = Some(job);
+            let ticket = Ticket(chunk.job);
+            if result.job.is_some_and(|job| job != ticket) {
+                return Err(Status::invalid_argument("a result is of one job"));
+            }
+            result.job = Some(ticket);
             match chunk.part {
                 Some(pb::result_chunk::Part::Payload(payload)) => {
-                    if !self.dispatch.answer(job, Ok(payload)).await {
+                    if !self.dispatch.answer(ticket, payload).await {
                         result.job = None;
                         return Err(Status::cancelled("nobody waits for the job"));
                     }
                 }
                 Some(pb::result_chunk::Part::Failure(failure)) => {
                     let err = QueryError { kind: ErrorKind::from_number(failure.kind), reason: failure.reason, text: failure.text };
-                    self.dispatch.answer(job, Err(err)).await;
-                    result.done();
+                    return Ok(result.done(Err(err)));
                 }
-                Some(pb::result_chunk::Part::Done(_)) => result.done(),
-                None => return Err(Status::invalid_argument("a result chunk has no part")),
+                Some(pb::result_chunk::Part::Done(_)) => return Ok(result.done(Ok(()))),
+                None => {
+                    if !self.dispatch.begin(ticket) {
+                        result.job = None;
+                        return Err(Status::cancelled("nobody waits for the job"));
+                    }
+                }
             }
         }
-        Ok(Response::new(pb::ResultAck {}))
+        Err(Status::invalid_argument("a result has no end"))
     }
 }
 
 /// A result that comes in; dropped before its end, the job goes to another querier.
 struct Incoming {
     dispatch: Arc<Dispatch>,
-    job: Option<JobId>,
+    job: Option<Ticket>,
 }
 
 impl Incoming {
-    fn done(&mut self) {
+    fn done(mut self, end: Result<(), QueryError>) -> Response<pb::ResultAck> {
         if let Some(job) = self.job.take() {
-            self.dispatch.finish(job);
+            self.dispatch.finish(job, end);
         }
+        Response::new(pb::ResultAck {})
     }
 }
 
@@ -121,18 +127,24 @@ struct Worker {
     dispatch: Arc<Dispatch>,
     id: WorkerId,
     items: mpsc::Sender<Result<pb::WorkItem, Status>>,
-    cancelled: mpsc::UnboundedReceiver<JobId>,
+    cancelled: mpsc::UnboundedReceiver<Ticket>,
     timeout: Duration,
+    draining: CancellationToken,
 }
 
 impl Worker {
-    fn new(dispatch: Arc<Dispatch>, items: mpsc::Sender<Result<pb::WorkItem, Status>>, timeout: Duration) -> Self {
+    fn new(
+        dispatch: Arc<Dispatch>,
+        items: mpsc::Sender<Result<pb::WorkItem, Status>>,
+        timeout: Duration,
+        draining: CancellationToken,
+    ) -> Self {
         let (cancel, cancelled) = mpsc::unbounded_channel();
         let id = dispatch.join(cancel);
-        Self { dispatch, id, items, cancelled, timeout }
+        Self { dispatch, id, items, cancelled, timeout, draining }
     }
 
-    /// Serves the querier until it goes, or is silent for too long.
+    /// Serves the querier until it goes, or is silent for too long; while the process drains, until it has answered what it was given.
     async fn run(mut self, mut messages: Streaming<pb::WorkerMessage>) {
         let mut credits = 0u64;
         loop {
@@ -144,7 +156,8 @@ impl Worker {
                     Ok(None | Some(Err(_))) | Err(_) => return,
                 },
                 Some(job) = self.cancelled.recv() => Step::Cancel(job),
-                taken = self.dispatch.take(self.id), if credits > 0 => Step::Job(taken.job),
+                () = drained(&self.draining, &self.dispatch, self.id) => return,
+                taken = self.dispatch.take(self.id), if credits > 0 && !self.draining.is_cancelled() => Step::Job(taken.job),
             };
             let item = match step {
                 Step::Credits(more) => {
@@ -165,9 +178,15 @@ impl Worker {
     }
 }
 
+/// Ends when the process drains and a querier has no job of it any more.
+async fn drained(draining: &CancellationToken, dispatch: &Dispatch, worker: WorkerId) {
+    draining.cancelled().await;
+    dispatch.idle(worker).await;
+}
+
 enum Step {
     Credits(u32),
-    Cancel(JobId),
+    Cancel(Ticket),
     Job(pb::Job),
 }
 
