@@ -120,8 +120,10 @@ impl BlocksScan<'_> {
                     self.rows.send(batch).await.map_err(|_| Status::cancelled("nobody waits for the rows"))?;
                 }
                 Some(Message::Done(done)) => match ids.get(&done.block) {
-                    Some(id) if done.gone => drop(said.gone.insert(*id)),
-                    Some(id) => drop(said.done.insert(*id)),
+                    Some(id) => {
+                        let set = if done.gone { &mut said.gone } else { &mut said.done };
+                        set.insert(*id);
+                    }
                     None => return Err(Status::internal("a store-gateway answered for a block it was not asked for")),
                 },
                 _ => return Err(Status::internal("a store-gateway's answer is out of order")),

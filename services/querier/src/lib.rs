@@ -50,6 +50,7 @@ pub struct Deps {
 /// A running querier.
 #[derive(Debug)]
 pub struct Querier {
+    streams: Tasks,
     tasks: Tasks,
     grace: Duration,
 }
@@ -57,7 +58,7 @@ pub struct Querier {
 /// Starts the role: it pulls work from every query-frontend that the cluster knows.
 pub fn start(app: &mut App, config: &QuerierConfig, deps: Deps) -> Querier {
     let Deps { plugins, membership, catalog, channels, leaves } = deps;
-    let tasks = app.tasks.child();
+    let (streams, tasks) = (app.tasks.child(), app.tasks.child());
     let context = LeafContext {
         membership: membership.clone(),
         clients: leaves,
@@ -77,22 +78,27 @@ pub fn start(app: &mut App, config: &QuerierConfig, deps: Deps) -> Querier {
         channels,
         execute: execute.clone(),
         slots: Arc::new(Semaphore::new(config.max_concurrent.max(1))),
+        streams: streams.clone(),
         tasks: tasks.clone(),
         reconnect: config.reconnect.get(),
         heartbeat: config.heartbeat.get(),
     };
-    tasks.detach("workers", Arc::new(workers).run());
+    streams.detach("workers", Arc::new(workers).run());
     app.readiness.check(
         "querier",
         move || {
             if execute.may_work() { Ok(()) } else { Err("the catalog has not been read lately".to_owned()) }
         },
     );
-    Querier { tasks, grace: app.server.shutdown_grace.get() }
+    Querier { streams, tasks, grace: app.server.shutdown_grace.get() }
 }
 
 impl Role for Querier {
+    /// Asks for no more work and finishes what it has; what is left after the grace goes to other queriers.
     fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), StopError>> {
-        Box::pin(async move { self.tasks.stop(self.grace).await.map_err(StopError::Tasks) })
+        Box::pin(async move {
+            let drained = self.streams.stop(self.grace).await.map_err(StopError::Tasks);
+            self.tasks.stop(self.grace).await.map_err(StopError::Tasks).and(drained)
+        })
     }
 }

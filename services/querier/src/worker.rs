@@ -17,7 +17,7 @@ use runtime::grpc::Channels;
 use runtime::{ErrorKind, Tasks};
 use signal::{PartialStream, QueryError, TimeRange};
 use tenancy::TenantId;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -41,7 +41,9 @@ pub struct Workers {
     pub execute: Arc<Execute>,
     /// As many jobs run at once as this has permits.
     pub slots: Arc<Semaphore>,
-    /// Who owns the streams and jobs.
+    /// Who owns the streams: when they are to end, no more work is asked for, and each ends when its jobs are done.
+    pub streams: Tasks,
+    /// Who owns the jobs; what still runs when they are to end is given up.
     pub tasks: Tasks,
     /// Pause before a query-frontend that could not be reached is tried again.
     pub reconnect: Duration,
@@ -59,9 +61,9 @@ enum StreamError {
 }
 
 impl Workers {
-    /// Follows the membership until the tasks are stopped.
+    /// Follows the membership until no more work is wanted.
     pub async fn run(self: Arc<Self>) {
-        let stop = self.tasks.stopping();
+        let (stop, drain) = (self.tasks.stopping(), self.streams.stopping());
         let mut changes = self.membership.changes();
         let mut streams: HashMap<String, CancellationToken> = HashMap::new();
         loop {
@@ -77,11 +79,11 @@ impl Workers {
                 if !streams.contains_key(&process.grpc) {
                     let token = stop.child_token();
                     streams.insert(process.grpc.clone(), token.clone());
-                    self.tasks.detach("frontend", self.clone().follow(process.grpc, token));
+                    self.streams.detach("frontend", self.clone().follow(process.grpc, token));
                 }
             }
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = drain.cancelled() => return,
                 view = changes.changed() => if view.is_none() { return },
             }
         }
@@ -89,7 +91,8 @@ impl Workers {
 
     /// Serves one query-frontend, again and again, until it is gone or this process stops.
     async fn follow(self: Arc<Self>, address: String, stop: CancellationToken) {
-        while !stop.is_cancelled() {
+        let drain = self.streams.stopping();
+        while !drain.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => return,
                 served = self.serve(&address) => if let Err(err) = served {
@@ -98,6 +101,7 @@ impl Workers {
             }
             tokio::select! {
                 () = stop.cancelled() => return,
+                () = drain.cancelled() => return,
                 () = tokio::time::sleep(self.reconnect) => {}
             }
         }
@@ -113,12 +117,17 @@ impl Workers {
         let jobs = Jobs::default();
         let _end_with_the_stream = jobs.0.all.clone().drop_guard();
         let mut beat = tokio::time::interval(self.heartbeat);
+        let drain = self.streams.stopping();
         let mut asked = false;
         // The job that came last and waits for a slot. What this process cannot run yet waits in the fair queue, not here: but for
         // this one, so that query-frontends without work keep no slot from those that have some.
         let mut waiting: Option<oneshot::Receiver<()>> = None;
+        let mut draining = false;
         loop {
-            if !asked && waiting.is_none() && self.execute.may_work() {
+            if drain.is_cancelled() && jobs.is_empty() {
+                return Ok(());
+            }
+            if !asked && waiting.is_none() && self.execute.may_work() && !drain.is_cancelled() {
                 asked = true;
                 say(&messages, &self.name, 1).await;
             }
@@ -136,67 +145,73 @@ impl Workers {
                     },
                 },
                 _ = beat.tick() => say(&messages, &self.name, 0).await,
+                () = drain.cancelled(), if !draining => draining = true,
+                () = jobs.0.ended.notified() => {}
                 () = has_begun(&mut waiting) => waiting = None,
             }
         }
     }
 
-    /// Runs a job in a task of its own. What is returned ends when the job has got its slot, or is over.
+    /// Runs a job in a task of its own. What is returned ends when the job has got its slot, or is over. The call that brings the
+    /// answer is made at once: a query-frontend that begins to drain takes no new ones.
     fn begin(&self, jobs: &Jobs, client: QueueClient<Channel>, job: pb::Job) -> oneshot::Receiver<()> {
         let token = jobs.begin(job.id);
-        let (execute, jobs, slots) = (self.execute.clone(), jobs.clone(), self.slots.clone());
-        let (begun, waiting) = oneshot::channel::<()>();
+        let (begun, waiting) = oneshot::channel();
+        let (jobs, id) = (jobs.clone(), job.id);
+        let answer = bring(client, Chunks { job: id, begun: false, parts: Some(self.parts(job, begun)) });
         self.tasks.detach("job", async move {
-            let id = job.id;
-            let work = async move {
-                let slot = slots.acquire_owned().await;
-                drop(begun);
-                // The semaphore is never closed while there are workers.
-                if slot.is_ok() {
-                    answer(execute, client, job).await;
-                }
-            };
-            token.run_until_cancelled_owned(work.boxed()).await;
+            if let Some(Err(status)) = token.run_until_cancelled_owned(answer).await {
+                debug!(job = id, error = status.message(), "an answer was not taken");
+            }
             jobs.end(id);
         });
         waiting
+    }
+
+    /// The parts of a job's answer, which wait for a slot first and hold it to their end.
+    fn parts(&self, job: pb::Job, begun: oneshot::Sender<()>) -> PartialStream {
+        let (execute, slots) = (self.execute.clone(), self.slots.clone());
+        let begin = async move {
+            // The semaphore is never closed while there are workers.
+            let slot = slots.acquire_owned().await;
+            drop(begun);
+            let parts = match query(&job) {
+                Ok((signal, query)) => execute.run(signal, query, job.catalog_number).await,
+                Err(err) => futures::stream::once(std::future::ready(Err(err))).boxed(),
+            };
+            parts.inspect(move |_| {
+                let _held = &slot;
+            })
+        };
+        futures::stream::once(begin).flatten().boxed()
     }
 }
 
 /// Ends when the job that waits has begun; never when none waits.
 async fn has_begun(waiting: &mut Option<oneshot::Receiver<()>>) {
     match waiting {
-        // The sender is dropped, whatever becomes of the job.
-        Some(begun) => drop(begun.await),
+        Some(begun) => {
+            // The sender is dropped without a word, whatever becomes of the job.
+            let _dropped = begun.await;
+        }
         None => std::future::pending().await,
     }
 }
 
 async fn say(messages: &mpsc::Sender<pb::WorkerMessage>, worker: &str, credits: u32) {
     // A stream that has ended is noticed where its items are read.
-    drop(messages.send(pb::WorkerMessage { worker: worker.to_owned(), credits }).await);
+    let _ended = messages.send(pb::WorkerMessage { worker: worker.to_owned(), credits }).await;
 }
 
-/// Runs a job and brings its answer to who gave it, part by part.
-async fn answer(execute: Arc<Execute>, client: QueueClient<Channel>, job: pb::Job) {
-    let id = job.id;
-    let parts = match query(&job) {
-        Ok((signal, query)) => execute.run(signal, query, job.catalog_number).await,
-        Err(err) => futures::stream::once(std::future::ready(Err(err))).boxed(),
-    };
-    if let Err(status) = bring(client, Chunks { job: id, parts: Some(parts) }).await {
-        debug!(job = id, error = status.message(), "an answer was not taken");
-    }
-}
-
-/// Boxed: the compiler cannot see through the client that this is Send.
+/// Brings an answer to who gave the job, part by part. Boxed: the compiler cannot see through the client that this is Send.
 fn bring(mut client: QueueClient<Channel>, chunks: Chunks) -> BoxFuture<'static, Result<(), Status>> {
     async move { client.result(chunks).await.map(drop) }.boxed()
 }
 
-/// The parts of an answer as messages, with a last one that says how it ended.
+/// The parts of an answer as messages, with a first one that says that it begins and a last one that says how it ended.
 struct Chunks {
     job: u64,
+    begun: bool,
     parts: Option<PartialStream>,
 }
 
@@ -204,6 +219,10 @@ impl Stream for Chunks {
     type Item = pb::ResultChunk;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<pb::ResultChunk>> {
+        if !self.begun {
+            self.begun = true;
+            return Poll::Ready(Some(pb::ResultChunk { job: self.job, part: None }));
+        }
         let Some(parts) = &mut self.parts else { return Poll::Ready(None) };
         let part = match ready!(parts.poll_next_unpin(context)) {
             Some(Ok(payload)) => pb::result_chunk::Part::Payload(payload),
@@ -243,6 +262,8 @@ struct Jobs(Arc<RunningJobs>);
 struct RunningJobs {
     all: CancellationToken,
     each: Mutex<HashMap<u64, CancellationToken>>,
+    /// Rung when one of them is over.
+    ended: Notify,
 }
 
 impl Jobs {
@@ -260,6 +281,11 @@ impl Jobs {
 
     fn end(&self, id: u64) {
         self.0.each.lock().remove(&id);
+        self.0.ended.notify_one();
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.each.lock().is_empty()
     }
 }
 
