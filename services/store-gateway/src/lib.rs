@@ -10,12 +10,12 @@ pub mod scan;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use runtime::{App, Role, StopError, Tasks};
+use runtime::{App, Compute, Role, StopError, Tasks};
 use signal::Plugins;
 
 pub use config::StoreGatewayConfig;
 use metrics::GatewayMetrics;
-use scan::LeafService;
+use scan::{LeafService, Scans};
 use storage::block::OpenBlock;
 
 /// The role of its members in the ring.
@@ -46,7 +46,8 @@ pub struct StoreGateway {
 #[must_use]
 pub fn service(app: &mut App, config: &StoreGatewayConfig, deps: Deps) -> LeafService {
     let metrics = GatewayMetrics::register(&mut app.registry);
-    LeafService::new(deps.plugins, deps.open, metrics, config.max_scans, config.scan_concurrency)
+    let scans = Scans { threads: Compute::new(config.max_scans), tasks: app.tasks.clone() };
+    LeafService::new(deps.plugins, deps.open, metrics, scans, config.scan_concurrency)
 }
 
 /// Starts the role.

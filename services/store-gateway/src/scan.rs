@@ -2,19 +2,22 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use proto::quartet as pb;
 use proto::quartet::leaf_server::{Leaf, LeafServer};
 use proto::quartet::scan_response::Message;
+use runtime::{Chain, Compute, Tasks};
 use signal::{Plugin, Plugins, ScanError, ScanQuery, ScanStream, TimeRange};
 use storage::block::OpenBlock;
 use storage::catalog::Entry;
 use tenancy::TenantId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
+use tracing::warn;
 
 use crate::metrics::GatewayMetrics;
 
@@ -24,9 +27,22 @@ pub struct LeafService {
     plugins: Plugins,
     open: OpenBlock,
     metrics: GatewayMetrics,
-    slots: Arc<Semaphore>,
+    scans: Scans,
     concurrency: usize,
 }
+
+/// Where blocks are scanned: a scan decodes between its reads, which threads that wait for sockets must not do.
+#[derive(Clone, Debug)]
+pub struct Scans {
+    /// Threads of their own, one per request that is being answered. Not the pool of the process: a scan keeps its thread while it waits
+    /// for the store.
+    pub threads: Compute,
+    /// Who owns the scans.
+    pub tasks: Tasks,
+}
+
+/// How many messages of an answer may wait for the network.
+const MESSAGES_AHEAD: usize = 16;
 
 type Answers = Pin<Box<dyn Stream<Item = Result<pb::ScanResponse, Status>> + Send>>;
 
@@ -37,10 +53,10 @@ struct Ask {
 }
 
 impl LeafService {
-    /// The service; `max_scans` requests run at once, each scans `concurrency` blocks at once.
+    /// The service; each request scans `concurrency` blocks at once.
     #[must_use]
-    pub fn new(plugins: Plugins, open: OpenBlock, metrics: GatewayMetrics, max_scans: usize, concurrency: usize) -> Self {
-        Self { plugins, open, metrics, slots: Arc::new(Semaphore::new(max_scans.max(1))), concurrency: concurrency.max(1) }
+    pub fn new(plugins: Plugins, open: OpenBlock, metrics: GatewayMetrics, scans: Scans, concurrency: usize) -> Self {
+        Self { plugins, open, metrics, scans, concurrency: concurrency.max(1) }
     }
 
     /// As tonic mounts it.
@@ -49,7 +65,7 @@ impl LeafService {
         LeafServer::new(self).max_decoding_message_size(max_message).max_encoding_message_size(max_message)
     }
 
-    async fn answer(&self, tenant: TenantId, request: pb::ScanRequest) -> Result<Answers, Status> {
+    fn answer(&self, tenant: TenantId, request: pb::ScanRequest) -> Result<Answers, Status> {
         if request.heads {
             return Err(Status::invalid_argument("a store-gateway has no heads"));
         }
@@ -60,11 +76,48 @@ impl LeafService {
             .clone();
         let asks = asks(&tenant, &plugin, &request.blocks)?;
         self.metrics.per_request.observe(f64::from(u32::try_from(asks.len()).unwrap_or(u32::MAX)));
-        let slot = self.slots.clone().acquire_owned().await.map_err(|_| Status::unavailable("the process is stopping"))?;
         let range = TimeRange { start: request.start_ns, end: request.end_ns };
         let scan = Scan { plugin, open: self.open.clone(), metrics: self.metrics.clone(), tenant, range, payload: request.query };
         let blocks = stream::iter(asks).map(move |ask| scan.block(ask)).flatten_unordered(self.concurrency);
-        Ok(Held { _slot: slot, blocks: blocks.boxed() }.boxed())
+        Ok(self.scans.run(blocks.boxed()))
+    }
+}
+
+impl Scans {
+    /// Drives an answer on a thread of its own, until it is read or dropped.
+    fn run(&self, blocks: Answers) -> Answers {
+        let (messages, answers) = mpsc::channel(MESSAGES_AHEAD);
+        let (threads, io) = (self.threads.clone(), Handle::current());
+        self.tasks.detach("scan", async move {
+            let nobody = messages.clone();
+            tokio::select! {
+                biased;
+                // Whom nobody waits for takes no turn.
+                () = nobody.closed() => {}
+                scanned = threads.run(move || io.block_on(drive(blocks, messages))) => if let Err(err) = scanned {
+                    // The blocks that were not said to be done are asked of another store-gateway.
+                    warn!(error = %Chain(&err), "a scan did not end");
+                }
+            }
+        });
+        ReceiverStream::new(answers).boxed()
+    }
+}
+
+/// Brings an answer to who waits for it; ends at once when nobody does.
+async fn drive(mut blocks: Answers, messages: mpsc::Sender<Result<pb::ScanResponse, Status>>) {
+    let bring = async {
+        while let Some(message) = blocks.next().await {
+            let last = message.is_err();
+            if messages.send(message).await.is_err() || last {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        () = messages.closed() => {}
+        () = bring => {}
     }
 }
 
@@ -142,20 +195,6 @@ impl ScanBlock {
     }
 }
 
-/// A request's slot is free again when its answer is read or dropped.
-struct Held {
-    _slot: OwnedSemaphorePermit,
-    blocks: Answers,
-}
-
-impl Stream for Held {
-    type Item = Result<pb::ScanResponse, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Option<Self::Item>> {
-        self.blocks.poll_next_unpin(context)
-    }
-}
-
 fn message(message: Message) -> pb::ScanResponse {
     pb::ScanResponse { message: Some(message) }
 }
@@ -166,7 +205,7 @@ impl Leaf for LeafService {
 
     async fn scan(&self, request: Request<pb::ScanRequest>) -> Result<Response<Answers>, Status> {
         let tenant = signal::rpc::tenant(request.metadata())?;
-        self.answer(tenant, request.into_inner()).await.map(Response::new)
+        self.answer(tenant, request.into_inner()).map(Response::new)
     }
 }
 
