@@ -108,11 +108,12 @@ impl Office {
         let mut may_from = Instant::now();
         while !stop.is_cancelled() {
             if self.is_mine() && Instant::now() >= may_from {
-                let term = self.term(&stop).await;
+                // Given up in the middle of something, an office ends as with a crash: the next leader finds the log whole.
+                let term = stop.run_until_cancelled(self.term()).await;
                 self.lay_down();
                 match term {
-                    Ok(()) => {}
-                    Err(err) => warn!(error = %Chain(&err), "the office of the leader is lost"),
+                    Some(Ok(())) | None => {}
+                    Some(Err(err)) => warn!(error = %Chain(&err), "the office of the leader is lost"),
                 }
                 may_from = Instant::now() + self.catalog.config().office_pause.get();
             }
@@ -144,7 +145,7 @@ impl Office {
     }
 
     /// One term: from the election until another is to lead, or the log has another writer.
-    async fn term(&self, stop: &CancellationToken) -> Result<(), CatalogError> {
+    async fn term(&self) -> Result<(), CatalogError> {
         let mut leader = Leader::elected(self.catalog.clone(), &self.name, self.leader_metrics.clone()).await?;
         *self.held.lock() = Held { board: Some(Board::new(self.config.job_timeout.get())), map: Some(leader.map()) };
         self.metrics.leader.set(1);
@@ -152,11 +153,7 @@ impl Office {
         step.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut planned: Option<Instant> = None;
         while self.is_mine() {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return Ok(()),
-                _ = step.tick() => {}
-            }
+            step.tick().await;
             survive(leader.step().await)?;
             self.held.lock().map = Some(leader.map());
             if planned.is_none_or(|at| at.elapsed() >= self.config.plan_period.get()) {

@@ -21,7 +21,7 @@ use futures::future::BoxFuture;
 use ring::{MemberStore, Membership};
 use runtime::config::{ConfigError, HumanDuration};
 use runtime::grpc::Channels;
-use runtime::{App, Chain, Role, StartError, StopError, Tasks};
+use runtime::{App, Chain, Compute, Role, StartError, StopError, Tasks};
 use signal::Plugins;
 use storage::block::OpenBlock;
 use storage::bucket::Bucket;
@@ -110,6 +110,8 @@ pub fn start(app: &mut App, config: &CompactorConfig, deps: Deps) -> Result<Comp
         }
     });
     tasks.detach("sweep", office.clone().sweep(tasks.stopping()));
+    // Not the pool of the process: a merge keeps its thread while it waits for the store.
+    let threads = Compute::new(config.concurrency);
     for number in 0..config.concurrency.max(1) {
         let worker = Worker {
             name: format!("{member}/{number}"),
@@ -121,7 +123,7 @@ pub fn start(app: &mut App, config: &CompactorConfig, deps: Deps) -> Result<Comp
             announcer: announcer.clone(),
             catalog: catalog.clone(),
             clock: app.clock.clone(),
-            compute: app.compute.clone(),
+            compute: threads.clone(),
             metrics: metrics.clone(),
             config: config.clone(),
         };

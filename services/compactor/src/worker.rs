@@ -12,8 +12,9 @@ use runtime::{Chain, Clock, Compute};
 use signal::{MergeOptions, Plugins, SignalError};
 use storage::block::{BlockId, BlockReader, BlockUpload, OpenBlock};
 use storage::bucket::Bucket;
-use storage::catalog::{Announcer, Catalog, Record, Shard};
+use storage::catalog::{Announcer, Catalog, Entry, Map, Record, Shard};
 use storage::time::TimeRange;
+use tenancy::TenantId;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::{debug, info, warn};
@@ -69,6 +70,12 @@ pub enum JobError {
     /// The catalog has not taken what was made.
     #[error("the catalog has not taken the merge")]
     NotTaken,
+    /// A block of the job is not in the catalog any more.
+    #[error("a block of the merge is out of the catalog by now")]
+    Superseded,
+    /// The process stops.
+    #[error("the process is stopping")]
+    Stopped,
     /// A computation was lost.
     #[error("compute")]
     Lost(#[from] runtime::compute::Lost),
@@ -159,7 +166,7 @@ impl Worker {
         let readers: Vec<BlockReader> = job.inputs.iter().map(|entry| (self.open)(entry)).collect();
         let options = MergeOptions { tenant: tenant.clone(), window_ns: job.window_ns.max(1), target_bytes: job.target_bytes };
         let merging = plugin.blocks.merge(readers, options);
-        let made = self.on_the_pool(merging).await??;
+        let made = self.on_a_thread(merging).await??;
 
         let parents: Vec<BlockId> = job.inputs.iter().map(|entry| entry.id).collect();
         let arrival = job.inputs.iter().map(|entry| entry.arrival).reduce(|a, b| a.union(&b)).unwrap_or(TimeRange::ALL);
@@ -183,17 +190,40 @@ impl Worker {
         }
         let ids: Vec<BlockId> = entries.iter().map(|entry| entry.id).collect();
         self.announcer.announce(Record::replace(tenant.clone(), signal, parents, entries));
-        if self.catalog.wait_for(&tenant, &ids, self.config.job_timeout.get()).await { Ok(ids.len()) } else { Err(JobError::NotTaken) }
+        self.taken(&tenant, &ids, &job.inputs).await.map(|()| ids.len())
     }
 
-    /// Polls work that computes between its reads on the pool, apart from the threads that wait for sockets.
-    async fn on_the_pool<T: Send + 'static>(
-        &self,
-        work: BoxFuture<'static, Result<T, SignalError>>,
-    ) -> Result<Result<T, SignalError>, runtime::compute::Lost> {
-        let runtime = tokio::runtime::Handle::current();
-        self.compute.run(move || runtime.block_on(work)).await
+    /// Waits until the catalog has the blocks that were made. It never will when a block that they replace is out of it already:
+    /// another worker's merge, or retention, was faster.
+    async fn taken(&self, tenant: &TenantId, ids: &[BlockId], inputs: &[Entry]) -> Result<(), JobError> {
+        let end = tokio::time::Instant::now() + self.config.job_timeout.get();
+        let pause = self.catalog.config().follow_every.get().max(Duration::from_millis(1));
+        loop {
+            let map = self.catalog.map();
+            if ids.iter().all(|id| map.knows(tenant, *id)) {
+                return Ok(());
+            }
+            if inputs.iter().any(|input| is_superseded(&map, input)) {
+                return Err(JobError::Superseded);
+            }
+            if tokio::time::Instant::now() >= end {
+                return Err(JobError::NotTaken);
+            }
+            tokio::time::sleep(pause).await;
+        }
     }
+
+    /// Polls work that computes between its reads on a thread apart from those that wait for sockets; given up, it ends there too.
+    async fn on_a_thread<T: Send + 'static>(&self, work: BoxFuture<'static, T>) -> Result<T, JobError> {
+        let (io, given_up) = (tokio::runtime::Handle::current(), CancellationToken::new());
+        let _guard = given_up.clone().drop_guard();
+        self.compute.run(move || io.block_on(given_up.run_until_cancelled_owned(work))).await?.ok_or(JobError::Stopped)
+    }
+}
+
+/// True when a map that knows a block does not show it any more.
+fn is_superseded(map: &Map, input: &Entry) -> bool {
+    map.knows(&input.tenant, input.id) && map.get(&input.tenant, input.id).is_none()
 }
 
 impl fmt::Debug for Worker {
