@@ -79,7 +79,7 @@ impl Replicator {
             return Ok(WriteOutcome::default());
         }
         let inner = &self.0;
-        let _room = inner.reserve(batch.bytes.len())?;
+        let room = Arc::new(inner.reserve(batch.bytes.len())?);
         let _inflight = Inflight::new(&inner.metrics);
         let view = inner.membership.view();
         view.writable(INGESTER).map_err(|err| unavailable(err.to_string()))?;
@@ -87,12 +87,17 @@ impl Replicator {
         let shard = view.ring(INGESTER).shard(batch.tenant.as_str(), batch.signal.as_str(), size);
         let (parcels, asked) = place(&shard, &batch).map_err(|err| unavailable(err.to_string()))?;
         let tally = Tally::new(shard.ring().replication_factor() / 2 + 1, asked);
-        let answers = self.send(&batch, parcels);
+        let answers = self.send(&batch, parcels, &room);
         self.gather(tally, answers).await
     }
 
     /// Sends every parcel, each in a task of its own that goes on after the batch is answered.
-    fn send(&self, batch: &WriteBatch, parcels: Vec<Parcel>) -> mpsc::Receiver<(Parcel, Result<pb::PushResponse, Status>)> {
+    fn send(
+        &self,
+        batch: &WriteBatch,
+        parcels: Vec<Parcel>,
+        room: &Arc<Room>,
+    ) -> mpsc::Receiver<(Parcel, Result<pb::PushResponse, Status>)> {
         let inner = &self.0;
         let (answers, receiver) = mpsc::channel(parcels.len().max(1));
         let timeout = inner.push_timeout + inner.straggler_timeout;
@@ -110,14 +115,17 @@ impl Replicator {
             let push = inner.ingesters.push(&parcel.address, &batch.tenant, request, timeout);
             let answers = answers.clone();
             let failures = inner.metrics.failures.clone();
+            let room = room.clone();
             inner.tasks.detach("push", async move {
                 let answer = push.await;
+                // The slowest replica's push holds its bytes, also after the batch was answered.
+                drop(room);
                 if let Err(status) = &answer {
                     failures.inc();
                     debug!(ingester = %parcel.name, code = ?status.code(), error = status.message(), "push to an ingester failed");
                 }
                 // The batch may be answered already.
-                drop(answers.send((parcel, answer)).await);
+                let _answered = answers.send((parcel, answer)).await;
             });
         }
         receiver
@@ -227,10 +235,10 @@ fn unavailable(text: String) -> WriteError {
 }
 
 impl Inner {
-    fn reserve(&self, bytes: usize) -> Result<Room<'_>, WriteError> {
+    fn reserve(self: &Arc<Self>, bytes: usize) -> Result<Room, WriteError> {
         let bytes = bytes as u64;
         let before = self.inflight_bytes.fetch_add(bytes, Ordering::SeqCst);
-        let room = Room { inflight: &self.inflight_bytes, bytes };
+        let room = Room { inner: self.clone(), bytes };
         // One batch always fits, however large: else it could never be sent.
         if before > 0 && before.saturating_add(bytes) > self.max_inflight_bytes {
             self.metrics.rejected.inc();
@@ -240,14 +248,15 @@ impl Inner {
     }
 }
 
-struct Room<'a> {
-    inflight: &'a AtomicU64,
+/// Bytes of a batch that is on its way.
+struct Room {
+    inner: Arc<Inner>,
     bytes: u64,
 }
 
-impl Drop for Room<'_> {
+impl Drop for Room {
     fn drop(&mut self) {
-        self.inflight.fetch_sub(self.bytes, Ordering::SeqCst);
+        self.inner.inflight_bytes.fetch_sub(self.bytes, Ordering::SeqCst);
     }
 }
 
