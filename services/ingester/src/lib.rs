@@ -27,13 +27,14 @@ use signal::Plugins;
 use storage::bucket::Bucket;
 use storage::catalog::{Announcer, Catalog};
 use storage::wal::{Replay, Wal, WalConfig, WalMetrics};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 pub use config::IngesterConfig;
 use cut::{Cutter, CutterContext};
 use lifecycle::{Lifecycle, SelfMember};
 use metrics::IngesterMetrics;
-use push::PushService;
+use push::{Inflight, PushService};
 use read_back::ReadBack;
 use scan::LeafService;
 use share::RingShare;
@@ -67,6 +68,7 @@ pub struct Ingester {
     stores: Arc<[Arc<SignalStore>]>,
     cutter: Arc<Cutter>,
     lifecycle: Lifecycle,
+    inflight: Inflight,
     tasks: Tasks,
     leave_grace: Duration,
     grace: Duration,
@@ -110,10 +112,12 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
         metrics,
     };
     let cutter = Arc::new(Cutter::new(stores.clone(), config, context));
-    tasks.detach("replay", replay(stores.clone(), replays, catalog, lifecycle.clone(), compute, cutter.clone()));
+    let reading = Reading { stores: stores.clone(), catalog, lifecycle: lifecycle.clone(), compute, stop: tasks.stopping() };
+    tasks.detach("replay", reading.run(replays, cutter.clone()));
 
     let max_message = app.grpc_max_message();
-    app.grpc.add(PushService::new(stores.clone(), lifecycle.clone(), config.max_inflight_push.0).server(max_message));
+    let inflight = Inflight::new(config.max_inflight_push.0);
+    app.grpc.add(PushService::new(stores.clone(), lifecycle.clone(), inflight.clone()).server(max_message));
     let admin = admin::Admin::new(cutter.clone(), lifecycle.clone(), tasks.clone(), app.shutdown());
     app.grpc.add(admin.clone().server());
     app.http.main(admin.routes());
@@ -125,7 +129,7 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
     });
     let leaf = LeafService::new(stores.clone(), lifecycle.clone(), clock);
     let (leave_grace, grace) = (config.leave_grace.get(), app.server.shutdown_grace.get());
-    Ok(Services { ingester: Ingester { stores, cutter, lifecycle, tasks, leave_grace, grace }, leaf })
+    Ok(Services { ingester: Ingester { stores, cutter, lifecycle, inflight, tasks, leave_grace, grace }, leaf })
 }
 
 /// Opens the log of every signal.
@@ -170,33 +174,50 @@ fn open(
     Ok((stores, replays))
 }
 
-/// Reads the logs, then takes the member into the ring.
-async fn replay(
+/// From the logs to a place in the ring.
+struct Reading {
     stores: Arc<[Arc<SignalStore>]>,
-    replays: Vec<Replay>,
     catalog: Arc<Catalog>,
     lifecycle: Lifecycle,
     compute: Compute,
-    cutter: Arc<Cutter>,
-) {
-    for (store, replay) in stores.iter().cloned().zip(replays) {
-        let signal = store.plugin.name;
-        let map = catalog.map();
-        match compute.run(move || store.replay(replay, |tenant, id| map.knows(tenant, *id))).await {
-            Ok(rows) => info!(%signal, rows, "the log has been read"),
-            Err(err) => {
-                // Heads that lack acknowledged rows must not answer.
-                error!(%signal, error = %Chain(&err), "the log could not be read: this ingester stays out of the ring");
-                return;
-            }
+    stop: CancellationToken,
+}
+
+impl Reading {
+    /// Reads the logs, takes the member into the ring, and cuts what comes until the process stops.
+    async fn run(self, replays: Vec<Replay>, cutter: Arc<Cutter>) {
+        if self.read(replays).await && self.stop.run_until_cancelled(self.become_active()).await.is_some() {
+            cutter.run().await;
         }
     }
-    lifecycle.replayed();
-    while let Err(err) = lifecycle.member().set_state(MemberState::Active).await {
-        warn!(error = %err, "the member could not become active");
-        tokio::time::sleep(Duration::from_secs(1)).await;
+
+    /// False: this ingester must not answer.
+    async fn read(&self, replays: Vec<Replay>) -> bool {
+        for (store, replay) in self.stores.iter().cloned().zip(replays) {
+            let signal = store.plugin.name;
+            let (map, stop) = (self.catalog.map(), self.stop.clone());
+            match self.compute.run(move || store.replay(replay, |tenant, id| map.knows(tenant, *id), &stop)).await {
+                Ok(rows) => info!(%signal, rows, "the log has been read"),
+                Err(err) => {
+                    // Heads that lack acknowledged rows must not answer.
+                    error!(%signal, error = %Chain(&err), "the log could not be read: this ingester stays out of the ring");
+                    return false;
+                }
+            }
+        }
+        let whole = !self.stop.is_cancelled();
+        if whole {
+            self.lifecycle.replayed();
+        }
+        whole
     }
-    cutter.run().await;
+
+    async fn become_active(&self) {
+        while let Err(err) = self.lifecycle.member().set_state(MemberState::Active).await {
+            warn!(error = %err, "the member could not become active");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
 }
 
 impl Ingester {
@@ -205,6 +226,10 @@ impl Ingester {
         info!("leaving the ring for good");
         let member = self.lifecycle.member();
         self.state(MemberState::ReadOnly).await;
+        // What came in before is in the heads, and so in the blocks.
+        while !self.inflight.is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let blocks = self.cutter.flush(&[]).await;
         info!(blocks, "all rows are in blocks");
         self.state(MemberState::Leaving).await;

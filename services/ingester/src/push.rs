@@ -19,15 +19,21 @@ use crate::store::SignalStore;
 pub struct PushService {
     stores: Arc<[Arc<SignalStore>]>,
     lifecycle: Lifecycle,
-    inflight: Arc<AtomicU64>,
-    max_inflight: u64,
+    inflight: Inflight,
+}
+
+/// The pushes that are on their way into the heads. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Inflight {
+    bytes: Arc<AtomicU64>,
+    max: u64,
 }
 
 impl PushService {
     /// The service over the stores of all signals.
     #[must_use]
-    pub fn new(stores: Arc<[Arc<SignalStore>]>, lifecycle: Lifecycle, max_inflight: u64) -> Self {
-        Self { stores, lifecycle, inflight: Arc::default(), max_inflight }
+    pub fn new(stores: Arc<[Arc<SignalStore>]>, lifecycle: Lifecycle, inflight: Inflight) -> Self {
+        Self { stores, lifecycle, inflight }
     }
 
     /// As tonic mounts it.
@@ -37,19 +43,37 @@ impl PushService {
     }
 
     async fn store(&self, tenant: &TenantId, request: pb::PushRequest) -> Result<pb::PushResponse, PushError> {
+        // In this order: who sees no push on its way after the state forbids them will see none.
+        let room = self.inflight.reserve(request.payload.len() as u64)?;
         self.lifecycle.writable()?;
-        let _room = self.reserve(request.payload.len() as u64)?;
         let store = find(&self.stores, &request.signal)?;
-        let appended = store.push(tenant, unpack(request)?).await?;
+        let appended = store.push(tenant, unpack(request)?, room).await?;
         Ok(pb::PushResponse { refused: appended.refused.into_iter().map(refusal).collect() })
     }
+}
 
-    fn reserve(&self, bytes: u64) -> Result<Room, PushError> {
-        let before = self.inflight.fetch_add(bytes, Ordering::SeqCst);
-        let room = Room { inflight: self.inflight.clone(), bytes };
+impl Inflight {
+    /// None yet, and at most `max` bytes at once.
+    #[must_use]
+    pub fn new(max: u64) -> Self {
+        Self { bytes: Arc::default(), max }
+    }
+
+    /// True when no push is on its way.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.bytes.load(Ordering::SeqCst) == 0
+    }
+
+    /// One more, as long as the room lives.
+    fn reserve(&self, payload: u64) -> Result<Room, PushError> {
+        // One without a payload counts too.
+        let bytes = payload.saturating_add(1);
+        let before = self.bytes.fetch_add(bytes, Ordering::SeqCst);
+        let room = Room { inflight: self.bytes.clone(), bytes };
         // A push that is alone always fits: else it could never be stored.
-        if before > 0 && before.saturating_add(bytes) > self.max_inflight {
-            return Err(PushError::Busy { limit: self.max_inflight });
+        if before > 0 && before.saturating_add(bytes) > self.max {
+            return Err(PushError::Busy { limit: self.max });
         }
         Ok(room)
     }
@@ -95,7 +119,9 @@ impl Ingest for PushService {
     }
 }
 
-struct Room {
+/// The bytes of a push on its way.
+#[derive(Debug)]
+pub struct Room {
     inflight: Arc<AtomicU64>,
     bytes: u64,
 }
@@ -133,6 +159,18 @@ mod tests {
         let push = unpack(request(&[1, 0, 2], "abc")).unwrap();
         let items: Vec<&[u8]> = push.items.iter().map(|item| item.bytes.as_ref()).collect();
         assert_eq!(items, [&b"a"[..], b"", b"bc"]);
+    }
+
+    #[test]
+    fn pushes_on_their_way_are_bounded() {
+        let inflight = Inflight::new(10);
+        let alone = inflight.reserve(100).unwrap();
+        assert!(matches!(inflight.reserve(0), Err(PushError::Busy { limit: 10 })));
+        assert!(!inflight.is_none());
+        drop(alone);
+        assert!(inflight.is_none());
+        let _first = inflight.reserve(0).unwrap();
+        assert!(inflight.reserve(8).is_ok() && inflight.reserve(9).is_err());
     }
 
     #[test]

@@ -13,12 +13,15 @@ use parking_lot::{Mutex, RwLock};
 use runtime::{Clock, Compute, Tasks};
 use signal::head::Share;
 use signal::{Appended, Head, HeadContext, Pending, Plugin, Push, SegmentId};
+use storage::block::BlockId;
 use storage::wal::{Durable, Replay, Seq, Wal, WalError};
 use tenancy::TenantId;
 use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::error::PushError;
+use crate::push::Room;
 use crate::read_back::ReadBack;
 
 /// The heads of one signal over one log.
@@ -90,11 +93,24 @@ impl SignalStore {
         Self { plugin, wal, read_back, heads: RwLock::default(), directory, share, clock, compute, tasks }
     }
 
-    /// Takes the records again that no block holds, and gives the number of rows. Blocks. A record that cannot be read is reported
-    /// and left out: the log's checksum was right, so an earlier version wrote something that this one does not know.
-    pub fn replay(&self, replay: Replay, known: impl Fn(&TenantId, &storage::block::BlockId) -> bool) -> u64 {
+    /// Takes the records again that no block holds, and gives the number of rows. Blocks; ends early when `stop` fires. A record that
+    /// cannot be read is reported and left out: the log's checksum was right, so an earlier version wrote something that this one does
+    /// not know.
+    pub fn replay(&self, replay: Replay, known: impl Fn(&TenantId, &BlockId) -> bool, stop: &CancellationToken) -> u64 {
         let mut rows = 0;
+        let now = self.clock.now_ns();
+        let known = |tenant: &TenantId, id: &BlockId| {
+            let known = known(tenant, id);
+            if known {
+                // Its rows are left out here: readers must know it from now on.
+                self.read_back.add(tenant, [*id], now);
+            }
+            known
+        };
         for row in replay.rows(known) {
+            if stop.is_cancelled() {
+                return rows;
+            }
             let head = self.head(&row.tenant);
             match head.head.replay(&row.payload, SegmentId(row.segment.0)) {
                 Ok(appended) => {
@@ -140,15 +156,16 @@ impl SignalStore {
         heads.entry(tenant.clone()).or_insert_with(open).clone()
     }
 
-    /// Stores a push: answers when it is durable and visible. Goes on to its end when the caller goes away.
-    pub async fn push(self: &Arc<Self>, tenant: &TenantId, push: Push) -> Result<Appended, PushError> {
+    /// Stores a push: answers when it is durable and visible. Goes on to its end when the caller goes away, and keeps `room` until then.
+    pub async fn push(self: &Arc<Self>, tenant: &TenantId, push: Push, room: Room) -> Result<Appended, PushError> {
         let (done, answer) = oneshot::channel();
         let store = self.clone();
         let head = self.head(tenant);
         self.tasks.detach("push", async move {
             let result = store.store(head, push).await;
-            // Nobody waits any more: the push is stored all the same.
-            drop(done.send(result));
+            drop(room);
+            // Where nobody waits any more, the push is stored all the same.
+            let _nobody = done.send(result);
         });
         answer.await.map_err(|_| PushError::Lost)?
     }
