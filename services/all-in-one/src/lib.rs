@@ -150,6 +150,15 @@ fn watch_itself(app: &App, config: &SelfScrapeConfig, tasks: &Tasks) {
 }
 
 impl Role for AllInOne {
+    fn leave(&mut self) -> BoxFuture<'_, ()> {
+        async move {
+            for role in &mut self.roles {
+                role.leave().await;
+            }
+        }
+        .boxed()
+    }
+
     fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), StopError>> {
         async move {
             let watched = self.tasks.stop(Duration::from_secs(5)).await.map_err(StopError::Tasks);

@@ -161,6 +161,10 @@ impl<R: Role> Member<R> {
 }
 
 impl<R: Role> Role for Member<R> {
+    fn leave(&mut self) -> BoxFuture<'_, ()> {
+        self.role.leave()
+    }
+
     fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), StopError>> {
         async move {
             let left = self.cluster.leave().await.map_err(|err| StopError::role("leave the ring", err));
