@@ -35,7 +35,7 @@ impl Changes {
     }
 }
 
-/// A list of members that stands still: all roles in one process, and tests.
+/// A list of members that nobody watches: all roles in one process, where it stands still, and tests.
 #[derive(Debug)]
 pub struct Fixed {
     views: watch::Sender<Arc<View>>,
@@ -54,6 +54,15 @@ impl Fixed {
     pub fn of(settings: RingSettings, facts: Facts) -> Self {
         let view = ViewBuilder::new(settings).build(facts);
         Self { views: watch::Sender::new(Arc::new(view)) }
+    }
+
+    /// Changes who there is; [`Changes`] tell of it. Two changes at once are one after the other.
+    pub fn change(&self, change: impl FnOnce(&mut Facts)) {
+        self.views.send_modify(|view| {
+            let mut facts = view.facts().clone();
+            change(&mut facts);
+            *view = Arc::new(ViewBuilder::new(view.settings().clone()).build(facts));
+        });
     }
 }
 
