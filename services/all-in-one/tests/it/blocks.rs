@@ -1,0 +1,125 @@
+//! From heads into blocks, and from blocks into fewer: the answer is the same at every moment.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use storage::time::TimeRange;
+use tenancy::TenantId;
+use tokio::task::JoinSet;
+
+use crate::client::{Client, TENANT, Truth, until};
+use crate::cluster::{Cluster, Started, Town, now_ms};
+use crate::replicas::times;
+
+/// Blocks of the tenant that a process knows.
+fn blocks(process: &Started) -> usize {
+    let tenant = TenantId::parse(TENANT).expect("a good name");
+    process.catalog.map().blocks(&tenant, "metrics", TimeRange::ALL).len()
+}
+
+/// Waits until an ingester has forgotten what is in blocks.
+async fn forgotten(client: &Client, ingester: &Started) {
+    let tenants = async || ingester.gauge(client, "quartet_ingester_tenants").await;
+    until("the heads are forgotten", async || tenants().await.filter(|tenants| *tenants == 0.0)).await;
+}
+
+/// Asks without a pause, and panics at the first answer that is not the truth.
+struct Watch {
+    over: Arc<AtomicBool>,
+    asked: Arc<AtomicU64>,
+    task: JoinSet<()>,
+}
+
+impl Watch {
+    fn start(client: Client, cluster: &Cluster, truth: Truth, now: i64) -> Self {
+        let (over, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (at, stop, count) = (cluster.query_frontend.http, over.clone(), asked.clone());
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            while !stop.load(Ordering::SeqCst) {
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                truth.check(&client, at, now, &format!("question {number}")).await;
+            }
+        });
+        Self { over, asked, task }
+    }
+
+    async fn end(mut self) {
+        self.over.store(true, Ordering::SeqCst);
+        self.task.join_next().await.expect("it runs").expect("every answer was the truth");
+        assert!(self.asked.load(Ordering::SeqCst) > 3, "too few questions to see anything");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flush_is_invisible_to_queries_and_empties_the_heads() {
+    let cluster = Cluster::start(Town::new()).await;
+    let (client, now, mut truth) = (cluster.town.client.clone(), now_ms(), Truth::default());
+    truth.write(&client, cluster.distributor.http, 20, &times(now)).await;
+    let watch = Watch::start(client.clone(), &cluster, truth.clone(), now);
+    cluster.flush().await;
+    assert!(blocks(&cluster.querier) > 0 || cluster.querier.catalog.refresh().await.is_ok_and(|_| blocks(&cluster.querier) > 0));
+    // The grace is over half a second later.
+    for ingester in cluster.ingesters.iter().flatten() {
+        forgotten(&client, ingester).await;
+    }
+    watch.end().await;
+    truth.check(&client, cluster.query_frontend.http, now, "from blocks alone").await;
+    truth.write(&client, cluster.distributor.http, 20, &[now]).await;
+    truth.check(&client, cluster.query_frontend.http, now, "from blocks and heads").await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compaction_of_replicas_is_invisible_to_queries() {
+    let mut town = Town::new();
+    // Nothing is merged before it is asked for.
+    town.compactor.settle = runtime::config::HumanDuration::from_secs(3600);
+    let cluster = Cluster::start(town).await;
+    let (client, mut truth) = (cluster.town.client.clone(), Truth::default());
+    // In the middle of a window, so that all of it is one block.
+    let now = now_ms() / 7_200_000 * 7_200_000 - 3_600_000;
+    truth.write(&client, cluster.distributor.http, 20, &times(now)).await;
+    cluster.flush().await;
+    until("every process knows the blocks", async || (blocks(&cluster.compactor) == 3).then_some(())).await;
+    let watch = Watch::start(client.clone(), &cluster, truth.clone(), now);
+    let compacted = client.post(cluster.compactor.http, "/compactor/compact", None, Vec::new()).await;
+    assert_eq!(compacted.status, 200, "{compacted:?}");
+    watch.end().await;
+    assert_eq!(blocks(&cluster.compactor), 1, "three replicas have become one block");
+    until("the querier knows it", async || (blocks(&cluster.querier) == 1).then_some(())).await;
+    for ingester in cluster.ingesters.iter().flatten() {
+        forgotten(&client, ingester).await;
+    }
+    truth.check(&client, cluster.query_frontend.http, now, "compacted").await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_querier_that_is_behind_reads_the_log_first() {
+    let mut town = Town::new();
+    // Blocks are named for twice as long.
+    town.ingester.keep_after_upload = runtime::config::HumanDuration::from_secs(3);
+    let cluster = Cluster::start(town).await;
+    let client = cluster.town.client.clone();
+    // Only a slow querier and a slow query-frontend: neither looks at the catalog of its own accord.
+    let Cluster { mut town, ingesters, distributor, query_frontend, querier, store_gateway, compactor } = cluster;
+    querier.stop().await.expect("it stops in order");
+    query_frontend.stop().await.expect("it stops in order");
+    town.forget("query-frontend");
+    town.catalog.follow_every = runtime::config::HumanDuration::from_secs(3600);
+    let (query_frontend, querier) = (town.query_frontend().await, town.querier().await);
+    client.ready(query_frontend.http).await;
+    client.ready(querier.http).await;
+    let cluster = Cluster { town, ingesters, distributor, query_frontend, querier, store_gateway, compactor };
+    let (now, mut truth) = (now_ms(), Truth::default());
+    truth.write(&client, cluster.distributor.http, 5, &times(now)).await;
+    cluster.flush().await;
+    for ingester in cluster.ingesters.iter().flatten() {
+        forgotten(&client, ingester).await;
+    }
+    assert_eq!(blocks(&cluster.querier), 0, "it has not looked");
+    truth.check(&client, cluster.query_frontend.http, now, "behind").await;
+    assert!(blocks(&cluster.querier) > 0, "it had to look");
+    cluster.stop().await;
+}

@@ -1,0 +1,14 @@
+//! A whole cluster in one process: every role on ports of its own, over one bucket in memory.
+
+// The name that the workspace gives the crate.
+extern crate quartet_all_in_one as all_in_one;
+
+mod bad_input;
+mod blocks;
+mod client;
+mod cluster;
+mod drain;
+mod leader;
+mod limits;
+mod replicas;
+mod restart;
