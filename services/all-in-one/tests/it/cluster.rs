@@ -156,6 +156,8 @@ impl Town {
 
     pub(crate) async fn query_frontend(&self) -> Started {
         let Making { mut app, catalog, plugins, door, .. } = self.making("query-frontend").await;
+        // A connection that comes in at the very moment the listeners close is cut: whoever asks has this long to notice.
+        app.server.drain_delay = millis(200);
         self.meet(process(&app, "query-frontend"));
         let number = catalog.clone();
         let deps = query_frontend::Deps { plugins, door, catalog_number: Arc::new(move || number.number()) };
