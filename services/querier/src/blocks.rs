@@ -1,6 +1,6 @@
 //! Asking store-gateways: every block of the plan is answered, or the query fails.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -82,8 +82,8 @@ impl BlocksScan<'_> {
     }
 
     /// The blocks by the address of the owner whose turn it is.
-    fn by_owner(&self, ring: &Ring, open: &[Ask], attempt: usize) -> HashMap<String, Vec<Ask>> {
-        let mut by_owner: HashMap<String, Vec<Ask>> = HashMap::new();
+    fn by_owner(&self, ring: &Ring, open: &[Ask], attempt: usize) -> BTreeMap<String, Vec<Ask>> {
+        let mut by_owner: BTreeMap<String, Vec<Ask>> = BTreeMap::new();
         for ask in open {
             let owners = ring.owners(self.signal.as_str(), place(ask.entry.id), self.replicas.max(1));
             if owners.is_empty() {

@@ -27,6 +27,8 @@ pub(crate) struct HeadsScan<'a> {
     pub(crate) payload: bytes::Bytes,
     /// After this long the zones that were not asked at first are asked too.
     pub(crate) ask_all_after: Duration,
+    /// Decides which zone is spared: another one each time.
+    pub(crate) turn: u64,
     pub(crate) rows: &'a mpsc::Sender<LeafBatch>,
 }
 
@@ -87,11 +89,8 @@ impl HeadsScan<'_> {
     /// The members to ask by zone, whole zones first, without those that cannot be asked.
     fn order(&self, sets: &ReadSets, failed: &MemberSet) -> VecDeque<Vec<MemberId>> {
         let mut zones = sets.zones();
-        if !zones.is_empty() {
-            // Another zone is spared each time.
-            let spared = rand::random_range(0..zones.len());
-            zones.rotate_left(spared);
-        }
+        let first = usize::try_from(self.turn % zones.len().max(1) as u64).unwrap_or(0);
+        zones.rotate_left(first);
         zones.sort_by_key(|zone| zone.iter().filter(|&&id| failed.contains(id)).count());
         zones.into_iter().map(|zone| zone.into_iter().filter(|&id| !failed.contains(id)).collect()).collect()
     }

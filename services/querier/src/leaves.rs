@@ -18,6 +18,7 @@ use storage::catalog::Catalog;
 use tenancy::TenantId;
 use tenancy::budget::{Budget, Reservation};
 use tokio::sync::mpsc;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::blocks::{self, BlocksScan};
 use crate::heads::HeadsScan;
@@ -119,6 +120,7 @@ impl ScanTask {
             range: self.scan.range,
             payload: self.scan.payload.clone(),
             ask_all_after: *ask_all_after,
+            turn: xxh3_64(&clock.now_ns().to_le_bytes()),
             rows: &self.rows,
         };
         ask.run(&sets).await
@@ -155,6 +157,7 @@ impl ScanTask {
             let map = self.context.catalog.map();
             let mut entries = map.blocks(&self.tenant, self.plugin.name.as_str(), self.scan.range);
             entries.retain(|entry| !answered.contains(&entry.id));
+            entries.sort_unstable_by_key(|entry| entry.id);
             let ask = BlocksScan {
                 clients: &*self.context.clients,
                 tenant: &self.tenant,

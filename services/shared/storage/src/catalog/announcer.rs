@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rand::rngs::SmallRng;
+use rand::{Rng as _, SeedableRng as _};
 use runtime::{Chain, Clock, Tasks};
 use tokio::sync::Notify;
 use tracing::warn;
@@ -30,6 +32,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     /// Who announces; for people.
     from: String,
+    /// Where the names of announcements come from.
+    names: Mutex<SmallRng>,
     waiting: Mutex<Vec<Record>>,
     more: Notify,
     /// One writes at a time.
@@ -40,8 +44,15 @@ impl Announcer {
     /// An announcer that nobody drives: call [`Announcer::flush`].
     #[must_use]
     pub fn new(bucket: Arc<dyn Bucket>, clock: Arc<dyn Clock>, from: &str) -> Self {
+        Self::seeded(bucket, clock, from, rand::random())
+    }
+
+    /// As [`Announcer::new`], for simulations: the names of its announcements follow from `seed`, which no other may have.
+    #[must_use]
+    pub fn seeded(bucket: Arc<dyn Bucket>, clock: Arc<dyn Clock>, from: &str, seed: u64) -> Self {
+        let names = Mutex::new(SmallRng::seed_from_u64(seed));
         let (waiting, more, writing) = (Mutex::default(), Notify::new(), tokio::sync::Mutex::default());
-        Self { shared: Arc::new(Shared { bucket, clock, from: from.to_owned(), waiting, more, writing }) }
+        Self { shared: Arc::new(Shared { bucket, clock, from: from.to_owned(), names, waiting, more, writing }) }
     }
 
     /// An announcer that writes at most one object per `catalog.announce_every`, as long as `tasks` run, and what is left at their end.
@@ -85,7 +96,7 @@ impl Announcer {
             return Ok(());
         }
         let now_ms = u64::try_from(self.shared.clock.now_ms()).unwrap_or(0);
-        let key = layout::inbox(Ulid::from_parts(now_ms, rand::random()));
+        let key = layout::inbox(Ulid::from_parts(now_ms, self.shared.names.lock().random()));
         let announcement = Announcement { from: self.shared.from.clone(), records };
         let written = self.shared.bucket.put(&key, codec::encode(Kind::Inbox, &announcement)).await;
         if written.is_err() {
