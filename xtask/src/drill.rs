@@ -60,7 +60,6 @@ const DRILLS: [Drill; 12] = [
     Drill { name: "main", run: stages::run },
     Drill { name: "power-cut", run: losses::power_cut },
     Drill { name: "two-ingesters-gone", run: losses::two_ingesters_gone },
-    Drill { name: "empty-ingester", run: losses::empty_ingester },
     Drill { name: "leader-paused", run: pauses::leader },
     Drill { name: "store-refuses", run: store::refuses },
     Drill { name: "answer-lost", run: store::answer_lost },
@@ -69,6 +68,8 @@ const DRILLS: [Drill; 12] = [
     Drill { name: "catalog-rebuilt", run: store::catalog_rebuilt },
     Drill { name: "disk-full", run: losses::disk_full },
     Drill { name: "memcached-gone", run: losses::memcached_gone },
+    // The last: an ingester without its disk is not read for an hour, so no other may be stopped after it.
+    Drill { name: "empty-ingester", run: losses::empty_ingester },
 ];
 
 /// The drills that every change must pass. The others take a quarter of an hour together: `cargo xtask drill` runs all of them.

@@ -22,6 +22,8 @@ settings! {
         pub keep_after_upload: HumanDuration = HumanDuration::from_secs(900),
         /// How long an announced block may be missing in the catalog until its rows are uploaded again under another name.
         pub announce_again_after: HumanDuration = HumanDuration::from_secs(4 * 86_400),
+        /// How long an ingester that lost its disk counts as missing for reads: until the other replicas have cut what it had acknowledged.
+        pub refuse_after_loss: HumanDuration = HumanDuration::from_secs(3600),
         /// Pause between two tries of an upload.
         pub upload_retry: HumanDuration = HumanDuration::from_secs(5),
         /// Bytes of pushes held in memory at once; above it a push gets 503 and is sent again by its sender.

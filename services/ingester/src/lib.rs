@@ -4,6 +4,7 @@
 //! what may be done when. Knows no signal: heads and blocks are what the plugins make them.
 
 pub mod admin;
+pub mod birth;
 pub mod config;
 pub mod cut;
 pub mod error;
@@ -15,7 +16,7 @@ pub mod scan;
 pub mod share;
 pub mod store;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ use lifecycle::{Lifecycle, SelfMember};
 use metrics::IngesterMetrics;
 use push::{Inflight, PushService};
 use read_back::ReadBack;
-use scan::LeafService;
+use scan::{LeafService, Lost};
 use share::RingShare;
 use store::{SignalStore, StoreContext};
 
@@ -97,6 +98,7 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
     let Deps { plugins, membership, member, bucket, catalog, announcer, wal } = deps;
     let tasks = app.tasks.child();
     let lifecycle = Lifecycle::new(member.clone());
+    let lost = Lost::find(app, config, &*member)?;
     let (stores, replays) = open(app, config, &plugins, &membership, &member.name(), &wal, &tasks)?;
     let stores: Arc<[Arc<SignalStore>]> = stores.into();
 
@@ -127,9 +129,21 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
         MemberState::Joining => Err("not active in the ring yet".to_owned()),
         _ => Ok(()),
     });
-    let leaf = LeafService::new(stores.clone(), lifecycle.clone(), clock);
+    let leaf = LeafService::new(stores.clone(), lifecycle.clone(), lost, clock);
     let (leave_grace, grace) = (config.leave_grace.get(), app.server.shutdown_grace.get());
     Ok(Services { ingester: Ingester { stores, cutter, lifecycle, inflight, tasks, leave_grace, grace }, leaf })
+}
+
+impl Lost {
+    /// Looks whether this member lost its disk; before the logs are opened.
+    fn find(app: &App, config: &IngesterConfig, member: &dyn SelfMember) -> Result<Option<Self>, StartError> {
+        let lost = birth::lost_before(Path::new(&config.data_dir), member.since_ms(), app.clock.now_ms())
+            .map_err(|err| StartError::new("read the data directory", err))?;
+        if lost.is_some() {
+            warn!("the data directory is younger than this member: what it had acknowledged before is lost here");
+        }
+        Ok(lost.map(|before_ms| Self { until_ms: before_ms.saturating_add(config.refuse_after_loss.as_ms()) }))
+    }
 }
 
 /// Opens the log of every signal.

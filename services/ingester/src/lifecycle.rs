@@ -14,6 +14,9 @@ pub trait SelfMember: Send + Sync + fmt::Debug {
     /// The name of this member.
     fn name(&self) -> String;
 
+    /// When it began to take writes, ms since the Unix epoch; a restart keeps it.
+    fn since_ms(&self) -> i64;
+
     /// What state its object says.
     fn state(&self) -> MemberState;
 
@@ -102,6 +105,11 @@ impl SelfMember for FixedMember {
         self.0.clone()
     }
 
+    fn since_ms(&self) -> i64 {
+        // Nobody else holds its rows, so nobody else could be asked: it never counts as missing.
+        i64::MAX
+    }
+
     fn state(&self) -> MemberState {
         MemberState::Active
     }
@@ -128,6 +136,11 @@ impl RingMember {
 impl SelfMember for RingMember {
     fn name(&self) -> String {
         self.0.name().to_owned()
+    }
+
+    fn since_ms(&self) -> i64 {
+        let ring = self.0.view().ring(crate::INGESTER);
+        ring.find(self.0.name()).map_or(i64::MAX, |id| ring.member(id).member.since_ms)
     }
 
     fn state(&self) -> MemberState {

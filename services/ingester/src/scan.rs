@@ -23,7 +23,15 @@ use crate::store::SignalStore;
 pub struct LeafService {
     stores: Arc<[Arc<SignalStore>]>,
     lifecycle: Lifecycle,
+    lost: Option<Lost>,
     clock: Arc<dyn Clock>,
+}
+
+/// This member lost rows that it had acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub struct Lost {
+    /// Until then some of them may be in no block: this member counts as missing for reads, ms since the Unix epoch.
+    pub until_ms: i64,
 }
 
 type Answers = Pin<Box<dyn Stream<Item = Result<pb::ScanResponse, Status>> + Send>>;
@@ -31,8 +39,8 @@ type Answers = Pin<Box<dyn Stream<Item = Result<pb::ScanResponse, Status>> + Sen
 impl LeafService {
     /// The service over the stores of all signals.
     #[must_use]
-    pub fn new(stores: Arc<[Arc<SignalStore>]>, lifecycle: Lifecycle, clock: Arc<dyn Clock>) -> Self {
-        Self { stores, lifecycle, clock }
+    pub fn new(stores: Arc<[Arc<SignalStore>]>, lifecycle: Lifecycle, lost: Option<Lost>, clock: Arc<dyn Clock>) -> Self {
+        Self { stores, lifecycle, lost, clock }
     }
 
     /// As tonic mounts it.
@@ -44,6 +52,10 @@ impl LeafService {
     fn answer(&self, tenant: TenantId, request: &pb::ScanRequest) -> Result<Answers, Status> {
         if !self.lifecycle.is_replayed() {
             return Err(Status::unavailable("not ready: the ingester is reading its log"));
+        }
+        // An empty answer would count as one: with a replica that missed some rows, and this one that lost them, the third would not be asked.
+        if self.lost.is_some_and(|lost| self.clock.now_ms() < lost.until_ms) {
+            return Err(Status::unavailable("this ingester lost its data directory: what it had acknowledged is not all in blocks yet"));
         }
         if !request.blocks.is_empty() {
             return Err(Status::invalid_argument("an ingester serves no blocks"));

@@ -51,10 +51,16 @@ pub(super) fn power_cut(scene: &mut Scene) -> Result<Outcome, DrillError> {
     Ok(Outcome::Passed)
 }
 
-/// An ingester comes back without its disk: the other replicas have everything.
+/// An ingester comes back without its disk, after another was away for a while: one replica alone has what was written then. The empty
+/// one must not be taken for one that knows.
 pub(super) fn empty_ingester(scene: &mut Scene) -> Result<Outcome, DrillError> {
+    const AWAY: &str = "ingester-zone-a-0";
     const NAME: &str = "ingester-zone-c-0";
     let since = now();
+    scene.cluster.kill(AWAY, "KILL")?;
+    scene.sent_past(since + 10_000)?;
+    scene.cluster.start(AWAY)?;
+    scene.check("with an ingester back that was away", since, Depth::Samples)?;
     scene.cluster.kill(NAME, "KILL")?;
     let data = scene.cluster.get(NAME)?.data.clone();
     fs::remove_dir_all(&data).map_err(|source| DrillError::Io { what: "remove the ingester's data", source })?;

@@ -45,6 +45,10 @@ async fn an_ingester_that_lost_its_directory_is_carried_by_the_others() {
     let mut cluster = Cluster::start(Town::new()).await;
     let (client, now, mut truth) = (cluster.town.client.clone(), now_ms(), Truth::default());
     truth.write(&client, cluster.distributor.http, 20, &times(now)).await;
+    // What is written now has two replicas, the one that will be lost among them.
+    cluster.stop_ingester(0).await;
+    truth.write(&client, cluster.distributor.http, 20, &[now - 500]).await;
+    cluster.start_ingester(0).await;
     cluster.stop_ingester(2).await;
     std::fs::remove_dir_all(cluster.town.directory("ingester-c-0")).expect("the directory is there");
     cluster.start_ingester(2).await;
