@@ -7,6 +7,7 @@ pub mod api;
 pub mod block;
 pub mod chunk;
 pub mod head;
+pub mod histogram;
 pub mod ingest;
 pub mod instruments;
 pub mod limits;

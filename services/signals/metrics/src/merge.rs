@@ -8,16 +8,19 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashSet;
 
 use crate::chunk::{Chunk, ChunkError};
+use crate::histogram::HistogramSample;
 use crate::model::{Labels, STALE_BITS, Sample};
 use crate::wire::SeriesChunks;
 
 /// All samples of one series: timestamps rise strictly.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SeriesSamples {
     /// Which series.
     pub labels: Labels,
-    /// Its samples.
+    /// Its float samples.
     pub samples: Vec<Sample>,
+    /// Its samples that are native histograms: no time stands in both.
+    pub histograms: Vec<HistogramSample>,
 }
 
 /// Merges what all leaves sent of a query: per series, sorted by labels, one run of samples within `start..=end`, ms.
@@ -28,7 +31,7 @@ pub fn merge_replicas(rows: impl IntoIterator<Item = SeriesChunks>, start: i64, 
         let mut samples = merge_chunks(chunks)?;
         clamp(&mut samples, start, end);
         if !samples.is_empty() {
-            merged.push(SeriesSamples { labels, samples });
+            merged.push(SeriesSamples { labels, samples, histograms: Vec::new() });
         }
     }
     Ok(merged)

@@ -60,7 +60,7 @@ impl Store {
             }
             let samples: Vec<Sample> = stored.samples.iter().filter(|sample| range.contains(&sample.t)).copied().collect();
             if !samples.is_empty() {
-                found.push(SeriesSamples { labels: labels.clone(), samples });
+                found.push(SeriesSamples { labels: labels.clone(), samples, histograms: Vec::new() });
             }
         }
         Ok(found)

@@ -33,6 +33,7 @@ fn series(values: &[&[(i64, f64)]]) -> Vec<SeriesSamples> {
     let numbered = values.iter().enumerate().map(|(n, samples)| SeriesSamples {
         labels: Labels::from_pairs([("__name__", "m"), ("n", &n.to_string())]),
         samples: samples.iter().map(|(t, v)| Sample { t: *t, v: *v }).collect(),
+        histograms: Vec::new(),
     });
     numbered.collect()
 }

@@ -63,6 +63,7 @@ fn series(values: &[Vec<Option<f64>>]) -> Vec<SeriesSamples> {
     let numbered = values.iter().enumerate().map(|(n, values)| SeriesSamples {
         labels: Labels::from_pairs([("__name__", "m".to_owned()), ("a", (n / 2).to_string()), ("b", (n % 2).to_string())]),
         samples: values.iter().zip(0_i64..).filter_map(|(v, step)| v.map(|v| Sample { t: step * 10_000, v })).collect(),
+        histograms: Vec::new(),
     });
     numbered.collect()
 }
@@ -74,7 +75,7 @@ fn select(all: &[SeriesSamples], request: &super::super::SelectorRequest) -> Vec
         all.iter().filter(|series| matchers.iter().all(|matcher| matcher.matches(series.labels.get(matcher.name()).unwrap_or_default())));
     let cut = matching.map(|series| {
         let inside = series.samples.iter().filter(|sample| (request.start_ms..=request.end_ms).contains(&sample.t));
-        SeriesSamples { labels: series.labels.clone(), samples: inside.copied().collect() }
+        SeriesSamples { labels: series.labels.clone(), samples: inside.copied().collect(), histograms: Vec::new() }
     });
     cut.collect()
 }
