@@ -5,6 +5,8 @@
 //!
 //! Source of the semantics: Prometheus's specification of native histograms (schemas -4 to 8 and -53).
 
+pub mod wire;
+
 use std::sync::Arc;
 
 /// The schema of histograms with bounds of their own.

@@ -15,7 +15,7 @@ use super::error::PromError;
 use super::{Api, json};
 use crate::model::{Labels, Sample};
 use crate::query;
-use crate::query::engine::{Annotations, InstantSample, RangeSeries, Usage};
+use crate::query::engine::{Annotations, InstantSample, PointValue, RangeSeries, Usage};
 use crate::query::partial::{Fetched, Frame};
 
 /// The most warnings, and the most infos, that an answer shows.
@@ -25,6 +25,8 @@ pub(super) const TRUNCATED: &str = "results truncated due to limit";
 /// Answers up to so many bytes are merged and written where they arrive.
 const INLINE_BYTES: usize = 8 << 10;
 
+/// About how many floats a histogram is as long as, in JSON.
+const HISTOGRAM_ITEMS: usize = 16;
 /// What a byte of a querier's answer takes: itself, as samples and labels, and as JSON.
 const MEMORY_PER_BYTE: u64 = 5;
 
@@ -165,7 +167,11 @@ impl Merge {
 fn extend(series: &mut Vec<RangeSeries>, places: &mut FxHashMap<Labels, usize>, more: Vec<RangeSeries>) {
     for one in more {
         match places.get(&one.labels) {
-            Some(place) => series[*place].samples.extend(one.samples),
+            Some(place) => {
+                let known = &mut series[*place];
+                known.samples.extend(one.samples);
+                known.histograms.extend(one.histograms);
+            }
             None => {
                 places.insert(one.labels.clone(), series.len());
                 series.push(one);
@@ -248,7 +254,7 @@ impl Value {
     /// About how many bytes it takes as JSON.
     fn written_bytes(&self) -> usize {
         let items = match self {
-            Self::Matrix(series) => series.iter().map(|one| 8 + one.samples.len()).sum(),
+            Self::Matrix(series) => series.iter().map(|one| 8 + one.samples.len() + one.histograms.len() * HISTOGRAM_ITEMS).sum(),
             Self::Vector(rows) => rows.len() * 8,
             Self::Scalar(_) | Self::Text { .. } => 8,
             Self::Strings(strings) => strings.len(),
@@ -267,16 +273,33 @@ impl Value {
             Self::Matrix(series) => {
                 result("matrix");
                 json::list(out, series, |out, one| {
-                    metric(out, &one.labels, "values");
-                    json::list(out, &one.samples, |out, sample| json::sample(out, *sample));
+                    metric(out, &one.labels);
+                    // A series has a list of each kind of samples that it has any of.
+                    if !one.samples.is_empty() {
+                        out.extend_from_slice(b",\"values\":");
+                        json::list(out, &one.samples, |out, sample| json::sample(out, *sample));
+                    }
+                    if !one.histograms.is_empty() {
+                        out.extend_from_slice(b",\"histograms\":");
+                        json::list(out, &one.histograms, |out, sample| json::histogram_sample(out, sample.t, &sample.h));
+                    }
                     out.push(b'}');
                 });
             }
             Self::Vector(rows) => {
                 result("vector");
                 json::list(out, rows, |out, row| {
-                    metric(out, &row.labels, "value");
-                    json::sample(out, row.sample);
+                    metric(out, &row.labels);
+                    match &row.value {
+                        PointValue::Float(v) => {
+                            out.extend_from_slice(b",\"value\":");
+                            json::sample(out, Sample { t: row.t, v: *v });
+                        }
+                        PointValue::Histogram(h) => {
+                            out.extend_from_slice(b",\"histogram\":");
+                            json::histogram_sample(out, row.t, h);
+                        }
+                    }
                     out.push(b'}');
                 });
             }
@@ -299,13 +322,10 @@ impl Value {
     }
 }
 
-/// Begins a series; its samples follow.
-fn metric(out: &mut Vec<u8>, labels: &Labels, samples: &str) {
+/// Begins a series: what it has follows.
+fn metric(out: &mut Vec<u8>, labels: &Labels) {
     out.extend_from_slice(br#"{"metric":"#);
     json::labels(out, labels);
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(samples.as_bytes());
-    out.extend_from_slice(b"\":");
 }
 
 /// The answer to a range query that looks at nothing.

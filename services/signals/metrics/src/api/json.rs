@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use crate::histogram::Histogram;
 use crate::model::{Labels, Sample};
 
 /// Appends a string.
@@ -68,6 +69,17 @@ pub(super) fn sample(out: &mut Vec<u8>, sample: Sample) {
     out.push(b',');
     value(out, sample.v);
     out.push(b']');
+}
+
+/// Appends a histogram with its time.
+pub(super) fn histogram_sample(out: &mut Vec<u8>, t: i64, histogram: &Histogram) {
+    out.push(b'[');
+    timestamp(out, t);
+    out.extend_from_slice(b",{\"count\":");
+    value(out, histogram.count);
+    out.extend_from_slice(b",\"sum\":");
+    value(out, histogram.sum);
+    out.extend_from_slice(b"}]");
 }
 
 /// Begins a success; `data` follows.

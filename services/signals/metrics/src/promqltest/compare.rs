@@ -3,7 +3,7 @@
 use super::notation::{Item, SeriesLine};
 use super::script::{Eval, Expected, Range, Text, Times};
 use crate::model::{Labels, Sample};
-use crate::query::engine::{QueryResult, RangeSeries, ResultValue};
+use crate::query::engine::{PointValue, QueryResult, RangeSeries, ResultValue};
 
 /// How far two floats may be apart, as a share of their sum.
 const TOLERANCE: f64 = 1e-6;
@@ -50,7 +50,13 @@ pub(super) fn value(eval: &Eval, value: &ResultValue) -> Checked {
         },
         (_, ResultValue::Scalar { v, .. }) => scalar(eval, *v),
         (_, ResultValue::Vector(found)) => {
-            let found: Vec<(&Labels, f64)> = found.iter().map(|sample| (&sample.labels, sample.sample.v)).collect();
+            let found: Vec<(&Labels, f64)> = found
+                .iter()
+                .map(|one| match &one.value {
+                    PointValue::Float(v) => (&one.labels, *v),
+                    PointValue::Histogram(_) => (&one.labels, f64::NAN),
+                })
+                .collect();
             vector(eval, &found, eval.expected.ordered)
         }
     }

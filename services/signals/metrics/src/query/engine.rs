@@ -38,7 +38,7 @@ pub use self::annotations::{Annotation, Annotations, ForcedMonotonicity};
 pub use self::batch::Steps;
 pub use self::error::EvalError;
 pub use self::plan::{Plan, SelectorRequest};
-pub use self::result::{InstantSample, QueryResult, RangeSeries, ResultValue};
+pub use self::result::{InstantSample, PointValue, QueryResult, RangeSeries, ResultValue};
 pub use self::usage::Usage;
 
 use crate::query::promql::Expr;

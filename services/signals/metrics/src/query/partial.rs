@@ -5,19 +5,25 @@
 
 mod remark;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use super::engine::{Annotations, InstantSample, QueryResult, RangeSeries, ResultValue, Usage};
+use super::engine::{Annotations, InstantSample, PointValue, QueryResult, RangeSeries, ResultValue, Usage};
+use crate::histogram::wire::{histogram, put_histogram};
+use crate::histogram::{Histogram, HistogramSample};
 use crate::model::{Labels, Sample};
 use crate::wire::codec::{Reader, put_bytes, put_len, put_signed, put_varint};
 use crate::wire::{self, DecodeError};
 
 /// The version that is written.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// About how many bytes go into one frame.
 const FRAME_BYTES: usize = 1 << 20;
 /// About how many samples of one series go into one frame.
 const RUN: usize = FRAME_BYTES / 16;
+/// About how many histograms of one series go into one frame: most take less than 2 KiB.
+const HISTOGRAM_RUN: usize = FRAME_BYTES / 2048;
 
 const MATRIX: u8 = 1;
 const VECTOR: u8 = 2;
@@ -26,6 +32,10 @@ const TEXT: u8 = 4;
 const STRINGS: u8 = 5;
 const SERIES: u8 = 6;
 const END: u8 = 7;
+
+/// Kinds of a vector's values.
+const FLOAT: u8 = 0;
+const HISTOGRAM: u8 = 1;
 
 /// What a sub-query read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,6 +143,14 @@ pub fn encode(result: &QueryResult, fetched: Fetched, usage: Option<&Usage>) -> 
                     frames.item(|out| {
                         wire::put_labels(out, &one.labels);
                         put_samples(out, run);
+                        put_len(out, 0);
+                    });
+                }
+                for run in one.histograms.chunks(HISTOGRAM_RUN) {
+                    frames.item(|out| {
+                        wire::put_labels(out, &one.labels);
+                        put_len(out, 0);
+                        put_histograms(out, run);
                     });
                 }
             }
@@ -143,7 +161,8 @@ pub fn encode(result: &QueryResult, fetched: Fetched, usage: Option<&Usage>) -> 
             for row in rows {
                 frames.item(|out| {
                     wire::put_labels(out, &row.labels);
-                    put_sample(out, row.sample);
+                    put_signed(out, row.t);
+                    put_value(out, &row.value);
                 });
             }
             frames
@@ -215,8 +234,12 @@ impl Frame {
         }
         let from_wire = &mut from;
         let frame = match from_wire.byte()? {
-            MATRIX => Self::Matrix(items(from_wire, 2, |from| Ok(RangeSeries { labels: wire::labels(from)?, samples: samples(from)? }))?),
-            VECTOR => Self::Vector(items(from_wire, 10, |from| Ok(InstantSample { labels: wire::labels(from)?, sample: sample(from)? }))?),
+            MATRIX => Self::Matrix(items(from_wire, 3, |from| {
+                Ok(RangeSeries { labels: wire::labels(from)?, samples: samples(from)?, histograms: histograms(from)? })
+            })?),
+            VECTOR => Self::Vector(items(from_wire, 11, |from| {
+                Ok(InstantSample { labels: wire::labels(from)?, t: from.signed()?, value: value(from)? })
+            })?),
             SCALAR => Self::Scalar(only(items(from_wire, 9, sample)?)?),
             TEXT => {
                 let (t, text) = only(items(from_wire, 2, |from| Ok((from.signed()?, from.text()?.to_owned())))?)?;
@@ -287,6 +310,56 @@ fn samples(from: &mut Reader<'_>) -> Result<Vec<Sample>, DecodeError> {
         last = last.wrapping_add(delta);
         Ok(Sample { t: last, v: f64::from_bits(from.u64_le()?) })
     })
+}
+
+fn put_histograms(out: &mut Vec<u8>, samples: &[HistogramSample]) {
+    put_len(out, samples.len());
+    let mut last = 0i64;
+    for sample in samples {
+        put_signed(out, sample.t.wrapping_sub(last));
+        last = sample.t;
+        put_histogram(out, &sample.h);
+    }
+}
+
+fn histograms(from: &mut Reader<'_>) -> Result<Vec<HistogramSample>, DecodeError> {
+    let mut last = 0i64;
+    let mut bounds = None;
+    items(from, 8, |from| {
+        last = last.wrapping_add(from.signed()?);
+        Ok(HistogramSample { t: last, h: shared(histogram(from)?, &mut bounds) })
+    })
+}
+
+/// A histogram that shares the bounds of the one before where they are equal: those of one series nearly always are.
+fn shared(mut histogram: Histogram, bounds: &mut Option<Arc<[f64]>>) -> Arc<Histogram> {
+    match bounds {
+        Some(before) if **before == *histogram.bounds => histogram.bounds = before.clone(),
+        _ => *bounds = Some(histogram.bounds.clone()),
+    }
+    Arc::new(histogram)
+}
+
+/// A value of a vector: a tag, and a float or a histogram.
+fn put_value(out: &mut Vec<u8>, value: &PointValue) {
+    match value {
+        PointValue::Float(v) => {
+            out.push(FLOAT);
+            out.extend(v.to_bits().to_le_bytes());
+        }
+        PointValue::Histogram(h) => {
+            out.push(HISTOGRAM);
+            put_histogram(out, h);
+        }
+    }
+}
+
+fn value(from: &mut Reader<'_>) -> Result<PointValue, DecodeError> {
+    match from.byte()? {
+        FLOAT => Ok(PointValue::Float(f64::from_bits(from.u64_le()?))),
+        HISTOGRAM => Ok(PointValue::Histogram(Arc::new(histogram(from)?))),
+        tag => Err(DecodeError::Tag { what: "value", tag }),
+    }
 }
 
 #[cfg(test)]

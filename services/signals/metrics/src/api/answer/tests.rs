@@ -9,10 +9,8 @@ fn part(frames: Vec<Bytes>) -> Part {
 }
 
 fn matrix(times: &[i64]) -> Vec<Bytes> {
-    let series = |job: &str| RangeSeries {
-        labels: Labels::from_pairs([("job", job)]),
-        samples: times.iter().map(|t| Sample { t: *t, v: 1.0 }).collect(),
-    };
+    let series =
+        |job: &str| RangeSeries::of_floats(Labels::from_pairs([("job", job)]), times.iter().map(|t| Sample { t: *t, v: 1.0 }).collect());
     let mut annotations = Annotations::default();
     annotations.add(Annotation::SortInRange, 3);
     let value = ResultValue::Matrix(vec![series("a"), series("b")]);

@@ -1,5 +1,7 @@
 //! Answers.
 
+use std::sync::Arc;
+
 use super::annotations::Annotations;
 use super::batch::{Batch, SeriesKey};
 use super::eval::{Evaluator, Value};
@@ -9,6 +11,7 @@ use super::plan::{Kind, Plan, Windows};
 use super::range::Inputs;
 use super::usage::{Counting, Usage};
 use super::{Cancel, EvalError};
+use crate::histogram::{Histogram, HistogramSample};
 use crate::merge::SeriesSamples;
 use crate::model::{Labels, Sample};
 use crate::query::promql::ast::Extension;
@@ -45,13 +48,24 @@ pub enum ResultValue {
     Matrix(Vec<RangeSeries>),
 }
 
+/// What a series has at one time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PointValue {
+    /// A float.
+    Float(f64),
+    /// A native histogram.
+    Histogram(Arc<Histogram>),
+}
+
 /// One series at one time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InstantSample {
     /// Which series.
     pub labels: Labels,
-    /// Its sample.
-    pub sample: Sample,
+    /// When, ms since the Unix epoch.
+    pub t: i64,
+    /// What it has.
+    pub value: PointValue,
 }
 
 /// One series at several times.
@@ -59,8 +73,18 @@ pub struct InstantSample {
 pub struct RangeSeries {
     /// Which series.
     pub labels: Labels,
-    /// Its samples; times rise.
+    /// Its float samples; times rise.
     pub samples: Vec<Sample>,
+    /// Its samples that are native histograms; times rise, none of them is that of a float.
+    pub histograms: Vec<HistogramSample>,
+}
+
+impl RangeSeries {
+    /// A series of floats.
+    #[must_use]
+    pub fn of_floats(labels: Labels, samples: Vec<Sample>) -> Self {
+        Self { labels, samples, histograms: Vec::new() }
+    }
 }
 
 impl Plan {
@@ -113,18 +137,21 @@ impl Plan {
             Value::Text(text) => ResultValue::Text { t, text: String::from_utf8_lossy(&text).into_owned() },
             Value::Scalar(values) if self.is_range => {
                 let samples = self.steps.times().zip(values).map(|(t, v)| Sample { t, v }).collect();
-                ResultValue::Matrix(vec![RangeSeries { labels: Labels::empty(), samples }])
+                ResultValue::Matrix(vec![RangeSeries::of_floats(Labels::empty(), samples)])
             }
             Value::Scalar(values) => ResultValue::Scalar { t, v: values[0] },
             Value::Vector(batch) => {
                 let batch = named(batch)?;
                 if self.is_range {
                     let rows = (0..batch.len())
-                        .map(|row| RangeSeries { labels: batch.key(row).labels.clone(), samples: batch.row_samples(row, self.steps) });
+                        .map(|row| RangeSeries::of_floats(batch.key(row).labels.clone(), batch.row_samples(row, self.steps)));
                     ResultValue::Matrix(sorted(rows.collect()))
                 } else {
-                    let rows = (0..batch.len())
-                        .map(|row| InstantSample { labels: batch.key(row).labels.clone(), sample: Sample { t, v: batch.values(row)[0] } });
+                    let rows = (0..batch.len()).map(|row| InstantSample {
+                        labels: batch.key(row).labels.clone(),
+                        t,
+                        value: PointValue::Float(batch.values(row)[0]),
+                    });
                     ResultValue::Vector(rows.collect())
                 }
             }
@@ -156,7 +183,7 @@ fn raw_matrix(inputs: &Inputs<'_>, windows: Windows, extension: Option<Extension
         };
         if !samples.is_empty() {
             let labels = if input.key.drop_name { grouping::without_name(&input.key.labels) } else { input.key.labels };
-            series.push(RangeSeries { labels, samples });
+            series.push(RangeSeries::of_floats(labels, samples));
         }
     }
     let series = sorted(series);

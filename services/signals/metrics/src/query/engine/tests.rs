@@ -1,4 +1,4 @@
-use super::{Annotations, Cancel, EvalError, Evaluation, Options, QueryResult, ResultValue, plan};
+use super::{Annotations, Cancel, EvalError, Evaluation, Options, PointValue, QueryResult, ResultValue, plan};
 use crate::merge::SeriesSamples;
 use crate::model::{Labels, Sample};
 use crate::promqltest::run_text;
@@ -51,7 +51,10 @@ fn value_at(query: &str, at_ms: i64, series: Vec<SeriesSamples>) -> f64 {
     match result.value {
         ResultValue::Vector(found) => {
             assert_eq!(found.len(), 1);
-            found[0].sample.v
+            match found[0].value {
+                PointValue::Float(v) => v,
+                PointValue::Histogram(_) => panic!("a float was expected"),
+            }
         }
         other => panic!("a vector was expected: {other:?}"),
     }

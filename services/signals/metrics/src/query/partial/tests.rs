@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::histogram::{Buckets, ResetHint, Span};
 use crate::query::engine::{Annotation, ForcedMonotonicity};
 use crate::query::promql::ast::BinaryOp;
 
@@ -36,7 +37,7 @@ fn decoded(frames: &[Bytes]) -> Vec<Frame> {
 proptest! {
     #[test]
     fn matrices_keep_every_bit(series in prop::collection::vec((label_sets(), prop::collection::vec(all_samples(), 1..40)), 0..8)) {
-        let series: Vec<_> = series.into_iter().map(|(labels, samples)| RangeSeries { labels, samples }).collect();
+        let series: Vec<_> = series.into_iter().map(|(labels, samples)| RangeSeries::of_floats(labels, samples)).collect();
         let result = QueryResult { value: ResultValue::Matrix(series.clone()), annotations: Annotations::default() };
         let frames = decoded(&encode(&result, Fetched { series: 1, chunks: 2, bytes: 3, samples: 4 }, None));
         prop_assert_eq!(frames.len(), 2);
@@ -47,7 +48,7 @@ proptest! {
 
     #[test]
     fn vectors_keep_their_order(rows in prop::collection::vec((label_sets(), all_samples()), 0..20)) {
-        let rows: Vec<_> = rows.into_iter().map(|(labels, sample)| InstantSample { labels, sample }).collect();
+        let rows: Vec<_> = rows.into_iter().map(|(labels, Sample { t, v })| InstantSample { labels, t, value: PointValue::Float(v) }).collect();
         let result = QueryResult { value: ResultValue::Vector(rows.clone()), annotations: Annotations::default() };
         prop_assert_eq!(&decoded(&encode(&result, Fetched::default(), None))[0], &Frame::Vector(rows));
     }
@@ -73,7 +74,7 @@ proptest! {
 fn long_answers_go_on_in_the_next_frame() {
     let labels = Labels::from_pairs([("a", "b")]);
     let samples: Vec<Sample> = (0..200_000).map(|t| Sample { t: t * 15_000, v: t as f64 }).collect();
-    let value = ResultValue::Matrix(vec![RangeSeries { labels: labels.clone(), samples: samples.clone() }]);
+    let value = ResultValue::Matrix(vec![RangeSeries::of_floats(labels.clone(), samples.clone())]);
     let frames = encode(&QueryResult { value, annotations: Annotations::default() }, Fetched::default(), None);
     assert!(frames.len() > 2);
     assert!(frames.iter().all(|frame| frame.len() < 2 * FRAME_BYTES));
@@ -98,4 +99,48 @@ fn an_empty_answer_says_what_it_is() {
     assert_eq!(decoded(&encode(&result, Fetched::default(), None))[0], Frame::Vector(Vec::new()));
     assert_eq!(decoded(&encode_strings([]))[0], Frame::Strings(Vec::new()));
     assert_eq!(decoded(&encode_series([], Fetched::default()))[0], Frame::Series(Vec::new()));
+}
+
+fn float() -> impl Strategy<Value = f64> {
+    // Equality of NaN says nothing here.
+    any::<f64>().prop_filter("a number", |float| !float.is_nan())
+}
+
+fn buckets() -> impl Strategy<Value = Buckets> {
+    prop::collection::vec((any::<i32>(), prop::collection::vec(float(), 0..4)), 0..4).prop_map(|runs| Buckets {
+        spans: runs.iter().map(|(offset, counts)| Span { offset: *offset, length: u32::try_from(counts.len()).unwrap() }).collect(),
+        counts: runs.into_iter().flat_map(|(_, counts)| counts).collect(),
+    })
+}
+
+fn histogram_values() -> impl Strategy<Value = Arc<Histogram>> {
+    let hint = prop_oneof![Just(ResetHint::Unknown), Just(ResetHint::Reset), Just(ResetHint::NotReset), Just(ResetHint::Gauge)];
+    let floats = (float(), float(), float(), float());
+    (hint, any::<i32>(), any::<bool>(), floats, buckets(), buckets(), prop::collection::vec(float(), 0..4)).prop_map(
+        |(hint, schema, integer, (zero_threshold, zero_count, count, sum), positive, negative, bounds)| {
+            Arc::new(Histogram { hint, schema, integer, zero_threshold, zero_count, count, sum, positive, negative, bounds: bounds.into() })
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn histograms_keep_every_bit(
+        rows in prop::collection::vec((label_sets(), any::<i64>(), histogram_values()), 0..8),
+        series in prop::collection::vec((label_sets(), prop::collection::vec((any::<i64>(), histogram_values()), 1..8)), 0..4),
+    ) {
+        let rows: Vec<_> = rows.into_iter().map(|(labels, t, h)| InstantSample { labels, t, value: PointValue::Histogram(h) }).collect();
+        let result = QueryResult { value: ResultValue::Vector(rows.clone()), annotations: Annotations::default() };
+        prop_assert_eq!(&decoded(&encode(&result, Fetched::default(), None))[0], &Frame::Vector(rows));
+        let series: Vec<_> = series
+            .into_iter()
+            .map(|(labels, samples)| RangeSeries {
+                labels,
+                samples: Vec::new(),
+                histograms: samples.into_iter().map(|(t, h)| HistogramSample { t, h }).collect(),
+            })
+            .collect();
+        let result = QueryResult { value: ResultValue::Matrix(series.clone()), annotations: Annotations::default() };
+        prop_assert_eq!(&decoded(&encode(&result, Fetched::default(), None))[0], &Frame::Matrix(series));
+    }
 }

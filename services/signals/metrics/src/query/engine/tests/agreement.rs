@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::{Cancel, Evaluation, Options, ResultValue, plan};
+use super::super::{Cancel, Evaluation, Options, PointValue, ResultValue, plan};
 use crate::merge::SeriesSamples;
 use crate::model::{Labels, Sample, stale_marker};
 use crate::query::promql::parse;
@@ -91,8 +91,12 @@ fn ask(query: &str, evaluation: Evaluation, all: &[SeriesSamples]) -> Answer {
     let result = plan.evaluate(&data, &Cancel::default()).map_err(|err| err.to_string())?;
     // Which NaN it is says nothing.
     let bits = |v: f64| if v.is_nan() { f64::NAN.to_bits() } else { v.to_bits() };
+    let value_bits = |value: &PointValue| match value {
+        PointValue::Float(v) => bits(*v),
+        PointValue::Histogram(_) => panic!("there are no histograms in it"),
+    };
     Ok(match result.value {
-        ResultValue::Vector(found) => found.into_iter().map(|one| ((one.labels, one.sample.t), bits(one.sample.v))).collect(),
+        ResultValue::Vector(found) => found.into_iter().map(|one| ((one.labels, one.t), value_bits(&one.value))).collect(),
         ResultValue::Matrix(found) => found
             .into_iter()
             .flat_map(|one| one.samples.into_iter().map(move |sample| ((one.labels.clone(), sample.t), bits(sample.v))))
