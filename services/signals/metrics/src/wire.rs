@@ -7,7 +7,7 @@ use bytes::Bytes;
 use syntax::{LabelMatcher, MatchOp};
 
 use crate::chunk::{Chunk, Encoding};
-use crate::model::Labels;
+use crate::model::{Labels, shard_key};
 pub use codec::DecodeError;
 use codec::{Reader, put_bytes, put_len, put_signed, put_varint};
 
@@ -24,6 +24,8 @@ pub enum LeafQuery {
     Chunks {
         /// All must be met.
         matchers: Vec<LabelMatcher>,
+        /// Only series of this shard; none is all.
+        shard: Option<SeriesShard>,
     },
     /// Names of labels.
     LabelNames {
@@ -56,8 +58,13 @@ impl LeafQuery {
     pub fn encode(&self) -> Bytes {
         let mut out = vec![VERSION];
         match self {
-            Self::Chunks { matchers } => {
+            Self::Chunks { matchers, shard: None } => {
                 out.push(1);
+                put_matchers(&mut out, matchers);
+            }
+            Self::Chunks { matchers, shard: Some(shard) } => {
+                out.push(5);
+                put_shard(&mut out, *shard);
                 put_matchers(&mut out, matchers);
             }
             Self::LabelNames { sets, limit } => {
@@ -81,7 +88,11 @@ impl LeafQuery {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut from = versioned(bytes, "leaf query")?;
         let query = match from.byte()? {
-            1 => Self::Chunks { matchers: matchers(&mut from)? },
+            1 => Self::Chunks { matchers: matchers(&mut from)?, shard: None },
+            5 => {
+                let shard = Some(shard(&mut from)?);
+                Self::Chunks { matchers: matchers(&mut from)?, shard }
+            }
             2 => {
                 let (sets, limit) = sets(&mut from)?;
                 Self::LabelNames { sets, limit }
@@ -99,6 +110,26 @@ impl LeafQuery {
         };
         from.end()?;
         Ok(query)
+    }
+}
+
+/// A share of a tenant's series: those whose shard key modulo `of` is `index`.
+///
+/// The key is the one that places series on the ring and in the shards of compacted blocks: a block of one shard of m holds nothing
+/// of most shards of a multiple of m.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SeriesShard {
+    /// Below `of`.
+    pub index: u32,
+    /// How many shards there are; at least 1.
+    pub of: u32,
+}
+
+impl SeriesShard {
+    /// True for a series of this shard; `series_hash` is that of all its labels, see [`Labels::hash`].
+    #[must_use]
+    pub fn holds(&self, tenant: &str, series_hash: u64) -> bool {
+        shard_key(tenant, series_hash) % self.of == self.index
     }
 }
 
@@ -226,6 +257,18 @@ fn matchers(from: &mut Reader<'_>) -> Result<Vec<LabelMatcher>, DecodeError> {
             Ok(LabelMatcher::new(name, op, value))
         })
         .collect()
+}
+
+/// Appends a shard: its number, then that of all.
+pub(crate) fn put_shard(out: &mut Vec<u8>, shard: SeriesShard) {
+    put_varint(out, u64::from(shard.index));
+    put_varint(out, u64::from(shard.of));
+}
+
+/// Reads what [`put_shard`] wrote.
+pub(crate) fn shard(from: &mut Reader<'_>) -> Result<SeriesShard, DecodeError> {
+    let shard = SeriesShard { index: from.varint32("shard")?, of: from.varint32("shard")? };
+    if shard.index < shard.of { Ok(shard) } else { Err(DecodeError::Number { what: "shard" }) }
 }
 
 fn put_sets(out: &mut Vec<u8>, sets: &[Vec<LabelMatcher>], limit: u64) {

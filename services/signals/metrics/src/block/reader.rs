@@ -8,13 +8,14 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use index::{IndexError, IndexReader, Matcher, RoaringBitmap, SeriesCursor};
 use storage::block::{BlockId, BlockReader, Ranged};
+use tenancy::TenantId;
 use zstd::bulk::Decompressor;
 
 use super::error::BlockError;
 use super::skip::{ChunkMeta, Page};
 use super::{page, schema, skip};
-use crate::model::Labels;
-use crate::wire::SeriesChunks;
+use crate::model::{Labels, SeriesHash};
+use crate::wire::{SeriesChunks, SeriesShard};
 
 /// Pages that a slab reads, bytes, about. A series is never split, so that a very long one may take more.
 const SLAB_BYTES: u64 = 4 << 20;
@@ -71,7 +72,7 @@ impl OpenBlock {
     /// Series with a chunk that overlaps `start..=end`, ms.
     pub(super) fn series(&self, selected: RoaringBitmap, start: i64, end: i64) -> Result<PlanReader, BlockError> {
         let cursor = self.index.series(selected).map_err(|source| self.index_error(source))?;
-        Ok(PlanReader { block: self.clone(), cursor, start, end })
+        Ok(PlanReader { block: self.clone(), cursor, start, end, shard: None })
     }
 
     /// The same, with chunks.
@@ -111,6 +112,8 @@ pub(super) struct PlanReader {
     cursor: SeriesCursor,
     start: i64,
     end: i64,
+    /// Whose series of which shard are wanted; none is all.
+    shard: Option<(TenantId, SeriesShard)>,
 }
 
 impl PlanReader {
@@ -118,6 +121,9 @@ impl PlanReader {
     pub(super) fn next_plan(&mut self) -> Result<Option<Plan>, BlockError> {
         let block = self.block.id;
         while let Some(entry) = self.cursor.next_series().map_err(|source| BlockError::Index { block, source })? {
+            if self.shard.as_ref().is_some_and(|(tenant, shard)| !shard.holds(tenant.as_str(), hash(&entry.labels))) {
+                continue;
+            }
             let (first_row, metas) =
                 skip::decode_series(entry.payload).map_err(|_| BlockError::Corrupt { block, what: "rows of a series" })?;
             let rows = (0u64..).map(|row| first_row.saturating_add(row));
@@ -130,6 +136,13 @@ impl PlanReader {
     }
 }
 
+/// The hash of labels as [`Labels::hash`] has it.
+fn hash(labels: &[(&str, &str)]) -> u64 {
+    let mut hash = SeriesHash::default();
+    labels.iter().for_each(|(name, value)| hash.add(name.as_bytes(), value.as_bytes()));
+    hash.finish()
+}
+
 /// Series with their chunks, slab by slab.
 pub(super) struct SlabReader {
     plans: PlanReader,
@@ -139,6 +152,12 @@ pub(super) struct SlabReader {
 }
 
 impl SlabReader {
+    /// Leaves out what is not in a tenant's shard, where there is one.
+    pub(super) fn of_shard(mut self, tenant: &TenantId, shard: Option<SeriesShard>) -> Self {
+        self.plans.shard = shard.map(|shard| (tenant.clone(), shard));
+        self
+    }
+
     /// The next series, sorted by labels; empty after the last.
     pub(super) async fn next_slab(&mut self) -> Result<Vec<SeriesChunks>, BlockError> {
         let mut plans: Vec<Plan> = Vec::new();

@@ -28,10 +28,10 @@ async fn answer(block: BlockReader, query: ScanQuery) -> Result<Batches, BlockEr
     // A time that has nanoseconds in it is never a sample's: the range shrinks to whole milliseconds.
     let (start, end) = (TimestampMs::ceil_ns(query.range.start).0, TimestampMs::floor_ns(query.range.end).0);
     match asked {
-        LeafQuery::Chunks { matchers } => {
+        LeafQuery::Chunks { matchers, shard } => {
             let matchers = Matcher::compile_all(&matchers)?;
             let block = OpenBlock::open(block).await?;
-            Ok(chunks(block.chunks(block.select(&matchers)?, start, end)?))
+            Ok(chunks(block.chunks(block.select(&matchers)?, start, end)?.of_shard(&query.tenant, shard)))
         }
         LeafQuery::LabelNames { sets, limit } => {
             let sets = compile(&sets)?;

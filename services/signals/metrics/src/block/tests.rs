@@ -16,7 +16,7 @@ use crate::chunk::tests::runs;
 use crate::chunk::{Chunk, encode_run};
 use crate::merge::{SeriesSamples, merge_replicas};
 use crate::model::{Labels, Sample, shard_key};
-use crate::wire::{LeafQuery, LeafRows, SeriesChunks};
+use crate::wire::{LeafQuery, LeafRows, SeriesChunks, SeriesShard};
 
 mod golden;
 
@@ -51,7 +51,7 @@ fn ask(block: BlockReader, query: &LeafQuery, range: TimeRange) -> Result<Vec<Le
 }
 
 fn chunks(block: BlockReader, matchers: Vec<LabelMatcher>, range: TimeRange) -> Result<Vec<SeriesChunks>, ScanError> {
-    let rows = ask(block, &LeafQuery::Chunks { matchers }, range)?;
+    let rows = ask(block, &LeafQuery::Chunks { matchers, shard: None }, range)?;
     Ok(rows
         .into_iter()
         .flat_map(|rows| match rows {
@@ -122,6 +122,24 @@ proptest! {
         let blocks = write(cut.clone(), hours * HOUR_NS);
         prop_assert_eq!(samples(&blocks), merge_replicas(cut, i64::MIN, i64::MAX).unwrap());
         blocks.iter().for_each(|block| check_facts(block, hours * HOUR_NS));
+    }
+
+    #[test]
+    fn shards_are_disjoint_and_together_everything(cut in cuts(), of in 1u32..5) {
+        let blocks = write(cut, 30 * HOUR_NS);
+        for block in &blocks {
+            let mut found = Vec::new();
+            for index in 0..of {
+                let shard = Some(SeriesShard { index, of });
+                for rows in ask(reader(block), &LeafQuery::Chunks { matchers: vec![], shard }, TimeRange::ALL).unwrap() {
+                    let LeafRows::Chunks(series) = rows else { panic!("{rows:?} is no answer to a question for chunks") };
+                    prop_assert!(series.iter().all(|one| shard_key("anonymous", one.labels.hash()) % of == index));
+                    found.extend(series);
+                }
+            }
+            found.sort_by(|one, other| one.labels.cmp(&other.labels));
+            prop_assert_eq!(found, chunks(reader(block), vec![], TimeRange::ALL).unwrap());
+        }
     }
 
     #[test]

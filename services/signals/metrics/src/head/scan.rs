@@ -12,7 +12,7 @@ use super::Shared;
 use super::series::View;
 use crate::chunk::{self, Chunk};
 use crate::model::{Labels, TimestampMs};
-use crate::wire::{BATCH_BYTES, LeafQuery, LeafRows, SeriesChunks};
+use crate::wire::{BATCH_BYTES, LeafQuery, LeafRows, SeriesChunks, SeriesShard};
 
 /// Bytes that a chunk takes in a batch beside its samples, about.
 const CHUNK_BYTES: usize = 24;
@@ -77,9 +77,9 @@ impl Scan {
 impl Question {
     fn answer(self) -> Result<Scan, SignalError> {
         match &self.query {
-            LeafQuery::Chunks { matchers } => {
+            LeafQuery::Chunks { matchers, shard } => {
                 let selected = self.shared.index.select(&compile(matchers)?);
-                Ok(Scan::Chunks(self.chunks(&selected)))
+                Ok(Scan::Chunks(self.chunks(&selected, *shard)))
             }
             LeafQuery::LabelNames { sets, limit } => {
                 let names = self.shared.index.label_names(Some(&self.about(sets)?));
@@ -99,11 +99,14 @@ impl Question {
     }
 
     /// Chunks of the selected series, as of one moment.
-    fn chunks(&self, selected: &RoaringBitmap) -> Box<dyn Iterator<Item = (Labels, Chunk)> + Send> {
+    fn chunks(&self, selected: &RoaringBitmap, shard: Option<SeriesShard>) -> Box<dyn Iterator<Item = (Labels, Chunk)> + Send> {
         let (start, end) = self.range;
         let views: Vec<View> = {
             let state = self.shared.state.read();
-            selected.iter().filter_map(|number| state.get(number)?.view(start, end)).collect()
+            let tenant = self.shared.tenant.as_str();
+            let wanted = |labels: &Labels| shard.is_none_or(|shard| shard.holds(tenant, labels.hash()));
+            let series = selected.iter().filter_map(|number| state.get(number)).filter(|series| wanted(&series.labels));
+            series.filter_map(|series| series.view(start, end)).collect()
         };
         Box::new(views.into_iter().flat_map(|view| {
             let late: Vec<Chunk> = chunk::encode_run(&view.late).collect();

@@ -19,7 +19,7 @@ use crate::limits::MetricsLimits;
 use crate::merge::merge_chunks;
 use crate::model::{Labels, STALE_BITS};
 use crate::query::QueryConfig;
-use crate::wire::{LeafQuery, LeafRows, SeriesChunks};
+use crate::wire::{LeafQuery, LeafRows, SeriesChunks, SeriesShard};
 
 mod life;
 
@@ -116,7 +116,7 @@ impl World {
     }
 
     fn read_within(&self, range: TimeRange) -> Rows {
-        let batches = self.ask(&LeafQuery::Chunks { matchers: Vec::new() }, range);
+        let batches = self.ask(&LeafQuery::Chunks { matchers: Vec::new(), shard: None }, range);
         let series = batches.into_iter().flat_map(|batch| match batch {
             LeafRows::Chunks(series) => series,
             other => panic!("{other:?}"),
@@ -373,14 +373,34 @@ fn questions_for_names_values_and_series() {
     assert_eq!(world.strings(&values(sets, 0), TimeRange::ALL), ["a", "c"]);
     let batches = world.ask(&LeafQuery::Series { sets: vec![set(MatchOp::NotEqual, "a")], limit: 1 }, TimeRange::ALL);
     assert_eq!(batches, [LeafRows::Series(vec![Labels::from_pairs([("__name__", "m"), ("i", "b")])])]);
-    let batches = world.ask(&LeafQuery::Chunks { matchers: set(MatchOp::Regex, "[bc]") }, TimeRange::from_ms(3000, 3000));
+    let batches = world.ask(&LeafQuery::Chunks { matchers: set(MatchOp::Regex, "[bc]"), shard: None }, TimeRange::from_ms(3000, 3000));
     assert_eq!(batches.len(), 1);
+}
+
+#[test]
+fn shards_are_disjoint_and_together_everything() {
+    let world = world(MetricsLimits::default());
+    let names: Vec<String> = (0..40).map(|n| format!("s{n}")).collect();
+    let one: &[(i64, f64)] = &[(1000, 1.0)];
+    let items: Vec<_> = names.iter().map(|name| (name.as_str(), one)).collect();
+    world.good(&items);
+    let mut found = Vec::new();
+    for index in 0..4 {
+        let asked = LeafQuery::Chunks { matchers: Vec::new(), shard: Some(SeriesShard { index, of: 4 }) };
+        for batch in world.ask(&asked, TimeRange::ALL) {
+            let LeafRows::Chunks(series) = batch else { panic!("{batch:?}") };
+            assert!(series.len() < 20, "a shard has about a quarter");
+            found.extend(series);
+        }
+    }
+    assert_eq!(found.len(), 40);
+    assert_eq!(rows_of(found), world.read());
 }
 
 #[test]
 fn a_question_that_cannot_be_read_is_an_error() {
     let world = world(MetricsLimits::default());
-    let broken = LeafQuery::Chunks { matchers: vec![LabelMatcher::new("i", MatchOp::Regex, "(")] }.encode();
+    let broken = LeafQuery::Chunks { matchers: vec![LabelMatcher::new("i", MatchOp::Regex, "(")], shard: None }.encode();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for payload in [broken, Bytes::new(), Bytes::from_static(b"\xff")] {
         let query = ScanQuery { tenant: TenantId::anonymous(), range: TimeRange::ALL, payload, alone: false };
@@ -400,7 +420,7 @@ fn large_answers_come_in_batches() {
         samples.push((t, f64::from_bits(state >> 2)));
     }
     world.good(&[("a", &samples)]);
-    let batches = world.ask(&LeafQuery::Chunks { matchers: Vec::new() }, TimeRange::ALL);
+    let batches = world.ask(&LeafQuery::Chunks { matchers: Vec::new(), shard: None }, TimeRange::ALL);
     assert!(batches.len() > 1);
     assert!(batches.iter().all(|batch| batch.encode().len() < 2 * crate::wire::BATCH_BYTES));
     assert_eq!(world.read(), rows(&[("a", &samples)]));
@@ -413,7 +433,7 @@ fn a_scan_sees_one_moment() {
     let query = ScanQuery {
         tenant: TenantId::anonymous(),
         range: TimeRange::ALL,
-        payload: LeafQuery::Chunks { matchers: Vec::new() }.encode(),
+        payload: LeafQuery::Chunks { matchers: Vec::new(), shard: None }.encode(),
         alone: false,
     };
     let stream = world.head.scan(&query);

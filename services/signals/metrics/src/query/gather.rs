@@ -60,7 +60,8 @@ impl Gathering {
         if start > end {
             return Ok(Vec::new());
         }
-        let scan = Scan { range: TimeRange::from_ms(start, end), payload: LeafQuery::Chunks { matchers: request.matchers }.encode() };
+        let scan =
+            Scan { range: TimeRange::from_ms(start, end), payload: LeafQuery::Chunks { matchers: request.matchers, shard: None }.encode() };
         let mut batches = self.leaves.scan(scan);
         let mut gather = Gather { start, end, ..Gather::default() };
         while let Some(batch) = batches.next().await {

@@ -18,9 +18,13 @@ fn series_sets() -> impl Strategy<Value = Vec<Vec<LabelMatcher>>> {
     prop::collection::vec(prop::collection::vec(matcher(), 0..4), 0..3)
 }
 
+fn shard() -> impl Strategy<Value = Option<SeriesShard>> {
+    prop::option::of((0..64u32, 1..64u32).prop_map(|(index, more)| SeriesShard { index, of: index + more }))
+}
+
 fn queries() -> impl Strategy<Value = LeafQuery> {
     prop_oneof![
-        prop::collection::vec(matcher(), 0..4).prop_map(|matchers| LeafQuery::Chunks { matchers }),
+        (prop::collection::vec(matcher(), 0..4), shard()).prop_map(|(matchers, shard)| LeafQuery::Chunks { matchers, shard }),
         (series_sets(), any::<u64>()).prop_map(|(sets, limit)| LeafQuery::LabelNames { sets, limit }),
         (text(), series_sets(), any::<u64>()).prop_map(|(name, sets, limit)| LeafQuery::LabelValues { name, sets, limit }),
         (series_sets(), any::<u64>()).prop_map(|(sets, limit)| LeafQuery::Series { sets, limit }),

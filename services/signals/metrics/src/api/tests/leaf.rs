@@ -109,13 +109,15 @@ impl MemoryLeaves {
             vec![LeafRows::Strings(found)]
         };
         match LeafQuery::decode(&scan.payload).unwrap() {
-            LeafQuery::Chunks { matchers } => {
-                let rows = select(&[matchers]).map(|(labels, samples)| {
-                    // Each replica lacks every other run of samples, except for some that both have.
-                    let runs = samples.chunks(100).enumerate().filter(|(run, _)| run % 2 == replica || run % 3 == 0);
-                    let chunks = runs.flat_map(|(_, run)| encode_run(run)).filter(|chunk| chunk.overlaps(start, end)).collect();
-                    LeafRows::Chunks(vec![SeriesChunks { labels: labels.clone(), chunks }])
-                });
+            LeafQuery::Chunks { matchers, shard } => {
+                let rows = select(&[matchers]).filter(|(labels, _)| shard.is_none_or(|shard| shard.holds("team", labels.hash()))).map(
+                    |(labels, samples)| {
+                        // Each replica lacks every other run of samples, except for some that both have.
+                        let runs = samples.chunks(100).enumerate().filter(|(run, _)| run % 2 == replica || run % 3 == 0);
+                        let chunks = runs.flat_map(|(_, run)| encode_run(run)).filter(|chunk| chunk.overlaps(start, end)).collect();
+                        LeafRows::Chunks(vec![SeriesChunks { labels: labels.clone(), chunks }])
+                    },
+                );
                 rows.collect()
             }
             LeafQuery::LabelNames { sets, .. } => {

@@ -285,7 +285,7 @@ proptest! {
                 data: Arc::new(InMemory(block.data)),
                 index: block.index.map(|bytes| Arc::new(InMemory(bytes)) as Arc<dyn Ranged>),
             };
-            let payload = LeafQuery::Chunks { matchers: Vec::new() }.encode();
+            let payload = LeafQuery::Chunks { matchers: Vec::new(), shard: None }.encode();
             let query = ScanQuery { tenant: TenantId::anonymous(), range: TimeRange::ALL, payload, alone: false };
             for batch in runtime.block_on(MetricsBlocks.scan(reader, &query).try_collect::<Vec<_>>()).unwrap() {
                 match LeafRows::decode(&batch).unwrap() {
