@@ -9,8 +9,8 @@ use rustc_hash::FxHashSet;
 
 use crate::chunk::{Chunk, ChunkError};
 use crate::histogram::HistogramSample;
-use crate::model::{Labels, STALE_BITS, Sample};
-use crate::wire::SeriesChunks;
+use crate::model::{Exemplar, Labels, Metadata, STALE_BITS, Sample};
+use crate::wire::{MetadataEntry, MetricMetadata, SeriesChunks, SeriesExemplars};
 
 /// All samples of one series: timestamps rise strictly.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +89,44 @@ pub fn winner(one: f64, other: f64) -> f64 {
     // A stale marker ranks below every other value.
     let rank = |value: f64| (value.to_bits() != STALE_BITS, value.to_bits());
     if rank(one) >= rank(other) { one } else { other }
+}
+
+/// Merges the exemplars that leaves sent: per series, sorted by labels, those within `start..=end`, ms, sorted, each once. Series
+/// without one are left out.
+pub fn merge_exemplars(rows: impl IntoIterator<Item = SeriesExemplars>, start: i64, end: i64) -> Vec<SeriesExemplars> {
+    let mut series: BTreeMap<Labels, Vec<Exemplar>> = BTreeMap::new();
+    for row in rows {
+        let wanted = row.exemplars.into_iter().filter(|exemplar| (start..=end).contains(&exemplar.t));
+        series.entry(row.labels).or_default().extend(wanted);
+    }
+    let merged = series.into_iter().map(|(labels, mut exemplars)| {
+        exemplars.sort();
+        exemplars.dedup();
+        SeriesExemplars { labels, exemplars }
+    });
+    merged.filter(|one| !one.exemplars.is_empty()).collect()
+}
+
+/// Merges the metadata that leaves sent: per metric, sorted by name, each entry once, those received last first. Of each metric at
+/// most `limit_per_metric` entries stay, of all metrics the first `limit`; 0 is all.
+pub fn merge_metadata(rows: impl IntoIterator<Item = MetricMetadata>, limit: u64, limit_per_metric: u64) -> Vec<MetricMetadata> {
+    let mut metrics: BTreeMap<String, BTreeMap<Metadata, i64>> = BTreeMap::new();
+    for row in rows {
+        let known = metrics.entry(row.metric).or_default();
+        for entry in row.entries {
+            let t = known.entry(entry.metadata).or_insert(entry.t);
+            *t = (*t).max(entry.t);
+        }
+    }
+    let at_most = |limit: u64| if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
+    let merged = metrics.into_iter().map(|(metric, known)| {
+        let mut entries: Vec<MetadataEntry> = known.into_iter().map(|(metadata, t)| MetadataEntry { t, metadata }).collect();
+        // Stable: entries of one time stay in the order of what they say.
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.t));
+        entries.truncate(at_most(limit_per_metric));
+        MetricMetadata { metric, entries }
+    });
+    merged.filter(|one| !one.entries.is_empty()).take(at_most(limit)).collect()
 }
 
 /// Leaves what lies within `start..=end`.

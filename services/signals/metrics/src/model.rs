@@ -1,10 +1,16 @@
-//! What the whole signal speaks of: labels, timestamps, samples and staleness markers.
+//! What the whole signal speaks of: labels, timestamps, samples, staleness markers, exemplars and metadata.
+
+pub mod exemplar;
+pub mod metadata;
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+pub use exemplar::Exemplar;
+pub use metadata::{Metadata, MetricType};
 
 /// The label that holds a metric's name.
 pub const METRIC_NAME: &str = "__name__";

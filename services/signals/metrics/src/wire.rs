@@ -2,6 +2,8 @@
 //! The first byte of either is its version.
 
 pub mod codec;
+mod exemplar;
+mod metadata;
 
 use bytes::Bytes;
 use syntax::{LabelMatcher, MatchOp};
@@ -10,6 +12,10 @@ use crate::chunk::{Chunk, Encoding};
 use crate::model::{Labels, shard_key};
 pub use codec::DecodeError;
 use codec::{Reader, put_bytes, put_len, put_signed, put_varint};
+pub use exemplar::SeriesExemplars;
+pub(crate) use exemplar::{put_exemplars, read_exemplars};
+pub use metadata::{MetadataEntry, MetricMetadata};
+pub(crate) use metadata::{put_metadata, read_metadata};
 
 /// The version that is written.
 const VERSION: u8 = 1;
@@ -50,6 +56,20 @@ pub enum LeafQuery {
         /// At most how many, 0: all.
         limit: u64,
     },
+    /// Exemplars of the time range.
+    Exemplars {
+        /// Of which series.
+        sets: Vec<Vec<LabelMatcher>>,
+    },
+    /// Metadata that was received in the time range, of the metrics that come first by name.
+    Metadata {
+        /// Of this metric alone.
+        metric: Option<String>,
+        /// At most so many metrics, 0: all.
+        limit: u64,
+        /// At most so many entries of each metric, those received last; 0: all.
+        limit_per_metric: u64,
+    },
 }
 
 impl LeafQuery {
@@ -80,6 +100,17 @@ impl LeafQuery {
                 out.push(4);
                 put_sets(&mut out, sets, *limit);
             }
+            Self::Exemplars { sets } => {
+                out.push(5);
+                put_sets(&mut out, sets, 0);
+            }
+            Self::Metadata { metric, limit, limit_per_metric } => {
+                out.push(6);
+                out.push(u8::from(metric.is_some()));
+                put_bytes(&mut out, metric.as_deref().unwrap_or_default().as_bytes());
+                put_varint(&mut out, *limit);
+                put_varint(&mut out, *limit_per_metric);
+            }
         }
         out.into()
     }
@@ -105,6 +136,12 @@ impl LeafQuery {
             4 => {
                 let (sets, limit) = sets(&mut from)?;
                 Self::Series { sets, limit }
+            }
+            5 => Self::Exemplars { sets: sets(&mut from)?.0 },
+            6 => {
+                let any = from.byte()? == 1;
+                let metric = from.text()?.to_owned();
+                Self::Metadata { metric: any.then_some(metric), limit: from.varint()?, limit_per_metric: from.varint()? }
             }
             tag => return Err(DecodeError::Tag { what: "leaf query", tag }),
         };
@@ -151,6 +188,10 @@ pub enum LeafRows {
     Strings(Vec<String>),
     /// Of [`LeafQuery::Series`].
     Series(Vec<Labels>),
+    /// Of [`LeafQuery::Exemplars`]: those of a series sorted; a series may come in several batches.
+    Exemplars(Vec<SeriesExemplars>),
+    /// Of [`LeafQuery::Metadata`]: sorted by metric; a metric may come in several batches.
+    Metadata(Vec<MetricMetadata>),
 }
 
 /// About how many bytes a leaf puts into one batch: far below the limit of a message, large enough to be worth one.
@@ -187,6 +228,22 @@ impl LeafRows {
                     put_labels(&mut out, one);
                 }
             }
+            Self::Exemplars(series) => {
+                out.push(4);
+                put_len(&mut out, series.len());
+                for one in series {
+                    put_labels(&mut out, &one.labels);
+                    put_exemplars(&mut out, &one.exemplars);
+                }
+            }
+            Self::Metadata(metrics) => {
+                out.push(5);
+                put_len(&mut out, metrics.len());
+                for one in metrics {
+                    put_bytes(&mut out, one.metric.as_bytes());
+                    put_metadata(&mut out, &one.entries);
+                }
+            }
         }
         out.into()
     }
@@ -212,6 +269,16 @@ impl LeafRows {
             3 => {
                 let count = from.count(1)?;
                 Self::Series((0..count).map(|_| labels(&mut from)).collect::<Result<_, _>>()?)
+            }
+            4 => {
+                let count = from.count(2)?;
+                let one = |from: &mut Reader<'_>| Ok(SeriesExemplars { labels: labels(from)?, exemplars: read_exemplars(from)? });
+                Self::Exemplars((0..count).map(|_| one(&mut from)).collect::<Result<_, _>>()?)
+            }
+            5 => {
+                let count = from.count(2)?;
+                let one = |from: &mut Reader<'_>| Ok(MetricMetadata { metric: from.text()?.to_owned(), entries: read_metadata(from)? });
+                Self::Metadata((0..count).map(|_| one(&mut from)).collect::<Result<_, _>>()?)
             }
             tag => return Err(DecodeError::Tag { what: "leaf rows", tag }),
         };

@@ -51,6 +51,8 @@ async fn answer(block: BlockReader, query: ScanQuery) -> Result<Batches, BlockEr
             let selected = select(&block, &sets)?.map_or_else(|| block.all(), Ok)?;
             Ok(series(block.series(selected, start, end)?, limit))
         }
+        // None are stored yet.
+        LeafQuery::Exemplars { .. } | LeafQuery::Metadata { .. } => Ok(stream::empty().boxed()),
     }
 }
 

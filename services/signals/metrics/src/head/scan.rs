@@ -95,6 +95,8 @@ impl Question {
                 let labels = selected.iter().filter_map(|number| state.get(number)).map(|series| series.labels.clone());
                 Ok(Scan::Series(limited(labels.collect(), *limit)))
             }
+            // None are stored yet.
+            LeafQuery::Exemplars { .. } | LeafQuery::Metadata { .. } => Ok(Scan::Strings(Vec::new().into_iter())),
         }
     }
 

@@ -143,8 +143,10 @@ impl List {
                 Self::Strings { found: BTreeSet::new(), limit: at_most(*limit) }
             }
             LeafQuery::Series { limit, .. } => Self::Series { found: BTreeSet::new(), limit: at_most(*limit) },
-            // A leaf answers it with chunks, which `take` refuses.
-            LeafQuery::Chunks { .. } => Self::Series { found: BTreeSet::new(), limit: 0 },
+            // Leaves answer them with other rows, which `take` refuses.
+            LeafQuery::Chunks { .. } | LeafQuery::Exemplars { .. } | LeafQuery::Metadata { .. } => {
+                Self::Series { found: BTreeSet::new(), limit: 0 }
+            }
         }
     }
 

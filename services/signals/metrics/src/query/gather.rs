@@ -120,7 +120,7 @@ impl Gather {
     fn take(&mut self, batch: &Bytes, shared: &Gathering) -> Result<(), QueryError> {
         let rows = match LeafRows::decode(batch).map_err(|err| broken(&err))? {
             LeafRows::Chunks(rows) => rows,
-            LeafRows::Strings(_) | LeafRows::Series(_) => return Err(QueryError::new(ErrorKind::Internal, "a leaf sent no chunks")),
+            _ => return Err(QueryError::new(ErrorKind::Internal, "a leaf sent no chunks")),
         };
         let (mut fresh, mut overhead) = (0u64, 0);
         for row in rows {

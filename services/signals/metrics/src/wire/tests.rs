@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::chunk::tests::runs;
 use crate::chunk::{Chunk, encode_run};
+use crate::model::{Exemplar, Metadata, MetricType};
 
 fn text() -> impl Strategy<Value = String> {
     "[a-z_é]{0,6}"
@@ -28,11 +29,31 @@ fn queries() -> impl Strategy<Value = LeafQuery> {
         (series_sets(), any::<u64>()).prop_map(|(sets, limit)| LeafQuery::LabelNames { sets, limit }),
         (text(), series_sets(), any::<u64>()).prop_map(|(name, sets, limit)| LeafQuery::LabelValues { name, sets, limit }),
         (series_sets(), any::<u64>()).prop_map(|(sets, limit)| LeafQuery::Series { sets, limit }),
+        series_sets().prop_map(|sets| LeafQuery::Exemplars { sets }),
+        (prop::option::of(text()), any::<u64>(), any::<u64>()).prop_map(|(metric, limit, limit_per_metric)| LeafQuery::Metadata {
+            metric,
+            limit,
+            limit_per_metric
+        }),
     ]
 }
 
 fn series_labels() -> impl Strategy<Value = Labels> {
     prop::collection::vec((text(), text()), 0..5).prop_map(Labels::from_pairs)
+}
+
+pub(crate) fn exemplars() -> impl Strategy<Value = Vec<Exemplar>> {
+    let one = (series_labels(), any::<u64>(), any::<i64>());
+    prop::collection::vec(one.prop_map(|(labels, bits, t)| Exemplar { labels, value: f64::from_bits(bits), t }), 0..5)
+}
+
+pub(crate) fn metadata() -> impl Strategy<Value = Vec<MetadataEntry>> {
+    let one = (any::<i64>(), 0u64..8, text(), text());
+    let entry = one.prop_map(|(t, kind, help, unit)| {
+        let kind = MetricType::from_number(kind);
+        MetadataEntry { t, metadata: Metadata { kind, help: help.into(), unit: unit.into() } }
+    });
+    prop::collection::vec(entry, 0..4)
 }
 
 fn rows() -> impl Strategy<Value = LeafRows> {
@@ -42,6 +63,10 @@ fn rows() -> impl Strategy<Value = LeafRows> {
             .prop_map(|all| LeafRows::Chunks(all.into_iter().map(|(labels, chunks)| SeriesChunks { labels, chunks }).collect())),
         prop::collection::vec(text(), 0..5).prop_map(LeafRows::Strings),
         prop::collection::vec(series_labels(), 0..5).prop_map(LeafRows::Series),
+        prop::collection::vec((series_labels(), exemplars()).prop_map(|(labels, exemplars)| SeriesExemplars { labels, exemplars }), 0..4)
+            .prop_map(LeafRows::Exemplars),
+        prop::collection::vec((text(), metadata()).prop_map(|(metric, entries)| MetricMetadata { metric, entries }), 0..4)
+            .prop_map(LeafRows::Metadata),
     ]
 }
 

@@ -127,6 +127,7 @@ impl MemoryLeaves {
                 sorted(select(&sets).filter_map(|(labels, _)| labels.get(&name).map(str::to_owned)).collect())
             }
             LeafQuery::Series { sets, .. } => vec![LeafRows::Series(select(&sets).map(|(labels, _)| labels.clone()).collect())],
+            LeafQuery::Exemplars { .. } | LeafQuery::Metadata { .. } => Vec::new(),
         }
     }
 }
