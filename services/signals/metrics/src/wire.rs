@@ -101,11 +101,11 @@ impl LeafQuery {
                 put_sets(&mut out, sets, *limit);
             }
             Self::Exemplars { sets } => {
-                out.push(5);
+                out.push(6);
                 put_sets(&mut out, sets, 0);
             }
             Self::Metadata { metric, limit, limit_per_metric } => {
-                out.push(6);
+                out.push(7);
                 out.push(u8::from(metric.is_some()));
                 put_bytes(&mut out, metric.as_deref().unwrap_or_default().as_bytes());
                 put_varint(&mut out, *limit);
@@ -137,8 +137,8 @@ impl LeafQuery {
                 let (sets, limit) = sets(&mut from)?;
                 Self::Series { sets, limit }
             }
-            5 => Self::Exemplars { sets: sets(&mut from)?.0 },
-            6 => {
+            6 => Self::Exemplars { sets: sets(&mut from)?.0 },
+            7 => {
                 let any = from.byte()? == 1;
                 let metric = from.text()?.to_owned();
                 Self::Metadata { metric: any.then_some(metric), limit: from.varint()?, limit_per_metric: from.varint()? }
