@@ -2,6 +2,7 @@
 //! others can be added: blocks keep whatever tag they were written with.
 
 pub mod bits;
+pub mod packed;
 pub mod xor;
 
 use bytes::Bytes;
@@ -19,6 +20,8 @@ pub const MAX_SAMPLES: u16 = 120;
 pub enum Encoding {
     /// Float samples, Gorilla XOR: see [`xor`].
     Xor = 1,
+    /// Float samples of compacted blocks: see [`packed`].
+    Packed = 3,
 }
 
 impl Encoding {
@@ -26,6 +29,7 @@ impl Encoding {
     pub const fn from_tag(tag: u8) -> Result<Self, ChunkError> {
         match tag {
             1 => Ok(Self::Xor),
+            3 => Ok(Self::Packed),
             _ => Err(ChunkError::Encoding { tag }),
         }
     }
@@ -61,6 +65,12 @@ pub enum ChunkError {
         /// Index of the sample.
         at: u16,
     },
+    /// What is written of the samples contradicts itself.
+    #[error("chunk is damaged: {what}")]
+    Corrupt {
+        /// Where.
+        what: &'static str,
+    },
 }
 
 /// An encoded chunk. Cheap to clone.
@@ -91,10 +101,19 @@ impl Chunk {
         Some(Self { min_t: first.t, max_t: last.t, count, encoding: Encoding::Xor, bytes: encoder.finish() })
     }
 
+    /// The same in the encoding of compacted blocks.
+    #[must_use]
+    pub fn pack(samples: &[Sample]) -> Option<Self> {
+        let (first, last) = (samples.first()?, samples.last()?);
+        let count = u16::try_from(samples.len()).ok()?;
+        Some(Self { min_t: first.t, max_t: last.t, count, encoding: Encoding::Packed, bytes: packed::encode(samples) })
+    }
+
     /// Appends the samples to `into`. On an error `into` may have got some.
     pub fn decode_into(&self, into: &mut Vec<Sample>) -> Result<(), ChunkError> {
         match self.encoding {
             Encoding::Xor => xor::decode(&self.bytes, self.count, into),
+            Encoding::Packed => packed::decode(&self.bytes, self.min_t, self.count, into),
         }
     }
 
@@ -110,6 +129,11 @@ impl Chunk {
     pub const fn overlaps(&self, start: i64, end: i64) -> bool {
         self.min_t <= end && start <= self.max_t
     }
+}
+
+/// Encodes a sorted run for a compacted block: chunks of at most [`packed::PACKED_SAMPLES`] samples.
+pub fn pack_run(samples: &[Sample]) -> impl Iterator<Item = Chunk> {
+    packed::cut(samples).filter_map(Chunk::pack)
 }
 
 /// Encodes a sorted run as chunks of at most [`MAX_SAMPLES`] samples.
