@@ -1,8 +1,21 @@
 //! Generates `proto/src/gen` from the `.proto` files; what it writes is committed.
+
+mod json;
+
 use std::path::{Path, PathBuf};
 
-const FILES: [&str; 5] =
-    ["quartet/v1/ingest.proto", "quartet/v1/leaf.proto", "quartet/v1/queue.proto", "quartet/v1/admin.proto", "prometheus/remote.proto"];
+const FILES: [&str; 10] = [
+    "quartet/v1/ingest.proto",
+    "quartet/v1/leaf.proto",
+    "quartet/v1/queue.proto",
+    "quartet/v1/admin.proto",
+    "prometheus/remote.proto",
+    "google/rpc.proto",
+    "opentelemetry/common.proto",
+    "opentelemetry/resource.proto",
+    "opentelemetry/metrics.proto",
+    "opentelemetry/collector/metrics.proto",
+];
 
 /// Why the code could not be generated.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +41,7 @@ pub(crate) fn generate_into(dir: &Path) -> Result<(), ProtoError> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto");
     std::fs::create_dir_all(dir)?;
     let files = protox::compile(FILES.map(|file| root.join(file)), [&root])?;
+    std::fs::write(dir.join("opentelemetry.json.rs"), json::tables(&files))?;
     let mut config = prost_build::Config::new();
     config.bytes(["."]);
     tonic_prost_build::configure().build_transport(false).out_dir(dir).compile_fds_with_config(files, config)?;

@@ -1,5 +1,7 @@
 //! The configuration of a process of a cluster: one tree for all roles, so that one file serves all of them.
 
+use std::collections::BTreeMap;
+
 use all_in_one::SelfScrapeConfig;
 use compactor::CompactorConfig;
 use distributor::DistributorConfig;
@@ -13,6 +15,7 @@ use runtime::grpc::ClientConfig;
 use runtime::server::ServerConfig;
 use runtime::settings;
 use runtime::telemetry::TelemetryConfig;
+use signal::otlp::OtlpConfig;
 use signals::{LimitsConfig, QueriesConfig, Sections};
 use storage::bucket::{LocalConfig, StorageConfig};
 use storage::cache::CacheConfig;
@@ -31,6 +34,8 @@ settings! {
         pub telemetry: TelemetryConfig = TelemetryConfig::default(),
         /// How tenants are told apart.
         pub auth: AuthConfig = AuthConfig::default(),
+        /// The ports of the OpenTelemetry protocol, of all signals.
+        pub otlp: OtlpConfig = OtlpConfig::default(),
         /// The signals that are served; empty: all.
         pub signals: Vec<String> = Vec::new(),
         /// Limits of tenants that no overrides file names.
@@ -129,6 +134,10 @@ impl Tree for Config {
         &self.telemetry
     }
 
+    fn ports(&self) -> BTreeMap<&'static str, u16> {
+        self.otlp.ports()
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         self.sections().check()?;
         compactor::windows(&self.compactor).map(drop)
@@ -142,6 +151,10 @@ impl Tree for AllInOneConfig {
 
     fn telemetry(&self) -> &TelemetryConfig {
         &self.0.telemetry
+    }
+
+    fn ports(&self) -> BTreeMap<&'static str, u16> {
+        self.0.ports()
     }
 
     fn check(&self) -> Result<(), ConfigError> {

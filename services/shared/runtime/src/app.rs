@@ -59,7 +59,9 @@ pub struct App {
     /// What serves gRPC: it outlives what serves HTTP, which needs it for its answers.
     calls: Tasks,
     admin: Admin,
-    /// Alias routes without a port get one that is free: in tests.
+    /// Ports that are opened when something is served on them, by name.
+    ports: BTreeMap<&'static str, u16>,
+    /// Routes of ports with a name get one that is free: in tests.
     any_alias: bool,
 }
 
@@ -124,6 +126,7 @@ impl App {
             max_concurrent_streams: server.max_concurrent_streams,
             idle_timeout: server.idle_timeout.get(),
         };
+        let ports = config.ports();
         let config = Pages::of(config).map_err(|err| StartError::new("print the configuration", err))?;
         let readiness = Readiness::default();
         Ok(Self {
@@ -142,6 +145,7 @@ impl App {
             servers,
             calls: Tasks::default(),
             server,
+            ports,
             any_alias: false,
         })
     }
@@ -208,18 +212,22 @@ impl App {
 
     /// Serves what has been added so far. The process is not ready before [`Running::ready`].
     pub async fn serve(self) -> Running {
-        let Self { role, id, registry, tasks, readiness, http, grpc, server, mut sockets, servers, calls, admin, any_alias, .. } = self;
-        let (main, routes) = http.into_parts();
-        if any_alias {
-            for name in routes.keys() {
-                sockets.add_free_alias(name);
+        let Self { role, id, registry, tasks, readiness, http, grpc, server, mut sockets, servers, calls, admin, ports, any_alias, .. } =
+            self;
+        let (main, aliases) = http.into_parts();
+        let named = named(aliases, &grpc);
+        for name in named.keys() {
+            match ports.get(name) {
+                _ if any_alias => sockets.open(name, 0),
+                None | Some(0) => {}
+                Some(port) => sockets.open(name, *port),
             }
         }
         let shutdown = admin.shutdown.clone();
         if let Some(tls) = &servers.tls {
             tls.watch(&tasks);
         }
-        let aliases = serve_aliases(&servers, sockets.aliases, routes);
+        let aliases = serve_aliases(&servers, sockets.aliases, named);
         servers.serve(sockets.http, Protocol::Http, main.merge(admin.routes(registry)));
         let rpc = Servers { tasks: calls.clone(), ..servers.clone() };
         rpc.serve(sockets.grpc, Protocol::Grpc, grpc.build().prepare().into_axum_router());
@@ -241,18 +249,23 @@ impl App {
     }
 }
 
-/// Serves each alias port that has routes, and closes the others. Returns where they listen.
-fn serve_aliases(
-    servers: &Servers,
-    listeners: BTreeMap<String, TcpListener>,
-    mut routes: BTreeMap<&'static str, Router>,
-) -> BTreeMap<String, SocketAddr> {
+/// What is served on ports with a name: HTTP routes, or gRPC services.
+type Named = BTreeMap<&'static str, (Protocol, Router)>;
+
+fn named(aliases: BTreeMap<&'static str, Router>, grpc: &crate::grpc::Routes) -> Named {
+    let http = aliases.into_iter().map(|(name, router)| (name, (Protocol::Http, router)));
+    let calls = grpc.build_named().into_iter().map(|(name, services)| (name, (Protocol::Grpc, services.prepare().into_axum_router())));
+    http.chain(calls).collect()
+}
+
+/// Serves each port with a name that has routes, and closes the others. Returns where they listen.
+fn serve_aliases(servers: &Servers, listeners: BTreeMap<String, TcpListener>, mut routes: Named) -> BTreeMap<String, SocketAddr> {
     let mut addresses = BTreeMap::new();
     for (name, listener) in listeners {
         match (routes.remove(name.as_str()), listener.local_addr()) {
-            (Some(router), Ok(address)) => {
+            (Some((protocol, router)), Ok(address)) => {
                 addresses.insert(name, address);
-                servers.serve(listener, Protocol::Http, router);
+                servers.serve(listener, protocol, router);
             }
             (Some(_), Err(err)) => warn!(alias = name, error = %err, "alias port is left out"),
             (None, _) => warn!(alias = name, "nothing to serve on this alias port: it is closed"),

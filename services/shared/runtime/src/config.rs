@@ -18,6 +18,8 @@ pub use print::reference;
 pub use tree::patch;
 pub use values::{ByteSize, HumanDuration, Secret};
 
+use std::collections::BTreeMap;
+
 use crate::server::ServerConfig;
 use crate::telemetry::TelemetryConfig;
 
@@ -28,6 +30,11 @@ pub trait Tree {
 
     /// Logs.
     fn telemetry(&self) -> &TelemetryConfig;
+
+    /// Ports that are opened only where something is served on them, by the name under which routes or services were added; 0: off.
+    fn ports(&self) -> BTreeMap<&'static str, u16> {
+        BTreeMap::new()
+    }
 
     /// Complains about values that cannot work together or are out of bounds. Asked once, after loading.
     fn check(&self) -> Result<(), ConfigError> {

@@ -2,6 +2,7 @@
 
 pub mod channels;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
@@ -16,10 +17,11 @@ use crate::error::{Chain, Classify, ErrorKind};
 
 pub use channels::{ChannelError, Channels, ClientConfig};
 
-/// gRPC services of one process.
+/// gRPC services of one process: those of its own port, and those of ports that have a name (`otlp_grpc`).
 #[derive(Clone, Default)]
 pub struct Routes {
     services: Vec<Add>,
+    named: BTreeMap<&'static str, Vec<Add>>,
 }
 
 type Add = std::sync::Arc<dyn Fn(&mut RoutesBuilder) + Send + Sync>;
@@ -32,30 +34,62 @@ impl Routes {
         S::Response: axum::response::IntoResponse,
         S::Future: Send + 'static,
     {
-        self.services.push(std::sync::Arc::new(move |builder| {
-            builder.add_service(service.clone());
-        }));
+        self.services.push(adding(service));
+    }
+
+    /// Adds a service to the port of a name.
+    pub fn add_to<S>(&mut self, port: &'static str, service: S)
+    where
+        S: tower::Service<http::Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
+        S::Response: axum::response::IntoResponse,
+        S::Future: Send + 'static,
+    {
+        self.named.entry(port).or_default().push(adding(service));
     }
 
     /// Takes over all services of another list.
     pub fn merge(&mut self, other: Self) {
         self.services.extend(other.services);
+        for (port, services) in other.named {
+            self.named.entry(port).or_default().extend(services);
+        }
     }
 
-    /// The services as one tonic router.
+    /// The services of the process's own port as one tonic router.
     #[must_use]
     pub fn build(&self) -> tonic::service::Routes {
-        let mut builder = RoutesBuilder::default();
-        for add in &self.services {
-            add(&mut builder);
-        }
-        builder.routes()
+        build(&self.services)
     }
+
+    /// The services of each port that has a name.
+    #[must_use]
+    pub fn build_named(&self) -> BTreeMap<&'static str, tonic::service::Routes> {
+        self.named.iter().map(|(port, services)| (*port, build(services))).collect()
+    }
+}
+
+fn adding<S>(service: S) -> Add
+where
+    S: tower::Service<http::Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
+    S::Response: axum::response::IntoResponse,
+    S::Future: Send + 'static,
+{
+    std::sync::Arc::new(move |builder| {
+        builder.add_service(service.clone());
+    })
+}
+
+fn build(services: &[Add]) -> tonic::service::Routes {
+    let mut builder = RoutesBuilder::default();
+    for add in services {
+        add(&mut builder);
+    }
+    builder.routes()
 }
 
 impl fmt::Debug for Routes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Routes").field("services", &self.services.len()).finish()
+        f.debug_struct("Routes").field("services", &self.services.len()).field("named", &self.named.keys()).finish()
     }
 }
 

@@ -8,6 +8,7 @@ pub mod batch;
 pub mod block;
 pub mod error;
 pub mod head;
+pub mod otlp;
 pub mod policy;
 pub mod query;
 pub mod receive;

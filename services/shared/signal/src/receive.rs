@@ -1,5 +1,6 @@
 //! Distributor: public formats in, [`WriteBatch`] out.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,7 +8,11 @@ use axum::Router;
 use futures::future::BoxFuture;
 use runtime::{Classify, ErrorKind};
 use tenancy::http::Door;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::service::interceptor::InterceptedService;
 
+use crate::otlp::{self, CallDoor};
 use crate::{Refusal, WriteBatch};
 
 /// A signal's receivers.
@@ -84,6 +89,25 @@ impl Routes {
     /// Routes of an alias port that need none.
     pub fn alias_open(&mut self, alias: &'static str, router: Router) {
         self.http.alias(alias, router);
+    }
+
+    /// Routes of OTLP over HTTP (4318): `/v1/metrics`, `/v1/logs` …, which need a tenant.
+    pub fn otlp_http(&mut self, router: Router) {
+        self.alias_tenant(otlp::HTTP_PORT, router);
+    }
+
+    /// A service of OTLP over gRPC (4317). Its handlers find a [`tenancy::Tenants`] in the extensions of each call.
+    pub fn otlp_grpc<S>(&mut self, service: S)
+    where
+        S: tower::Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        self.grpc.add_to(otlp::GRPC_PORT, InterceptedService::new(service, CallDoor::new(self.door.clone())));
     }
 
     /// gRPC services of the public protocols.

@@ -47,16 +47,16 @@ impl Sockets {
         Ok(Self { http, grpc, aliases, http_bound, grpc_bound })
     }
 
-    /// Adds an alias on a free port, unless it has one.
-    pub(crate) fn add_free_alias(&mut self, name: &str) {
+    /// Opens the port of a name, unless that is open already. 0: any that is free. One that is taken is named in the log and left out.
+    pub(crate) fn open(&mut self, name: &str, port: u16) {
         if self.aliases.contains_key(name) {
             return;
         }
-        match bind(SocketAddr::new(self.http_bound.ip(), 0)) {
+        match bind(SocketAddr::new(self.http_bound.ip(), port)) {
             Ok(listener) => {
                 self.aliases.insert(name.to_owned(), listener);
             }
-            Err(err) => warn!(alias = name, error = %err, "alias port is left out"),
+            Err(err) => warn!(alias = name, port, error = %err, "alias port is left out"),
         }
     }
 }

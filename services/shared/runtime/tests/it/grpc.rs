@@ -103,6 +103,19 @@ async fn calls_are_answered_and_counted_by_method() {
 }
 
 #[tokio::test]
+async fn a_port_with_a_name_serves_its_services_alone() {
+    let mut app = App::for_test("test").await.expect("free ports can be bound");
+    app.grpc.add_to("calls", Echo);
+    let running = app.serve().await;
+    let channels = Channels::new(&ClientConfig::default()).unwrap();
+    let named = running.aliases["calls"].to_string();
+    assert_eq!(call(&channels, &named, "/test.Echo/Good").await.unwrap(), "0");
+    assert_eq!(call(&channels, &running.grpc.to_string(), "/test.Echo/Good").await.unwrap(), "12");
+    running.stop().await.unwrap();
+    assert!(call(&channels, &named, "/test.Echo/Good").await.is_err());
+}
+
+#[tokio::test]
 async fn channels_are_shared_by_address_and_dropped_when_idle() {
     let config = ClientConfig { idle: runtime::config::HumanDuration::from_millis(20), ..ClientConfig::default() };
     let channels = Channels::new(&config).unwrap();
