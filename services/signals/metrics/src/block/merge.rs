@@ -8,6 +8,7 @@ use storage::block::{BlockId, BlockReader};
 
 use super::error::BlockError;
 use super::reader::{OpenBlock, SlabReader};
+use super::windows::Form;
 use super::writer::BlocksWriter;
 use crate::model::Labels;
 use crate::wire::SeriesChunks;
@@ -15,7 +16,7 @@ use crate::wire::SeriesChunks;
 /// Merges blocks of one tenant.
 pub(super) async fn merge(blocks: Vec<BlockReader>, options: MergeOptions) -> Result<Vec<NewBlock>, BlockError> {
     let mut inputs = try_join_all(blocks.into_iter().map(Input::open)).await?;
-    let mut writer = BlocksWriter::new(options.tenant, options.window_ns, Some(options.target_bytes.max(1)));
+    let mut writer = BlocksWriter::new(options.tenant, options.window_ns, Form::Packed, Some(options.target_bytes.max(1)));
     loop {
         if inputs.iter().any(Input::is_hungry) {
             try_join_all(inputs.iter_mut().map(Input::fill)).await?;

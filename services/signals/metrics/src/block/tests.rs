@@ -11,9 +11,10 @@ use storage::error::StoreError;
 use syntax::{LabelMatcher, MatchOp};
 use tenancy::TenantId;
 
+use super::windows::Form;
 use super::*;
 use crate::chunk::tests::runs;
-use crate::chunk::{Chunk, encode_run};
+use crate::chunk::{Chunk, encode_run, pack_run};
 use crate::merge::{SeriesSamples, merge_replicas};
 use crate::model::{Labels, Sample, shard_key};
 use crate::wire::{LeafQuery, LeafRows, SeriesChunks, SeriesShard};
@@ -226,9 +227,13 @@ proptest! {
     }
 
     #[test]
-    fn wild_times_split_as_well(samples in runs(), window in prop_oneof![Just(1i64), Just(HOUR_NS), Just(i64::MAX)]) {
+    fn wild_times_split_as_well(
+        samples in runs(),
+        window in prop_oneof![Just(1i64), Just(HOUR_NS), Just(i64::MAX)],
+        form in prop_oneof![Just(Form::Cut), Just(Form::Packed)],
+    ) {
         let windows = windows::Windows::new(window);
-        let arranged = windows::arrange(encode_run(&samples).collect(), windows).unwrap();
+        let arranged = windows::arrange(encode_run(&samples).collect(), windows, form).unwrap();
         prop_assert!(arranged.windows(2).all(|pair| pair[0].0 < pair[1].0));
         let mut back = Vec::new();
         for (window, chunks) in arranged {
@@ -383,11 +388,26 @@ fn a_bad_question_is_the_askers_fault() {
 fn equal_chunks_pass_undecoded_and_small_ones_join() {
     let windows = windows::Windows::new(HOUR_NS);
     let odd = Chunk { bytes: Bytes::from_static(b"?"), ..encode_run(&steady(0, 120)).next().unwrap() };
-    let arranged = windows::arrange(vec![odd.clone(), odd.clone()], windows).unwrap();
+    let arranged = windows::arrange(vec![odd.clone(), odd.clone()], windows, Form::Cut).unwrap();
     assert_eq!(arranged, [(0, vec![odd])]);
     let small = steady(0, 100).chunks(20).flat_map(encode_run).collect();
-    let arranged = windows::arrange(small, windows).unwrap();
+    let arranged = windows::arrange(small, windows, Form::Cut).unwrap();
     assert_eq!(arranged, [(0, encode_run(&steady(0, 100)).collect())]);
+}
+
+#[test]
+fn a_merge_packs_each_series_of_a_window_into_one_chunk_and_leaves_it_then() {
+    let windows = windows::Windows::new(24 * HOUR_NS);
+    let all = steady(0, 5000);
+    let packed = windows::arrange(encode_run(&all).collect(), windows, Form::Packed).unwrap();
+    assert_eq!(packed, [(0, pack_run(&all).collect())]);
+    assert_eq!(packed[0].1.iter().map(|chunk| chunk.count).collect::<Vec<_>>(), [2500, 2500]);
+    // What is packed is not decoded again: nobody could decode this.
+    let odd: Vec<_> = packed[0].1.iter().map(|chunk| Chunk { bytes: Bytes::from_static(b"?"), ..chunk.clone() }).collect();
+    assert_eq!(windows::arrange(odd.clone(), windows, Form::Packed).unwrap(), [(0, odd)]);
+    // Windows of two hours become one of a day.
+    let short: Vec<_> = all.chunk_by(|one, next| one.t / 7_200_000 == next.t / 7_200_000).flat_map(pack_run).collect();
+    assert_eq!(windows::arrange(short, windows, Form::Packed).unwrap(), packed);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Splits the chunks of one series at windows of time, and leaves each sample once.
 
-use crate::chunk::{Chunk, ChunkError, MAX_SAMPLES, encode_run};
+use crate::chunk::packed::PACKED_SAMPLES;
+use crate::chunk::{Chunk, ChunkError, Encoding, MAX_SAMPLES, encode_run, pack_run};
 use crate::merge;
 
 /// Aligned windows of data time.
@@ -22,17 +23,26 @@ impl Windows {
     }
 }
 
+/// How the chunks of a block are encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As the head encoded them: most are passed on untouched, and a cut is soon merged.
+    Cut,
+    /// As small as can be, in long chunks: what merges write.
+    Packed,
+}
+
 /// Chunks of one window, sorted, without overlaps.
 pub(super) type Split = (i128, Vec<Chunk>);
 
 /// Arranges the chunks of a series, in any order, with overlaps and copies, by windows.
 ///
-/// A chunk that overlaps no other and crosses no border passes as it is. The others are decoded, merged by the rule of
-/// [`crate::merge`] and encoded again; so are neighbours that fit into one chunk together.
-pub(super) fn arrange(mut chunks: Vec<Chunk>, windows: Windows) -> Result<Vec<Split>, ChunkError> {
+/// A chunk of the wanted form that overlaps no other and crosses no border passes as it is. The others are decoded, merged by the rule
+/// of [`crate::merge`] and encoded again; so are neighbours that fit into fewer chunks together.
+pub(super) fn arrange(mut chunks: Vec<Chunk>, windows: Windows, form: Form) -> Result<Vec<Split>, ChunkError> {
     merge::distinct(&mut chunks);
     let mut arranged = Vec::new();
-    let mut group = Group::default();
+    let mut group = Group { form, chunks: Vec::new(), max_t: i64::MIN, samples: 0, overlaps: false };
     for chunk in chunks {
         if !group.takes(&chunk, windows) {
             group.close(windows, &mut arranged)?;
@@ -44,41 +54,62 @@ pub(super) fn arrange(mut chunks: Vec<Chunk>, windows: Windows) -> Result<Vec<Sp
 }
 
 /// Chunks that belong together.
-#[derive(Default)]
 struct Group {
+    form: Form,
     chunks: Vec<Chunk>,
     max_t: i64,
     samples: usize,
+    /// True when two of them share an instant.
+    overlaps: bool,
 }
 
 impl Group {
     fn takes(&self, chunk: &Chunk, windows: Windows) -> bool {
         let Some(first) = self.chunks.first() else { return true };
         let overlaps = chunk.min_t <= self.max_t;
-        let small = self.samples + usize::from(chunk.count) <= usize::from(MAX_SAMPLES);
+        let small = match self.form {
+            Form::Cut => self.samples + usize::from(chunk.count) <= usize::from(MAX_SAMPLES),
+            Form::Packed => true,
+        };
         overlaps || small && windows.of(first.min_t) == windows.of(chunk.max_t)
     }
 
     fn push(&mut self, chunk: Chunk) {
+        self.overlaps |= !self.chunks.is_empty() && chunk.min_t <= self.max_t;
         self.max_t = if self.chunks.is_empty() { chunk.max_t } else { self.max_t.max(chunk.max_t) };
         self.samples += usize::from(chunk.count);
         self.chunks.push(chunk);
     }
 
     fn close(&mut self, windows: Windows, into: &mut Vec<Split>) -> Result<(), ChunkError> {
-        self.samples = 0;
+        let may_pass = self.may_pass(windows);
+        (self.samples, self.overlaps) = (0, false);
         let mut chunks = std::mem::take(&mut self.chunks);
-        if let [only] = chunks.as_slice()
-            && windows.of(only.min_t) == windows.of(only.max_t)
-        {
-            put(into, windows.of(only.min_t), chunks.drain(..));
+        if may_pass && let Some(first) = chunks.first() {
+            put(into, windows.of(first.min_t), chunks.drain(..));
             return Ok(());
         }
         let samples = merge::merge_chunks(chunks)?;
         for run in samples.chunk_by(|one, next| windows.of(one.t) == windows.of(next.t)) {
-            put(into, windows.of(run[0].t), encode_run(run));
+            match self.form {
+                Form::Cut => put(into, windows.of(run[0].t), encode_run(run)),
+                Form::Packed => put(into, windows.of(run[0].t), pack_run(run)),
+            }
         }
         Ok(())
+    }
+
+    /// True when the chunks are what encoding them again would make, about.
+    fn may_pass(&self, windows: Windows) -> bool {
+        let wanted = match self.form {
+            Form::Cut => self.chunks.len() == 1,
+            Form::Packed => {
+                self.chunks.len() == self.samples.div_ceil(PACKED_SAMPLES)
+                    && self.chunks.iter().all(|chunk| chunk.encoding == Encoding::Packed)
+            }
+        };
+        let first = self.chunks.first().map(|chunk| windows.of(chunk.min_t));
+        wanted && !self.overlaps && first == Some(windows.of(self.max_t))
     }
 }
 

@@ -17,7 +17,7 @@ use tenancy::TenantId;
 
 use super::error::BlockError;
 use super::schema::{self, ROW_GROUP_BYTES};
-use super::windows::{Windows, arrange};
+use super::windows::{Form, Windows, arrange};
 use super::{CutData, skip};
 use crate::chunk::Chunk;
 use crate::merge::group;
@@ -28,7 +28,7 @@ const BATCH_ROWS: usize = 1024;
 
 /// Writes a cut: one block per window.
 pub(super) fn write(data: &CutData, options: &WriteOptions) -> Result<Vec<NewBlock>, BlockError> {
-    let mut writer = BlocksWriter::new(options.tenant.clone(), options.window_ns, None);
+    let mut writer = BlocksWriter::new(options.tenant.clone(), options.window_ns, Form::Cut, None);
     for (labels, chunks) in group(data.series.iter().cloned()) {
         writer.push(&labels, chunks)?;
     }
@@ -40,19 +40,21 @@ pub(super) fn write(data: &CutData, options: &WriteOptions) -> Result<Vec<NewBlo
 pub(super) struct BlocksWriter {
     tenant: TenantId,
     windows: Windows,
+    form: Form,
     target_bytes: Option<u64>,
     open: BTreeMap<i128, BlockWriter>,
     done: Vec<NewBlock>,
 }
 
 impl BlocksWriter {
-    pub(super) fn new(tenant: TenantId, window_ns: i64, target_bytes: Option<u64>) -> Self {
-        Self { tenant, windows: Windows::new(window_ns), target_bytes, open: BTreeMap::new(), done: Vec::new() }
+    pub(super) fn new(tenant: TenantId, window_ns: i64, form: Form, target_bytes: Option<u64>) -> Self {
+        Self { tenant, windows: Windows::new(window_ns), form, target_bytes, open: BTreeMap::new(), done: Vec::new() }
     }
 
     /// Takes all chunks of a series, in any order. Series come sorted, each once.
     pub(super) fn push(&mut self, labels: &Labels, chunks: Vec<Chunk>) -> Result<(), BlockError> {
-        let arranged = arrange(chunks, self.windows).map_err(|source| BlockError::Chunk { series: labels.to_string(), source })?;
+        let arranged =
+            arrange(chunks, self.windows, self.form).map_err(|source| BlockError::Chunk { series: labels.to_string(), source })?;
         for (window, chunks) in arranged {
             let mut writer = match self.open.remove(&window) {
                 Some(writer) => writer,

@@ -10,8 +10,8 @@ use expect_test::expect;
 
 use super::*;
 
-/// Every version that a release has written, the newest last.
-const VERSIONS: [&str; 1] = ["v1"];
+/// Every version that a release has written, the newest last. `v1` merged without packing chunks.
+const VERSIONS: [&str; 2] = ["v1", "v1-packed"];
 
 /// What a cut wrote.
 fn rows() -> Vec<SeriesChunks> {
@@ -67,7 +67,7 @@ fn a_cut_of_each_version_opens() {
 #[test]
 fn a_merge_of_each_version_opens_and_merges_on() {
     let written = level_1();
-    expect!["BlockFacts { range: TimeRange { start: 1700000000000000000, end: 1700005985000999999 }, rows: 405, series: 3, hash_range: (1263755199, 2934432372), footer_len: 1329, schema_version: 1 }"].assert_eq(&format!("{:?}", written.facts));
+    expect!["BlockFacts { range: TimeRange { start: 1700000000000000000, end: 1700005985000999999 }, rows: 405, series: 3, hash_range: (1263755199, 2934432372), footer_len: 1325, schema_version: 1 }"].assert_eq(&format!("{:?}", written.facts));
     let [.., newest] = VERSIONS;
     bless(newest, "level-1", &written);
     let expected = merge_replicas(rows().into_iter().chain(later_rows()), i64::MIN, i64::MAX).unwrap();
