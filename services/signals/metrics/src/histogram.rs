@@ -12,6 +12,7 @@ mod check;
 mod estimate;
 mod format;
 mod layout;
+pub mod protobuf;
 mod reset;
 mod sums;
 mod trim;
@@ -182,4 +183,4 @@ fn same_bits(one: &[f64], other: &[f64]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

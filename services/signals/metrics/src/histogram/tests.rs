@@ -1,4 +1,6 @@
-use super::{Buckets, CUSTOM_SCHEMA, Histogram, HistogramSum, Joined, MixedSchemas, ResetHint};
+use proptest::prelude::*;
+
+use super::{Buckets, CUSTOM_SCHEMA, Histogram, HistogramSum, Joined, MixedSchemas, ResetHint, Span};
 
 /// A histogram with positive buckets from `offset` on.
 fn positive(schema: i32, offset: i32, counts: &[f64]) -> Histogram {
@@ -90,4 +92,33 @@ fn text() {
     let expected = "{count:5, sum:1.2345678e+07, [-4,-2):2.5, [-1,-0.5):1, [-1e-05,1e-05]:2, (1,2]:4, (4,8]:1}";
     assert_eq!(histogram.to_string(), expected);
     assert_eq!(custom(&[-5.0, 5.0], &[1.0, 2.0, 3.0]).to_string(), "{count:6, sum:1, [-Inf,-5]:1, (-5,5]:2, (5,+Inf]:3}");
+}
+
+/// Histograms with any layout and any counts: valid ones and such as are only encoded.
+pub(crate) fn histograms() -> impl Strategy<Value = Histogram> {
+    let float = prop_oneof![any::<u64>().prop_map(f64::from_bits), (-1000_i32..1000).prop_map(f64::from), Just(0.0)];
+    let count = prop_oneof![4 => 0_u64..1000, 1 => 0..1_u64 << 53].prop_map(|count| {
+        #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+        let count = count as f64;
+        count
+    });
+    let numbers = prop::collection::vec(float, 24);
+    let counts = prop::collection::vec(count, 24);
+    let side = || prop::collection::vec((-5_i32..20, 0_u32..4), 0..4);
+    let bounds = prop::collection::vec(any::<f64>(), 0..5);
+    let hint = prop::sample::select(vec![ResetHint::Unknown, ResetHint::Reset, ResetHint::NotReset, ResetHint::Gauge]);
+    let head = (hint, prop_oneof![-4..=8_i32, Just(CUSTOM_SCHEMA)], any::<bool>());
+    (head, side(), side(), numbers, counts, bounds).prop_map(|((hint, schema, integer), positive, negative, numbers, counts, bounds)| {
+        let mut next = (if integer { counts } else { numbers.clone() }).into_iter();
+        let mut take = || next.next().unwrap_or(1.0);
+        let (zero_count, count) = (take(), take());
+        let mut side = |spans: Vec<(i32, u32)>| {
+            let spans: Vec<Span> = spans.into_iter().map(|(offset, length)| Span { offset, length }).collect();
+            let counts = spans.iter().flat_map(|span| 0..span.length).map(|_| take()).collect();
+            Buckets { spans, counts }
+        };
+        let (positive, negative) = (side(positive), side(negative));
+        let (zero_threshold, sum) = (numbers[22], numbers[23]);
+        Histogram { hint, schema, integer, zero_threshold, zero_count, count, sum, positive, negative, bounds: bounds.into() }
+    })
 }
