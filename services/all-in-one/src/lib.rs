@@ -96,6 +96,7 @@ pub async fn start(app: &mut App, settings: Settings<'_>, roles: Roles<'_>, plug
         catalog: node.catalog.clone(),
         announcer: announcer.clone(),
         wal: roles.wal.clone(),
+        join_grace: settings.ring.join_grace.get(),
     };
     let ingester::Services { ingester, leaf: heads } = ingester::start_without_leaf(app, roles.ingester, ingester_deps)?;
     let gateway_deps = store_gateway::Deps { plugins: plugins.clone(), open: open.clone() };
@@ -123,6 +124,7 @@ pub async fn start(app: &mut App, settings: Settings<'_>, roles: Roles<'_>, plug
         catalog: node.catalog.clone(),
         channels: node.channels.clone(),
         leaves: Arc::new(leaves),
+        max_ring_age: settings.ring.join_grace.get(),
     };
     let querier = querier::start(app, roles.querier, querier_deps);
     let catalog = node.catalog.clone();

@@ -117,6 +117,16 @@ impl Config {
         Sections { signals: &self.signals, limits: &self.limits, overrides: &self.overrides, queries: &self.queries }
     }
 
+    /// A querier may know the catalog as it was `querier.max_catalog_age` ago: whoever gives rows away must still be asked for so long.
+    fn check_graces(&self) -> Result<(), ConfigError> {
+        let age = self.querier.max_catalog_age;
+        let graces = [("ingester.keep_after_upload", self.ingester.keep_after_upload), ("ingester.leave_grace", self.ingester.leave_grace)];
+        match graces.into_iter().find(|(_, grace)| grace.get() <= age.get()) {
+            Some((key, grace)) => Err(ConfigError::invalid(key, format!("{grace} is not more than querier.max_catalog_age, {age}"))),
+            None => Ok(()),
+        }
+    }
+
     /// The sections that every process has.
     #[must_use]
     pub fn node(&self) -> Settings<'_> {
@@ -140,6 +150,7 @@ impl Tree for Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         self.sections().check()?;
+        self.check_graces()?;
         compactor::windows(&self.compactor).map(drop)
     }
 }

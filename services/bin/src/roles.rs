@@ -51,6 +51,7 @@ pub async fn ingester(app: &mut App, config: &Config) -> Result<Restarting<inges
         catalog: node.catalog,
         announcer,
         wal: config.wal.clone(),
+        join_grace: config.ring.join_grace.get(),
     };
     let role = ingester::start(app, &config.ingester, deps)?;
     Ok(Restarting { role, cluster })
@@ -72,7 +73,14 @@ pub async fn querier(app: &mut App, config: &Config) -> Result<querier::Querier,
     let node = Node::open(app, config.node()).await?;
     let cluster = node.follow(app, config.node(), names(&plugins)).await?;
     let leaves = Arc::new(querier::leaf::Remote::new(node.channels.clone(), config.querier.leaf_timeout.get()));
-    let deps = querier::Deps { plugins, membership: Arc::new(cluster), catalog: node.catalog, channels: node.channels, leaves };
+    let deps = querier::Deps {
+        plugins,
+        membership: Arc::new(cluster),
+        catalog: node.catalog,
+        channels: node.channels,
+        leaves,
+        max_ring_age: config.ring.join_grace.get(),
+    };
     Ok(querier::start(app, &config.querier, deps))
 }
 

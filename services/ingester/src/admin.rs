@@ -67,6 +67,9 @@ async fn flush(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Respons
         Ok(parameters) => parameters,
         Err(text) => return (StatusCode::BAD_REQUEST, text + "\n").into_response(),
     };
+    if !admin.lifecycle.is_replayed() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the log is being read\n").into_response();
+    }
     let cutter = admin.cutter.clone();
     let (done, flushed) = tokio::sync::oneshot::channel::<usize>();
     admin.tasks.detach("flush", async move {
@@ -104,6 +107,9 @@ async fn shutdown(State(admin): State<Admin>) -> StatusCode {
 #[tonic::async_trait]
 impl IngesterAdmin for Admin {
     async fn flush(&self, request: Request<pb::FlushRequest>) -> Result<tonic::Response<pb::FlushResponse>, Status> {
+        if !self.lifecycle.is_replayed() {
+            return Err(Status::unavailable("the log is being read"));
+        }
         let parse = |name: &String| TenantId::parse(name).map_err(|err| Status::invalid_argument(err.to_string()));
         let tenants = request.get_ref().tenants.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         let blocks = u32::try_from(self.cutter.flush(&tenants).await).unwrap_or(u32::MAX);

@@ -29,7 +29,7 @@ settings! {
         /// Bytes of pushes held in memory at once; above it a push gets 503 and is sent again by its sender.
         pub max_inflight_push: ByteSize = ByteSize(256 << 20),
         /// How long an ingester that leaves is still read after its last block is served.
-        pub leave_grace: HumanDuration = HumanDuration::from_secs(60),
+        pub leave_grace: HumanDuration = HumanDuration::from_secs(360),
         /// How often the log is cleared of what is in blocks.
         pub wal_compact_period: HumanDuration = HumanDuration::from_secs(60),
     }

@@ -23,7 +23,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use ring::{MemberState, Membership};
-use runtime::{App, Chain, Compute, Role, StartError, StopError, Tasks};
+use runtime::{App, Chain, Clock, Compute, Role, StartError, StopError, Tasks};
 use signal::Plugins;
 use storage::bucket::Bucket;
 use storage::catalog::{Announcer, Catalog};
@@ -33,7 +33,7 @@ use tracing::{error, info, warn};
 
 pub use config::IngesterConfig;
 use cut::{Cutter, CutterContext};
-use lifecycle::{Lifecycle, SelfMember};
+use lifecycle::{Lifecycle, SelfMember, Start};
 use metrics::IngesterMetrics;
 use push::{Inflight, PushService};
 use read_back::ReadBack;
@@ -61,6 +61,8 @@ pub struct Deps {
     pub announcer: Announcer,
     /// How the log is written.
     pub wal: WalConfig,
+    /// How long after its appearance in the ring a member takes no writes: `ring.join_grace`.
+    pub join_grace: Duration,
 }
 
 /// A running ingester.
@@ -95,7 +97,7 @@ pub fn start(app: &mut App, config: &IngesterConfig, deps: Deps) -> Result<Inges
 /// Opens the logs and mounts everything but the scan of heads. The logs are read while the process serves already; pushes and scans
 /// are refused until that is done.
 pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) -> Result<Services, StartError> {
-    let Deps { plugins, membership, member, bucket, catalog, announcer, wal } = deps;
+    let Deps { plugins, membership, member, bucket, catalog, announcer, wal, join_grace } = deps;
     let tasks = app.tasks.child();
     let lifecycle = Lifecycle::new(member.clone());
     let lost = Lost::find(app, config, &*member)?;
@@ -114,7 +116,15 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
         metrics,
     };
     let cutter = Arc::new(Cutter::new(stores.clone(), config, context));
-    let reading = Reading { stores: stores.clone(), catalog, lifecycle: lifecycle.clone(), compute, stop: tasks.stopping() };
+    let reading = Reading {
+        stores: stores.clone(),
+        catalog,
+        lifecycle: lifecycle.clone(),
+        compute,
+        clock: clock.clone(),
+        join_grace,
+        stop: tasks.stopping(),
+    };
     tasks.detach("replay", reading.run(replays, cutter.clone()));
 
     let max_message = app.grpc_max_message();
@@ -137,7 +147,9 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
 impl Lost {
     /// Looks whether this member lost its disk; before the logs are opened.
     fn find(app: &App, config: &IngesterConfig, member: &dyn SelfMember) -> Result<Option<Self>, StartError> {
-        let lost = birth::lost_before(Path::new(&config.data_dir), member.since_ms(), app.clock.now_ms())
+        // One without history has lost nothing.
+        let since_ms = member.since_ms().unwrap_or(i64::MAX);
+        let lost = birth::lost_before(Path::new(&config.data_dir), since_ms, app.clock.now_ms())
             .map_err(|err| StartError::new("read the data directory", err))?;
         if lost.is_some() {
             warn!("the data directory is younger than this member: what it had acknowledged before is lost here");
@@ -194,13 +206,21 @@ struct Reading {
     catalog: Arc<Catalog>,
     lifecycle: Lifecycle,
     compute: Compute,
+    clock: Arc<dyn Clock>,
+    join_grace: Duration,
     stop: CancellationToken,
 }
 
 impl Reading {
     /// Reads the logs, takes the member into the ring, and cuts what comes until the process stops.
     async fn run(self, replays: Vec<Replay>, cutter: Arc<Cutter>) {
-        if self.read(replays).await && self.stop.run_until_cancelled(self.become_active()).await.is_some() {
+        if !self.read(replays).await {
+            self.lifecycle.started(Start::Failed);
+            return;
+        }
+        self.lifecycle.started(Start::Replayed);
+        if self.stop.run_until_cancelled(self.become_active()).await.is_some() {
+            self.lifecycle.started(Start::Done);
             cutter.run().await;
         }
     }
@@ -219,14 +239,17 @@ impl Reading {
                 }
             }
         }
-        let whole = !self.stop.is_cancelled();
-        if whole {
-            self.lifecycle.replayed();
-        }
-        whole
+        !self.stop.is_cancelled()
     }
 
+    /// Takes the place in the ring, when all readers know of it. One that is to go meanwhile does not.
     async fn become_active(&self) {
+        while self.is_new() && !self.lifecycle.is_to_go() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        if self.lifecycle.is_to_go() {
+            return;
+        }
         while let Err(err) = self.lifecycle.member().set_state(MemberState::Active).await {
             warn!(error = %err, "the member could not become active");
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -234,10 +257,24 @@ impl Reading {
     }
 }
 
+impl Reading {
+    /// True while a reader's view of the ring may be older than this member: it would not ask here for rows that are taken now.
+    fn is_new(&self) -> bool {
+        let grace = i64::try_from(self.join_grace.as_millis()).unwrap_or(i64::MAX);
+        let since = self.lifecycle.member().since_ms();
+        since.is_some_and(|since| self.clock.now_ms() < since.saturating_add(grace))
+    }
+}
+
 impl Ingester {
     /// Hands everything over and leaves the ring (DESIGN 11.8). The process serves meanwhile.
     async fn go(&self) {
         info!("leaving the ring for good");
+        // The start would make it active again; and what the log holds must be in heads before these are cut.
+        if !self.lifecycle.start_is_over().await {
+            error!("the log could not be read: this ingester keeps its place in the ring and its log");
+            return;
+        }
         let member = self.lifecycle.member();
         self.state(MemberState::ReadOnly).await;
         // What came in before is in the heads, and so in the blocks.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::BoxFuture;
 use ring::{MemberState, Membership};
+use tokio::sync::watch;
 
 use crate::error::PushError;
 
@@ -14,8 +15,9 @@ pub trait SelfMember: Send + Sync + fmt::Debug {
     /// The name of this member.
     fn name(&self) -> String;
 
-    /// When it began to take writes, ms since the Unix epoch; a restart keeps it.
-    fn since_ms(&self) -> i64;
+    /// When it appeared in the ring, ms since the Unix epoch; a restart keeps it. `None`: nobody else holds its rows or asks for
+    /// them, so there is nobody who could know it too late, or another who could be asked.
+    fn since_ms(&self) -> Option<i64>;
 
     /// What state its object says.
     fn state(&self) -> MemberState;
@@ -34,18 +36,31 @@ pub struct Lifecycle {
     flags: Arc<Flags>,
 }
 
-#[derive(Default)]
 struct Flags {
-    replayed: AtomicBool,
+    start: watch::Sender<Start>,
     stopping: AtomicBool,
     to_go: AtomicBool,
+}
+
+/// How far the start of this process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Start {
+    /// The log is being read.
+    Reading,
+    /// Heads hold everything they should.
+    Replayed,
+    /// It has taken its place in the ring, or has given that up since it is to go.
+    Done,
+    /// The log could not be read: heads lack acknowledged rows, and this process never answers.
+    Failed,
 }
 
 impl Lifecycle {
     /// Of a process that has not read its log yet.
     #[must_use]
     pub fn new(member: Arc<dyn SelfMember>) -> Self {
-        Self { member, flags: Arc::default() }
+        let flags = Flags { start: watch::Sender::new(Start::Reading), stopping: AtomicBool::new(false), to_go: AtomicBool::new(false) };
+        Self { member, flags: Arc::new(flags) }
     }
 
     /// This process in the ring.
@@ -54,15 +69,23 @@ impl Lifecycle {
         &self.member
     }
 
-    /// The log has been read.
-    pub fn replayed(&self) {
-        self.flags.replayed.store(true, Ordering::SeqCst);
+    /// The start has come so far.
+    pub fn started(&self, start: Start) {
+        self.flags.start.send_replace(start);
+    }
+
+    /// Waits until the start is over. True when heads hold everything they should.
+    pub async fn start_is_over(&self) -> bool {
+        let mut start = self.flags.start.subscribe();
+        let over = start.wait_for(|start| *start >= Start::Done).await;
+        // The sender lives as long as this value.
+        over.is_ok_and(|start| *start == Start::Done)
     }
 
     /// True when heads hold everything they should.
     #[must_use]
     pub fn is_replayed(&self) -> bool {
-        self.flags.replayed.load(Ordering::SeqCst)
+        matches!(*self.flags.start.borrow(), Start::Replayed | Start::Done)
     }
 
     /// No push is taken any more.
@@ -105,9 +128,8 @@ impl SelfMember for FixedMember {
         self.0.clone()
     }
 
-    fn since_ms(&self) -> i64 {
-        // Nobody else holds its rows, so nobody else could be asked: it never counts as missing.
-        i64::MAX
+    fn since_ms(&self) -> Option<i64> {
+        None
     }
 
     fn state(&self) -> MemberState {
@@ -138,9 +160,9 @@ impl SelfMember for RingMember {
         self.0.name().to_owned()
     }
 
-    fn since_ms(&self) -> i64 {
+    fn since_ms(&self) -> Option<i64> {
         let ring = self.0.view().ring(crate::INGESTER);
-        ring.find(self.0.name()).map_or(i64::MAX, |id| ring.member(id).member.since_ms)
+        ring.find(self.0.name()).map(|id| ring.member(id).member.since_ms)
     }
 
     fn state(&self) -> MemberState {
@@ -162,3 +184,6 @@ impl fmt::Debug for Lifecycle {
         f.debug_struct("Lifecycle").field("member", &self.member).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

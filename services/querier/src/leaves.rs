@@ -46,6 +46,8 @@ pub struct LeafContext {
     pub recent: Duration,
     /// See [`crate::QuerierConfig::block_replicas`].
     pub block_replicas: usize,
+    /// How old the view of the ring may be: `ring.join_grace`.
+    pub max_ring_age: Duration,
 }
 
 /// The leaves as one sub-query sees them.
@@ -108,7 +110,13 @@ impl ScanTask {
     }
 
     async fn heads(&self) -> Result<crate::heads::HeadsAnswer, QueryError> {
-        let LeafContext { membership, clients, clock, ask_all_after, recent, .. } = &self.context;
+        let LeafContext { membership, clients, clock, ask_all_after, recent, max_ring_age, .. } = &self.context;
+        // A member that has joined since then may have taken rows already, and would not be asked.
+        let age = membership.age();
+        if age > *max_ring_age {
+            let text = format!("the members of the ring were last read {} s ago by this querier", age.as_secs());
+            return Err(QueryError::new(ErrorKind::Unavailable, text));
+        }
         let ring = membership.view().ring(INGESTER);
         let size = self.plugin.policy.ingest_shard(&self.tenant);
         let recent = i64::try_from(recent.as_millis()).unwrap_or(i64::MAX);

@@ -45,6 +45,8 @@ pub struct Deps {
     pub channels: Channels,
     /// How leaves are reached.
     pub leaves: Arc<dyn LeafClients>,
+    /// How old the view of the ring may be: `ring.join_grace`.
+    pub max_ring_age: Duration,
 }
 
 /// A running querier.
@@ -57,7 +59,7 @@ pub struct Querier {
 
 /// Starts the role: it pulls work from every query-frontend that the cluster knows.
 pub fn start(app: &mut App, config: &QuerierConfig, deps: Deps) -> Querier {
-    let Deps { plugins, membership, catalog, channels, leaves } = deps;
+    let Deps { plugins, membership, catalog, channels, leaves, max_ring_age } = deps;
     let (streams, tasks) = (app.tasks.child(), app.tasks.child());
     let context = LeafContext {
         membership: membership.clone(),
@@ -67,6 +69,7 @@ pub fn start(app: &mut App, config: &QuerierConfig, deps: Deps) -> Querier {
         ask_all_after: config.ask_all_after.get(),
         recent: config.recent.get(),
         block_replicas: config.block_replicas,
+        max_ring_age,
     };
     let limit = |bytes: u64| (bytes > 0).then_some(bytes);
     let process = Budget::process("querier.max_query_memory", limit(config.max_query_memory.0));

@@ -144,6 +144,7 @@ impl Town {
             catalog: catalog.clone(),
             announcer: self.announcer(&app),
             wal: WalConfig::default(),
+            join_grace: Duration::ZERO,
         };
         let role = ingester::start(&mut app, &config, deps).expect("the log can be opened");
         self.run(app, catalog, role).await
@@ -172,7 +173,14 @@ impl Town {
     pub(crate) async fn querier(&self) -> Started {
         let Making { mut app, catalog, channels, plugins, .. } = self.making("querier").await;
         let leaves = Arc::new(querier::leaf::Remote::new(channels.clone(), self.querier.leaf_timeout.get()));
-        let deps = querier::Deps { plugins, membership: self.ring.clone(), catalog: catalog.clone(), channels, leaves };
+        let deps = querier::Deps {
+            plugins,
+            membership: self.ring.clone(),
+            catalog: catalog.clone(),
+            channels,
+            leaves,
+            max_ring_age: Duration::from_secs(60),
+        };
         let role = querier::start(&mut app, &self.querier, deps);
         self.run(app, catalog, role).await
     }

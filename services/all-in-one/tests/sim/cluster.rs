@@ -21,7 +21,7 @@ use proto::quartet::scan_response::Message;
 use querier::execute::{Execute, PartOfQuery};
 use querier::leaf::{LeafClients, Messages};
 use querier::leaves::LeafContext;
-use ring::sim::{Pace, SimMembership, World};
+use ring::sim::{Pace, World};
 use ring::{Member, MemberState, Process, ViewBuilder};
 use runtime::config::HumanDuration;
 use runtime::{ManualClock, Tasks};
@@ -61,7 +61,6 @@ pub(crate) struct Cluster {
     plugins: Plugins,
     stores: BTreeMap<String, Flaky>,
     disks: BTreeMap<String, Disk>,
-    readers: Arc<Mutex<BTreeMap<String, SimMembership>>>,
 }
 
 /// The last start of each process.
@@ -101,7 +100,7 @@ struct Worker {
     announcer: Announcer,
     plugins: Plugins,
     clock: Arc<ManualClock>,
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 impl Cluster {
@@ -120,7 +119,6 @@ impl Cluster {
             plugins: rows::plugins(),
             stores: BTreeMap::new(),
             disks: BTreeMap::new(),
-            readers: Arc::default(),
         }
     }
 
@@ -155,7 +153,6 @@ impl Cluster {
             clock: self.clock.clone(),
             net: self.net.clone(),
             bucket: Arc::new(self.store(name)),
-            readers: self.readers.clone(),
         };
         let ingester = Ingester::start(name, disk, membership, Life::new(&self.tasks), context);
         self.processes.lock().ingesters.insert(name.to_owned(), ingester);
@@ -181,7 +178,6 @@ impl Cluster {
 
     pub(crate) fn start_querier(&mut self, name: &str) {
         let membership = self.world.lock().start_process(process(name, "querier"));
-        self.readers.lock().insert(name.to_owned(), membership.clone());
         let life = Life::new(&self.tasks);
         let catalog = self.catalog(name);
         settings::follow(&life, &catalog);
@@ -193,6 +189,7 @@ impl Cluster {
             ask_all_after: self.settings.ask_all_after,
             recent: self.settings.recent,
             block_replicas: 3,
+            max_ring_age: self.settings.join_grace,
         };
         let memory = Budget::process("memory", None);
         let execute = Arc::new(Execute::new(self.plugins.clone(), context, memory, None, self.settings.max_catalog_age));

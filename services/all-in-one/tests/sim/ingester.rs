@@ -72,7 +72,6 @@ pub(crate) struct Context {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) net: Arc<Net>,
     pub(crate) bucket: Arc<dyn Bucket>,
-    pub(crate) readers: Arc<Mutex<BTreeMap<String, SimMembership>>>,
 }
 
 #[derive(Debug, Default)]
@@ -127,7 +126,7 @@ impl Ingester {
         let reading = self.context.net.dice(&self.name, self.disk.0.lock().next) % 2000;
         tokio::time::sleep(Duration::from_millis(reading)).await;
         self.replay();
-        while !self.context.is_known(&self.name) {
+        while self.is_new() {
             tokio::time::sleep(self.context.settings.cut_check).await;
         }
         self.set_state(MemberState::Active);
@@ -135,6 +134,14 @@ impl Ingester {
             tokio::time::sleep(self.context.settings.cut_check).await;
             self.cut_due();
         }
+    }
+
+    /// True while a reader's view of the ring may be older than this member.
+    fn is_new(&self) -> bool {
+        let ring = self.membership.view().ring(INGESTER);
+        let since = ring.find(&self.name).map(|id| ring.member(id).member.since_ms);
+        let grace = i64::try_from(self.context.settings.join_grace.as_millis()).unwrap_or(i64::MAX);
+        since.is_none_or(|since| self.context.clock.now_ms() < since.saturating_add(grace))
     }
 
     fn set_state(&self, state: MemberState) {
@@ -328,14 +335,6 @@ impl Disk {
     /// True when the log holds the row.
     pub(crate) fn holds(&self, row: &Row) -> bool {
         self.0.lock().records.values().any(|(_, rows)| rows.contains(row))
-    }
-}
-
-impl Context {
-    /// True when every reader's view holds the member. Nothing in the system ensures it: the writes that a newcomer takes while
-    /// the view of a reader is older than it may be missing in answers.
-    fn is_known(&self, name: &str) -> bool {
-        self.readers.lock().values().all(|reader| reader.view().ring(INGESTER).find(name).is_some())
     }
 }
 

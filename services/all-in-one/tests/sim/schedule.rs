@@ -110,7 +110,8 @@ impl Schedule {
             self.cluster.start_compactor(&format!("compactor-{zone}-0"));
         }
         self.note(format!("{} ingesters in each zone", per_zone));
-        self.cluster.pass(Duration::from_secs(15)).await;
+        // The first members are newcomers like any other.
+        self.cluster.pass(self.cluster.settings.join_grace + Duration::from_secs(7)).await;
     }
 
     /// Things go wrong.
@@ -309,7 +310,8 @@ impl Schedule {
         for name in &names {
             self.cluster.pause(name, false);
         }
-        self.cluster.pass(Duration::from_secs(12)).await;
+        // Also whoever has just joined takes its place.
+        self.cluster.pass(self.cluster.settings.join_grace + Duration::from_secs(4)).await;
         while self.leaving.iter().any(|name| self.cluster.life(name).is_some_and(|life| !life.is_over())) {
             if self.seconds() > 240.0 {
                 self.ledger.violation(format!("{:?} do not come to leave", self.leaving));

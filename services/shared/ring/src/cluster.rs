@@ -31,7 +31,7 @@ use knowledge::Knowledge;
 use member::MemberPart;
 pub use watch::WatchService;
 
-/// Pause between two attempts to read the members at the start.
+/// Pause between two attempts to read the members while they cannot be read.
 const START_PAUSE: Duration = Duration::from_millis(500);
 
 /// Who this process is.
@@ -136,8 +136,16 @@ struct Shared {
     environment: Environment,
     knowledge: Mutex<(Knowledge, ViewBuilder)>,
     views: channel::Sender<Arc<View>>,
+    /// When the last successful reading of the members began.
+    read_at: Mutex<Instant>,
     /// Somebody unknown is alive: the bucket is to be read.
     reread: Notify,
+}
+
+/// The members as they were at the start.
+struct FirstRead {
+    members: BTreeMap<String, Member>,
+    began: Instant,
 }
 
 impl Identity {
@@ -166,9 +174,10 @@ impl Cluster {
     ) -> Result<Self, ClusterError> {
         let settings = config.check(true)?;
         let identity = Identity { id: if config.member.is_empty() { identity.id } else { config.member.clone() }, ..identity };
-        let members = first_read(config, &environment).await?;
-        let (part, members) = member::begin(&identity, config, &environment, members, tls).await?;
-        let shared = Shared::new(identity, config, environment, settings, members, true);
+        let mut first = first_read(config, &environment).await?;
+        let (part, members) = member::begin(&identity, config, &environment, first.members, tls).await?;
+        first.members = members;
+        let shared = Shared::new(identity, config, environment, settings, first, true);
         let cluster = Self { shared: Arc::new(shared), member: Some(Arc::new(part)) };
         member::run(&cluster);
         cluster.spawn_reader();
@@ -186,8 +195,8 @@ impl Cluster {
         channels: Channels,
     ) -> Result<Self, ClusterError> {
         let settings = config.check(false)?;
-        let members = first_read(config, &environment).await?;
-        let shared = Shared::new(identity, config, environment, settings, members, false);
+        let first = first_read(config, &environment).await?;
+        let shared = Shared::new(identity, config, environment, settings, first, false);
         let cluster = Self { shared: Arc::new(shared), member: None };
         follower::run(&cluster.shared, &channels);
         cluster.spawn_reader();
@@ -269,6 +278,7 @@ impl Cluster {
                 biased;
                 () = stop.cancelled() => return,
                 _ = tick.tick() => {}
+                () = tokio::time::sleep(START_PAUSE), if failing => {}
                 () = reread.notified() => {
                     // Many changes at once are one reading; and somebody alive may have no object here at all.
                     let pause = config.heartbeat.get().max(config.read_period.get() / 10);
@@ -287,12 +297,14 @@ impl Cluster {
     }
 
     async fn read_once(&self) -> Result<(), StoreError> {
+        let began = Instant::now();
         let mut members = by_name(self.shared.environment.store.list().await?);
         if let Some(own) = &self.member {
             own.keep(&self.shared, &mut members).await?;
             own.greet_names(&self.shared.config.join).await;
         }
         self.shared.learn(|knowledge| knowledge.read(members));
+        *self.shared.read_at.lock() = began;
         Ok(())
     }
 }
@@ -304,6 +316,10 @@ impl Membership for Cluster {
 
     fn changes(&self) -> Changes {
         Changes::new(self.shared.views.subscribe())
+    }
+
+    fn age(&self) -> Duration {
+        self.shared.read_at.lock().elapsed()
     }
 }
 
@@ -319,17 +335,18 @@ impl Shared {
         config: &RingConfig,
         environment: Environment,
         settings: RingSettings,
-        members: BTreeMap<String, Member>,
+        first: FirstRead,
         stateful: bool,
     ) -> Self {
         let own = if stateful { knowledge::Own::Member(identity.id.clone()) } else { knowledge::Own::Process(identity.process()) };
-        let mut knowledge = Knowledge::new(own, members);
+        let mut knowledge = Knowledge::new(own, first.members);
         let mut builder = ViewBuilder::new(settings);
         let view = builder.build(knowledge.facts(environment.clock.now_ms()));
         environment.metrics.show(&view);
         let views = channel::Sender::new(Arc::new(view));
         let knowledge = Mutex::new((knowledge, builder));
-        Self { identity, config: config.clone(), environment, knowledge, views, reread: Notify::new() }
+        let read_at = Mutex::new(first.began);
+        Self { identity, config: config.clone(), environment, knowledge, views, read_at, reread: Notify::new() }
     }
 
     /// Takes news, and makes a new view if they change anything.
@@ -354,11 +371,12 @@ impl Shared {
 }
 
 /// Reads the members for the first time: nobody computes anything before that.
-async fn first_read(config: &RingConfig, environment: &Environment) -> Result<BTreeMap<String, Member>, StoreError> {
+async fn first_read(config: &RingConfig, environment: &Environment) -> Result<FirstRead, StoreError> {
     let end = Instant::now() + config.start_timeout.get();
     loop {
+        let began = Instant::now();
         match environment.store.list().await {
-            Ok(members) => return Ok(by_name(members)),
+            Ok(members) => return Ok(FirstRead { members: by_name(members), began }),
             Err(err) if Instant::now() < end => warn!(error = %Chain(&err), "the members cannot be read yet"),
             Err(err) => return Err(err),
         }

@@ -35,6 +35,8 @@ runtime::settings! {
         pub dead_grace: HumanDuration = HumanDuration::from_secs(600),
         /// How often the members' objects in the bucket are read.
         pub read_period: HumanDuration = HumanDuration::from_secs(10),
+        /// How long a new member stays `joining`, and how old a reader's knowledge of the members may be: so nobody reads past a newcomer.
+        pub join_grace: HumanDuration = HumanDuration::from_secs(60),
         /// How long a starting process tries to read the members from the bucket before it gives up.
         pub start_timeout: HumanDuration = HumanDuration::from_secs(300),
     }
@@ -67,6 +69,14 @@ pub enum RingConfigError {
     /// A period that would never end or never pause.
     #[error("ring.{0}: must not be 0")]
     Zero(&'static str),
+    /// Readers would refuse queries between two readings of the members.
+    #[error("ring.join_grace: {join_grace} is less than twice ring.read_period, {read_period}")]
+    JoinTooSoon {
+        /// The one.
+        join_grace: HumanDuration,
+        /// The other.
+        read_period: HumanDuration,
+    },
     /// Members would go missing between two heartbeats.
     #[error("ring.missing_after: {missing_after} is less than twice ring.heartbeat, {heartbeat}")]
     MissingTooSoon {
@@ -110,6 +120,9 @@ impl RingConfig {
         }
         if self.missing_after.get() < self.heartbeat.get() * 2 {
             return Err(RingConfigError::MissingTooSoon { missing_after: self.missing_after, heartbeat: self.heartbeat });
+        }
+        if self.join_grace.get() < self.read_period.get() * 2 {
+            return Err(RingConfigError::JoinTooSoon { join_grace: self.join_grace, read_period: self.read_period });
         }
         Ok(RingSettings { replication_factor: factor, zones: Arc::from(self.zones.clone()) })
     }

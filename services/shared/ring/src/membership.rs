@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -16,6 +17,9 @@ pub trait Membership: Send + Sync + fmt::Debug {
 
     /// Tells of each newer view.
     fn changes(&self) -> Changes;
+
+    /// How long ago the members were last read: whoever has joined since then may be missing in the view.
+    fn age(&self) -> Duration;
 }
 
 /// Tells when there is a newer view.
@@ -73,5 +77,9 @@ impl Membership for Fixed {
 
     fn changes(&self) -> Changes {
         Changes::new(self.views.subscribe())
+    }
+
+    fn age(&self) -> Duration {
+        Duration::ZERO
     }
 }

@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
@@ -49,6 +51,8 @@ pub struct World {
 #[derive(Clone, Debug)]
 pub struct SimMembership {
     views: watch::Sender<Arc<View>>,
+    clock: Arc<ManualClock>,
+    read_ms: Arc<AtomicI64>,
 }
 
 #[derive(Debug)]
@@ -56,6 +60,8 @@ struct Node {
     knowledge: Knowledge,
     heard: BTreeMap<String, Beat>,
     views: watch::Sender<Arc<View>>,
+    /// When it last read the bucket.
+    read_ms: Arc<AtomicI64>,
     own: Own,
     life: NodeLife,
     reads_bucket: bool,
@@ -159,10 +165,13 @@ impl World {
         // Whoever kept the view of an earlier start goes on with the new one.
         let views = self.processes.get(&name).map_or_else(|| watch::Sender::new(view.clone()), |node| node.views.clone());
         views.send_replace(view);
+        let read_ms = self.processes.get(&name).map_or_else(Arc::default, |node| node.read_ms.clone());
+        read_ms.store(now_ms, Ordering::Relaxed);
         let node = Node {
             knowledge,
             heard: BTreeMap::new(),
             views: views.clone(),
+            read_ms: read_ms.clone(),
             own,
             life: NodeLife::Running,
             reads_bucket: true,
@@ -170,7 +179,7 @@ impl World {
             next_read_ms: now_ms + self.random.random_range(0..=self.pace.read_period_ms),
         };
         self.processes.insert(name, node);
-        SimMembership { views }
+        SimMembership { views, clock: self.clock.clone(), read_ms }
     }
 
     /// Changes the state of a running member, in the bucket and in its own words.
@@ -291,7 +300,10 @@ impl World {
             self.bucket.set(own);
             members.insert(name.to_owned(), own.clone());
         }
-        self.node(name).knowledge.read(members);
+        let now_ms = self.clock.now_ms();
+        let node = self.node(name);
+        node.knowledge.read(members);
+        node.read_ms.store(now_ms, Ordering::Relaxed);
         self.publish(name);
     }
 
@@ -368,6 +380,11 @@ impl Membership for SimMembership {
 
     fn changes(&self) -> Changes {
         Changes::new(self.views.subscribe())
+    }
+
+    fn age(&self) -> Duration {
+        let ms = self.clock.now_ms() - self.read_ms.load(Ordering::Relaxed);
+        Duration::from_millis(u64::try_from(ms).unwrap_or_default())
     }
 }
 

@@ -19,10 +19,10 @@ impl SelfMember for TownMember {
         self.name.clone()
     }
 
-    fn since_ms(&self) -> i64 {
+    fn since_ms(&self) -> Option<i64> {
         let view = self.ring.view();
         let own = view.facts().members.iter().find(|seen| seen.member.name == self.name);
-        own.map_or(i64::MAX, |seen| seen.member.since_ms)
+        own.map(|seen| seen.member.since_ms)
     }
 
     fn state(&self) -> MemberState {
