@@ -24,7 +24,7 @@ use runtime::{App, Role, StartError, StopError, Tasks};
 use signal::Plugins;
 use storage::wal::WalConfig;
 use store_gateway::StoreGatewayConfig;
-use tenancy::http::{AuthConfig, Door};
+use tenancy::http::{AuthConfig, Door, FederationConfig};
 
 use compactor::CompactorConfig;
 use leaf::BothLeaves;
@@ -50,6 +50,8 @@ const STATELESS: [&str; 3] = [distributor::replicate::DISTRIBUTOR, querier::work
 pub struct Roles<'a> {
     /// `auth:`.
     pub auth: &'a AuthConfig,
+    /// `tenant_federation:`.
+    pub tenant_federation: &'a FederationConfig,
     /// `wal:`.
     pub wal: &'a WalConfig,
     /// `distributor:`.
@@ -128,8 +130,11 @@ pub async fn start(app: &mut App, settings: Settings<'_>, roles: Roles<'_>, plug
     };
     let querier = querier::start(app, roles.querier, querier_deps);
     let catalog = node.catalog.clone();
-    let frontend_deps =
-        query_frontend::Deps { plugins: plugins.clone(), door: door.clone(), catalog_number: Arc::new(move || catalog.number()) };
+    let frontend_deps = query_frontend::Deps {
+        plugins: plugins.clone(),
+        door: door.clone().for_reads(roles.tenant_federation),
+        catalog_number: Arc::new(move || catalog.number()),
+    };
     let frontend = query_frontend::start(app, roles.query_frontend, frontend_deps);
     let ingesters = distributor::ingesters::Remote::new(node.channels.clone());
     let distributor_deps = distributor::Deps { plugins, door, membership, ingesters: Arc::new(ingesters) };

@@ -22,7 +22,7 @@ use storage::cache::CacheConfig;
 use storage::catalog::CatalogConfig;
 use storage::wal::WalConfig;
 use store_gateway::StoreGatewayConfig;
-use tenancy::http::AuthConfig;
+use tenancy::http::{AuthConfig, FederationConfig};
 use tenancy::overrides::OverridesConfig;
 
 settings! {
@@ -36,6 +36,8 @@ settings! {
         pub auth: AuthConfig = AuthConfig::default(),
         /// The ports of the OpenTelemetry protocol, of all signals.
         pub otlp: OtlpConfig = OtlpConfig::default(),
+        /// Reads that span several tenants.
+        pub tenant_federation: FederationConfig = FederationConfig::default(),
         /// The signals that are served; empty: all.
         pub signals: Vec<String> = Vec::new(),
         /// Limits of tenants that no overrides file names.

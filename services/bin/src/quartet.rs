@@ -12,6 +12,7 @@ pub async fn start(app: &mut App, config: &AllInOneConfig) -> Result<AllInOne, S
     let plugins = roles::plugins(app, config)?;
     let sections = Roles {
         auth: &config.auth,
+        tenant_federation: &config.tenant_federation,
         wal: &config.wal,
         distributor: &config.distributor,
         ingester: &config.ingester,

@@ -63,7 +63,11 @@ pub async fn query_frontend(app: &mut App, config: &Config) -> Result<query_fron
     let node = Node::open(app, config.node()).await?;
     node.follow(app, config.node(), names(&plugins)).await?;
     let catalog = node.catalog;
-    let deps = query_frontend::Deps { plugins, door: door(config)?, catalog_number: Arc::new(move || catalog.number()) };
+    let deps = query_frontend::Deps {
+        plugins,
+        door: door(config)?.for_reads(&config.tenant_federation),
+        catalog_number: Arc::new(move || catalog.number()),
+    };
     Ok(query_frontend::start(app, &config.query_frontend, deps))
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use runtime::{Chain, ErrorKind};
-use signal::{PartialStream, Plugins, QueryError, SubQuery, TimeRange};
-use tenancy::TenantId;
+use signal::{PartialStream, Plugins, Policy, QueryError, SubQuery, TimeRange};
+use tenancy::Tenants;
 use tenancy::budget::{Budget, Budgets, Scope};
 use tokio::time::Instant;
 
@@ -27,7 +27,7 @@ pub struct Execute {
 #[derive(Clone, Debug)]
 pub struct PartOfQuery {
     /// Whose.
-    pub tenant: TenantId,
+    pub tenants: Tenants,
     /// What to do.
     pub payload: bytes::Bytes,
     /// The data it reads at most.
@@ -40,8 +40,8 @@ impl PartOfQuery {
     /// The sub-query of a signal.
     #[must_use]
     pub fn of(self, signal: signal::SignalName) -> SubQuery {
-        let Self { tenant, payload, range, timeout } = self;
-        SubQuery { tenant, signal, payload, range, timeout }
+        let Self { tenants, payload, range, timeout } = self;
+        SubQuery { tenants, signal, payload, range, timeout }
     }
 }
 
@@ -79,14 +79,16 @@ impl Execute {
             QueryError::new(ErrorKind::Unavailable, format!("the catalog cannot be read: {}", Chain(&err)))
         };
         self.leaves.catalog.refresh_to(catalog_number).await.map_err(unread)?;
-        let budget = self.budget(&part.tenant, plugin.policy.max_query_bytes(&part.tenant));
-        let leaves = QueryLeaves::new(self.leaves.clone(), plugin.clone(), part.tenant.clone(), budget);
+        let budget = self.budget(&part.tenants, &*plugin.policy);
+        let leaves = QueryLeaves::new(self.leaves.clone(), plugin.clone(), part.tenants.clone(), budget);
         Ok(plugin.queries.execute(part.of(plugin.name), Arc::new(leaves)))
     }
 
-    fn budget(&self, tenant: &TenantId, limit: u64) -> Budget {
-        let limit = if limit == 0 { self.per_query } else { Some(limit) };
-        self.tenants.of(tenant, None).within("max_estimated_memory_consumption_per_query", limit, Scope::Tenant)
+    /// The budget of a query: that of its first tenant, and of several limits the least.
+    fn budget(&self, tenants: &Tenants, policy: &dyn Policy) -> Budget {
+        let limits = tenants.all().iter().map(|tenant| policy.max_query_bytes(tenant)).filter(|limit| *limit > 0);
+        let limit = limits.min().or(self.per_query);
+        self.tenants.of(tenants.first(), None).within("max_estimated_memory_consumption_per_query", limit, Scope::Tenant)
     }
 }
 

@@ -8,14 +8,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use parking_lot::Mutex;
 use ring::Membership;
 use runtime::{Chain, Clock, ErrorKind};
 use signal::{LeafBatch, LeafStream, Leaves, Plugin, QueryError, Scan, TimeRange};
 use storage::block::BlockId;
 use storage::catalog::Catalog;
-use tenancy::TenantId;
+use tenancy::Tenants;
 use tenancy::budget::{Budget, Reservation};
 use tokio::sync::mpsc;
 use xxhash_rust::xxh3::xxh3_64;
@@ -54,7 +54,7 @@ pub struct LeafContext {
 pub struct QueryLeaves {
     context: LeafContext,
     plugin: Plugin,
-    tenant: TenantId,
+    tenants: Tenants,
     budget: Budget,
     held: Mutex<Option<Reservation>>,
 }
@@ -66,17 +66,22 @@ const ROWS_AHEAD: usize = 16;
 const PLANS: usize = 3;
 
 impl QueryLeaves {
-    /// For one sub-query of a tenant.
+    /// For one sub-query of some tenants.
     #[must_use]
-    pub fn new(context: LeafContext, plugin: Plugin, tenant: TenantId, budget: Budget) -> Self {
-        Self { context, plugin, tenant, budget, held: Mutex::new(None) }
+    pub fn new(context: LeafContext, plugin: Plugin, tenants: Tenants, budget: Budget) -> Self {
+        Self { context, plugin, tenants, budget, held: Mutex::new(None) }
     }
 }
 
 impl Leaves for QueryLeaves {
     fn scan(&self, scan: Scan) -> LeafStream {
         let (rows, receiver) = mpsc::channel(ROWS_AHEAD);
-        let task = ScanTask { context: self.context.clone(), plugin: self.plugin.clone(), tenant: self.tenant.clone(), scan, rows };
+        if !self.tenants.all().contains(&scan.tenant) {
+            // A signal that leaves its tenants is mistaken, and is not to be helped.
+            let text = format!("tenant {} is none of those that asked", scan.tenant);
+            return stream::once(std::future::ready(Err(QueryError::new(ErrorKind::Internal, text)))).boxed();
+        }
+        let task = ScanTask { context: self.context.clone(), plugin: self.plugin.clone(), scan, rows };
         Driven { driver: Some(task.run().boxed()), rows: receiver }.boxed()
     }
 
@@ -97,7 +102,6 @@ impl Leaves for QueryLeaves {
 struct ScanTask {
     context: LeafContext,
     plugin: Plugin,
-    tenant: TenantId,
     scan: Scan,
     rows: mpsc::Sender<LeafBatch>,
 }
@@ -118,12 +122,12 @@ impl ScanTask {
             return Err(QueryError::new(ErrorKind::Unavailable, text));
         }
         let ring = membership.view().ring(INGESTER);
-        let size = self.plugin.policy.ingest_shard(&self.tenant);
+        let size = self.plugin.policy.ingest_shard(&self.scan.tenant);
         let recent = i64::try_from(recent.as_millis()).unwrap_or(i64::MAX);
-        let sets = ring.read_shard(self.tenant.as_str(), self.plugin.name.as_str(), size, recent, clock.now_ms());
+        let sets = ring.read_shard(self.scan.tenant.as_str(), self.plugin.name.as_str(), size, recent, clock.now_ms());
         let ask = HeadsScan {
             clients: &**clients,
-            tenant: &self.tenant,
+            tenant: &self.scan.tenant,
             signal: self.plugin.name,
             range: self.scan.range,
             payload: self.scan.payload.clone(),
@@ -138,7 +142,7 @@ impl ScanTask {
     async fn know(&self, read_back: &[String]) -> Result<(), QueryError> {
         let unknown = |ids: &[String]| -> Vec<String> {
             let map = self.context.catalog.map();
-            let known = |id: &String| id.parse().is_ok_and(|id| map.knows(&self.tenant, BlockId(id)));
+            let known = |id: &String| id.parse().is_ok_and(|id| map.knows(&self.scan.tenant, BlockId(id)));
             ids.iter().filter(|id| !known(id)).cloned().collect()
         };
         let missing = unknown(read_back);
@@ -163,12 +167,12 @@ impl ScanTask {
         let mut answered = std::collections::HashSet::new();
         for _ in 0..PLANS {
             let map = self.context.catalog.map();
-            let mut entries = map.blocks(&self.tenant, self.plugin.name.as_str(), self.scan.range);
+            let mut entries = map.blocks(&self.scan.tenant, self.plugin.name.as_str(), self.scan.range);
             entries.retain(|entry| !answered.contains(&entry.id));
             entries.sort_unstable_by_key(|entry| entry.id);
             let ask = BlocksScan {
                 clients: &*self.context.clients,
-                tenant: &self.tenant,
+                tenant: &self.scan.tenant,
                 signal: self.plugin.name,
                 range: self.scan.range,
                 payload: self.scan.payload.clone(),
@@ -225,6 +229,6 @@ impl fmt::Debug for LeafContext {
 
 impl fmt::Debug for QueryLeaves {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("QueryLeaves").field("tenant", &self.tenant).finish_non_exhaustive()
+        f.debug_struct("QueryLeaves").field("tenants", &self.tenants).finish_non_exhaustive()
     }
 }

@@ -16,7 +16,7 @@ use ring::Membership;
 use runtime::grpc::Channels;
 use runtime::{ErrorKind, Tasks};
 use signal::{PartialStream, QueryError, TimeRange};
-use tenancy::TenantId;
+use tenancy::Tenants;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -244,9 +244,9 @@ fn failure(err: QueryError) -> pb::QueryFailure {
 }
 
 fn query(job: &pb::Job) -> Result<(String, PartOfQuery), QueryError> {
-    let tenant = TenantId::parse(&job.tenant).map_err(|err| QueryError::new(ErrorKind::BadInput, err.to_string()))?;
+    let tenants = Tenants::parse(&job.tenant).map_err(|err| QueryError::new(ErrorKind::BadInput, err.to_string()))?;
     let part = PartOfQuery {
-        tenant,
+        tenants,
         payload: job.payload.clone(),
         range: TimeRange { start: job.start_ns, end: job.end_ns },
         timeout: Duration::from_millis(job.timeout_ms),

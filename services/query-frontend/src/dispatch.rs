@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use proto::quartet as pb;
 use runtime::ErrorKind;
 use signal::{PartialStream, QueryError, QueryExecutor, SubQuery};
-use tenancy::TenantId;
+use tenancy::Tenants;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -156,10 +156,10 @@ impl Dispatch {
             self.end(state, id, Err(if closed { stopping() } else { lost() }));
             return;
         }
-        let tenant = job.query.tenant.clone();
-        state.queue.put_back(&tenant, id);
+        let tenants = job.query.tenants.clone();
+        state.queue.put_back(&tenants, id);
         self.metrics.retries.inc();
-        self.metrics.queue_length.get_or_create(&user(&tenant)).inc();
+        self.metrics.queue_length.get_or_create(&user(&tenants)).inc();
         self.settled.notify_waiters();
         self.arrived.notify_one();
     }
@@ -196,7 +196,7 @@ impl Dispatch {
             let State { jobs, tickets, .. } = &mut *state;
             let Some(job) = jobs.get_mut(&id) else { continue };
             let now = Instant::now();
-            self.metrics.queue_length.get_or_create(&user(&job.query.tenant)).dec();
+            self.metrics.queue_length.get_or_create(&user(&job.query.tenants)).dec();
             self.metrics.queue_duration.observe(now.duration_since(job.queued).as_secs_f64());
             job.attempt = Some(Attempt { ticket, worker, begun: false, answered: false });
             job.attempts += 1;
@@ -244,11 +244,11 @@ impl Dispatch {
     fn cancel(&self, id: JobId) {
         let mut state = self.state.lock();
         let Some(job) = state.jobs.get(&id) else { return };
-        let tenant = job.query.tenant.clone();
+        let tenants = job.query.tenants.clone();
         match job.attempt.as_ref().map(|attempt| (attempt.worker, attempt.ticket)) {
             None => {
-                state.queue.remove(&tenant, |waiting| *waiting == id);
-                self.metrics.queue_length.get_or_create(&user(&tenant)).dec();
+                state.queue.remove(&tenants, |waiting| *waiting == id);
+                self.metrics.queue_length.get_or_create(&user(&tenants)).dec();
             }
             Some((worker, ticket)) => {
                 if let Some(cancelled) = state.workers.get(&worker) {
@@ -266,7 +266,7 @@ impl Dispatch {
         state.closed = true;
         for id in state.queue.drain() {
             if let Some(job) = state.jobs.get(&id) {
-                self.metrics.queue_length.get_or_create(&user(&job.query.tenant)).dec();
+                self.metrics.queue_length.get_or_create(&user(&job.query.tenants)).dec();
             }
             self.end(&mut state, id, Err(stopping()));
         }
@@ -301,11 +301,11 @@ impl Dispatch {
         let id = JobId(state.number());
         let now = Instant::now();
         let deadline = now + query.timeout;
-        if let Err(err) = state.queue.push(&query.tenant, id) {
-            self.metrics.discarded.get_or_create(&user(&query.tenant)).inc();
+        if let Err(err) = state.queue.push(&query.tenants, id) {
+            self.metrics.discarded.get_or_create(&user(&query.tenants)).inc();
             return Err(QueryError::new(ErrorKind::RateLimited, err.to_string()).with_reason("too_many_requests"));
         }
-        self.metrics.queue_length.get_or_create(&user(&query.tenant)).inc();
+        self.metrics.queue_length.get_or_create(&user(&query.tenants)).inc();
         self.metrics.in_progress.inc();
         state.jobs.insert(id, Job { query, deadline, queued: now, parts, end, attempt: None, attempts: 0 });
         drop(state);
@@ -352,7 +352,7 @@ impl fmt::Debug for Dispatch {
 fn encode(ticket: Ticket, query: &SubQuery, left: std::time::Duration, catalog_number: u64) -> pb::Job {
     pb::Job {
         id: ticket.0,
-        tenant: query.tenant.as_str().to_owned(),
+        tenant: query.tenants.to_string(),
         signal: query.signal.as_str().to_owned(),
         payload: query.payload.clone(),
         start_ns: query.range.start,
@@ -362,8 +362,8 @@ fn encode(ticket: Ticket, query: &SubQuery, left: std::time::Duration, catalog_n
     }
 }
 
-fn user(tenant: &TenantId) -> User {
-    User { user: tenant.as_str().to_owned() }
+fn user(tenants: &Tenants) -> User {
+    User { user: tenants.to_string() }
 }
 
 fn stopping() -> QueryError {

@@ -1,16 +1,17 @@
-//! The fair queue: tenants take turns, whatever the number of sub-queries each of them has waiting.
+//! The fair queue: tenants take turns, whatever the number of sub-queries each of them has waiting. Several tenants that ask
+//! together count as one of their own.
 
 use std::collections::{HashMap, VecDeque};
 
-use tenancy::TenantId;
+use tenancy::Tenants;
 
 /// Items that wait, per tenant. Not synchronised.
 #[derive(Debug)]
 pub struct FairQueue<T> {
     /// Waiting items of tenants that have any.
-    waiting: HashMap<TenantId, VecDeque<T>>,
+    waiting: HashMap<Tenants, VecDeque<T>>,
     /// The same tenants in the order of their turns.
-    turns: VecDeque<TenantId>,
+    turns: VecDeque<Tenants>,
     max_per_tenant: usize,
 }
 
@@ -27,7 +28,7 @@ impl<T> FairQueue<T> {
     }
 
     /// Puts an item at the end of its tenant's line.
-    pub fn push(&mut self, tenant: &TenantId, item: T) -> Result<(), TooMany> {
+    pub fn push(&mut self, tenant: &Tenants, item: T) -> Result<(), TooMany> {
         let line = self.line(tenant);
         if line.len() >= self.max_per_tenant {
             self.leave_if_empty(tenant);
@@ -38,7 +39,7 @@ impl<T> FairQueue<T> {
     }
 
     /// Puts an item back to the front of its tenant's line: it was taken and could not be served. There is always room for it.
-    pub fn put_back(&mut self, tenant: &TenantId, item: T) {
+    pub fn put_back(&mut self, tenant: &Tenants, item: T) {
         self.line(tenant).push_front(item);
     }
 
@@ -56,7 +57,7 @@ impl<T> FairQueue<T> {
     }
 
     /// Takes out the items of a tenant that `unwanted` names.
-    pub fn remove(&mut self, tenant: &TenantId, unwanted: impl Fn(&T) -> bool) {
+    pub fn remove(&mut self, tenant: &Tenants, unwanted: impl Fn(&T) -> bool) {
         if let Some(line) = self.waiting.get_mut(tenant) {
             line.retain(|item| !unwanted(item));
         }
@@ -65,7 +66,7 @@ impl<T> FairQueue<T> {
 
     /// How many items of a tenant wait.
     #[must_use]
-    pub fn len_of(&self, tenant: &TenantId) -> usize {
+    pub fn len_of(&self, tenant: &Tenants) -> usize {
         self.waiting.get(tenant).map_or(0, VecDeque::len)
     }
 
@@ -75,14 +76,14 @@ impl<T> FairQueue<T> {
         self.waiting.drain().flat_map(|(_, line)| line).collect()
     }
 
-    fn line(&mut self, tenant: &TenantId) -> &mut VecDeque<T> {
+    fn line(&mut self, tenant: &Tenants) -> &mut VecDeque<T> {
         if !self.waiting.contains_key(tenant) {
             self.turns.push_back(tenant.clone());
         }
         self.waiting.entry(tenant.clone()).or_default()
     }
 
-    fn leave_if_empty(&mut self, tenant: &TenantId) {
+    fn leave_if_empty(&mut self, tenant: &Tenants) {
         if self.waiting.get(tenant).is_some_and(VecDeque::is_empty) {
             self.waiting.remove(tenant);
             self.turns.retain(|turn| turn != tenant);

@@ -47,6 +47,7 @@ impl Process {
         };
         let roles = Roles {
             auth: &AuthConfig::default(),
+            tenant_federation: &Default::default(),
             wal: &Default::default(),
             distributor: &Default::default(),
             ingester: &ingester::IngesterConfig {

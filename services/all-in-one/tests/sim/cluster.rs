@@ -317,7 +317,7 @@ impl Cluster {
             return std::future::ready(Err("no such querier".to_owned())).boxed();
         };
         let timeout = self.settings.query_timeout;
-        let part = PartOfQuery { tenant: tenant.clone(), payload: bytes::Bytes::new(), range: TimeRange::ALL, timeout };
+        let part = PartOfQuery { tenants: tenant.clone().into(), payload: bytes::Bytes::new(), range: TimeRange::ALL, timeout };
         let ask = async move {
             if !execute.may_work() {
                 return Err("the catalog has not been read lately".to_owned());

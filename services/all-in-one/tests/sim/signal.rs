@@ -171,7 +171,7 @@ impl Queries for Rows {
     fn mount(&self, _: &mut Routes, _: Arc<dyn QueryExecutor>) {}
 
     fn execute(&self, query: SubQuery, leaves: Arc<dyn Leaves>) -> PartialStream {
-        stream::once(merged(leaves, Scan { range: query.range, payload: query.payload })).boxed()
+        stream::once(merged(leaves, Scan { tenant: query.tenants.first().clone(), range: query.range, payload: query.payload })).boxed()
     }
 }
 

@@ -24,7 +24,7 @@ fn run(dispatch: &Arc<Dispatch>, query: SubQuery) -> PartialStream {
 
 fn query(text: &'static str) -> SubQuery {
     SubQuery {
-        tenant: TenantId::anonymous(),
+        tenants: TenantId::anonymous().into(),
         signal: SignalName::new("test"),
         payload: Bytes::from_static(text.as_bytes()),
         range: TimeRange { start: 1, end: 2 },

@@ -1,8 +1,8 @@
 use super::{FairQueue, TooMany};
-use tenancy::TenantId;
+use tenancy::Tenants;
 
-fn tenant(name: &str) -> TenantId {
-    TenantId::parse(name).unwrap()
+fn tenant(name: &str) -> Tenants {
+    Tenants::parse(name).unwrap()
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use tenancy::TenantId;
+use tenancy::{TenantId, Tenants};
 
 use crate::{QueryError, Routes, ScanError, SignalName, TimeRange};
 
@@ -31,8 +31,8 @@ pub trait QueryExecutor: Send + Sync {
 /// A part of a query that one querier answers.
 #[derive(Clone, Debug)]
 pub struct SubQuery {
-    /// Whose.
-    pub tenant: TenantId,
+    /// Whose: several where the query federates.
+    pub tenants: Tenants,
     /// Which signal's.
     pub signal: SignalName,
     /// What to do, encoded by the signal; the first byte is its version.
@@ -45,8 +45,7 @@ pub struct SubQuery {
 
 /// The leaves of one sub-query as the querier role sees them: ingesters and store-gateways.
 pub trait Leaves: Send + Sync {
-    /// Scans everything that may hold rows of the range: the heads of the tenant's ingesters and the catalog's
-    /// blocks. The stream ends well only when every source has been answered; the same row may come from several.
+    /// Scans everything that may hold rows of a tenant and the range: the heads of its ingesters and the catalog's blocks. The stream ends well only when every source has been answered; the same row may come from several.
     fn scan(&self, scan: Scan) -> LeafStream;
 
     /// A budget in bytes for what the signal holds of the answers; refused reservations are limit errors.
@@ -59,6 +58,8 @@ pub type LeafStream = BoxStream<'static, Result<LeafBatch, QueryError>>;
 /// What is asked of every leaf.
 #[derive(Clone, Debug)]
 pub struct Scan {
+    /// Whose data: one of [`SubQuery::tenants`].
+    pub tenant: TenantId,
     /// The data it reads.
     pub range: TimeRange,
     /// The signal's filter; the first byte is its version.

@@ -1,4 +1,4 @@
-//! The door: the tenant of a request is checked once, here.
+//! The door: the tenants of a request, and what of their data it may see, are checked once, here.
 
 use axum::Router;
 use axum::extract::Request;
@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 
-use crate::{TenantId, TenantIdError, Tenants};
+use crate::access::POLICY_HEADER;
+use crate::{LabelPolicies, TenantId, TenantIdError, Tenants};
 
 /// The header that names the tenant.
 pub const TENANT_HEADER: &str = "x-scope-orgid";
@@ -18,14 +19,56 @@ runtime::settings! {
         pub enabled: bool = true,
         /// The tenant of requests without the header; empty: they are refused with 401.
         pub default_tenant: String = String::new(),
+        /// Whether reads obey X-Prom-Label-Policy. Clients must not be able to set that header themselves: it is for a gateway.
+        pub label_access_control_enabled: bool = false,
     }
 }
 
-/// Checks the tenant of requests and leaves a [`Tenants`] in their extensions.
+runtime::settings! {
+    /// `tenant_federation:` reads that span several tenants, `X-Scope-OrgID: a|b`.
+    pub struct FederationConfig {
+        /// Whether there are any.
+        pub enabled: bool = false,
+        /// The most tenants of one request; 0 is no limit.
+        pub max_tenants: usize = 0,
+    }
+}
+
+/// Checks the tenant of requests and leaves a [`Tenants`] and the [`LabelPolicies`] in their extensions.
 #[derive(Clone, Debug)]
 pub struct Door {
     enabled: bool,
     default: Option<TenantId>,
+    obeys_policies: bool,
+    /// What only reads have.
+    reads: Option<Reads>,
+}
+
+/// How a door lets reads through.
+#[derive(Clone, Copy, Debug)]
+struct Reads {
+    /// The most tenants of one request.
+    max_tenants: usize,
+}
+
+/// Why a request does not pass. The texts are Mimir's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// Its tenant is missing or malformed.
+    #[error(transparent)]
+    Tenant(#[from] TenantIdError),
+    /// More tenants than a read may have.
+    #[error("too many tenant IDs present. max: {max} actual: {actual}")]
+    TooManyTenants {
+        /// `tenant_federation.max_tenants`; 1 where reads do not federate.
+        max: usize,
+        /// How many the request names.
+        actual: usize,
+    },
+    /// Its label policy cannot be read.
+    #[error(transparent)]
+    Policy(#[from] crate::PolicyError),
 }
 
 impl Door {
@@ -35,7 +78,20 @@ impl Door {
             "" => None,
             text => Some(TenantId::parse(text)?),
         };
-        Ok(Self { enabled: config.enabled, default })
+        let obeys_policies = config.label_access_control_enabled;
+        Ok(Self { enabled: config.enabled, default, obeys_policies, reads: None })
+    }
+
+    /// The same door for reads: it limits how many tenants a request names, and leaves [`LabelPolicies`] beside the [`Tenants`]. Writes
+    /// have one tenant; their handlers say so.
+    #[must_use]
+    pub fn for_reads(self, config: &FederationConfig) -> Self {
+        let max_tenants = match (config.enabled, config.max_tenants) {
+            (false, _) => 1,
+            (true, 0) => usize::MAX,
+            (true, max) => max,
+        };
+        Self { reads: Some(Reads { max_tenants }), ..self }
     }
 
     /// The tenants of a request with this header.
@@ -63,21 +119,35 @@ impl Door {
     }
 
     async fn pass(&self, mut request: Request, next: Next) -> Response {
-        match self.tenants(request.headers().get(TENANT_HEADER).map(http::HeaderValue::as_bytes)) {
-            Ok(tenants) => {
+        match self.check(request.headers()) {
+            Ok((tenants, policies)) => {
                 tracing::Span::current().record("tenant", tracing::field::display(&tenants));
                 request.extensions_mut().insert(tenants);
+                request.extensions_mut().insert(policies);
                 next.run(request).await
             }
             Err(err) => refuse(&err),
         }
     }
+
+    fn check(&self, headers: &http::HeaderMap) -> Result<(Tenants, LabelPolicies), Refused> {
+        let tenants = self.tenants(headers.get(TENANT_HEADER).map(http::HeaderValue::as_bytes))?;
+        let Some(Reads { max_tenants }) = self.reads else { return Ok((tenants, LabelPolicies::default())) };
+        let actual = tenants.all().len();
+        if actual > max_tenants {
+            return Err(Refused::TooManyTenants { max: max_tenants, actual });
+        }
+        let headers = headers.get_all(POLICY_HEADER).iter().map(http::HeaderValue::as_bytes);
+        let policies = if self.obeys_policies { LabelPolicies::parse(headers)? } else { LabelPolicies::default() };
+        Ok((tenants, policies))
+    }
 }
 
-/// The answer to a request whose tenant is missing or malformed: plain text, as Mimir has it.
-fn refuse(err: &TenantIdError) -> Response {
+/// The answer to a request that does not pass: plain text, as Mimir has it.
+fn refuse(err: &Refused) -> Response {
     let status = match err {
-        TenantIdError::Missing => StatusCode::UNAUTHORIZED,
+        Refused::Tenant(TenantIdError::Missing) => StatusCode::UNAUTHORIZED,
+        Refused::TooManyTenants { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::BAD_REQUEST,
     };
     (status, format!("{err}\n")).into_response()

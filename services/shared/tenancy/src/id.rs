@@ -104,6 +104,12 @@ impl Tenants {
         Ok(Self(tenants))
     }
 
+    /// The first of them.
+    #[must_use]
+    pub fn first(&self) -> &TenantId {
+        self.0.first().expect("there is always one")
+    }
+
     /// The tenants, sorted.
     #[must_use]
     pub fn all(&self) -> &[TenantId] {

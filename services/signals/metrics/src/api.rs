@@ -4,6 +4,7 @@
 //! answered, merge the parts and write the answer.
 
 mod answer;
+mod caller;
 mod error;
 mod evaluate;
 mod json;
@@ -20,9 +21,8 @@ use axum::Router;
 use axum::routing::{any, get, post};
 use runtime::config::ByteSize;
 use signal::{QueryExecutor, Routes};
-use tenancy::{Budget, TenantId, Tenants};
+use tenancy::Budget;
 
-use self::error::PromError;
 use crate::Deps;
 use crate::limits::MetricsLimits;
 
@@ -76,11 +76,6 @@ fn not_built() -> Router {
         .route("/api/v1/alerts", any(status::no_alertmanager))
         .route("/alertmanager", any(status::no_alertmanager))
         .route("/alertmanager/{*rest}", any(status::no_alertmanager))
-}
-
-/// The tenant of a query. Queries over several are refused, not answered in part.
-fn single(tenants: &Tenants) -> Result<&TenantId, PromError> {
-    tenants.single().map_err(|err| PromError::bad_data(format!("{err}: queries over several tenants are not supported")))
 }
 
 /// The time, ms since the Unix epoch, before which samples are not looked at; less than any time where there is no such limit.

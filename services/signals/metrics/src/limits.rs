@@ -1,8 +1,11 @@
 //! Limits of a tenant, by the names that Mimir's operators know. Limits that say "no effect yet" are read, so that an
 //! existing overrides file loads as it is, and wait for the issue that needs them.
 
+use std::sync::Arc;
+
 use runtime::config::HumanDuration;
 use runtime::{setting_enum, settings};
+use tenancy::{Overrides, Tenants};
 
 setting_enum! {
     /// Which names of metrics and labels are accepted.
@@ -109,6 +112,50 @@ settings! {
         pub max_label_values_limit: u64 = 0,
         /// How long blocks are kept; `0s` is for ever.
         pub compactor_blocks_retention_period: HumanDuration = HumanDuration::from_secs(0),
+    }
+}
+
+impl MetricsLimits {
+    /// The limits of a query: its tenant's; of several tenants the least of each limit on reading that any of them has.
+    #[must_use]
+    pub fn of_all(limits: &Overrides<Self>, tenants: &Tenants) -> Arc<Self> {
+        let first = limits.of(tenants.first());
+        if tenants.all().len() == 1 {
+            return first;
+        }
+        let mut least = Self::clone(&first);
+        for tenant in &tenants.all()[1..] {
+            least.read_like(&limits.of(tenant));
+        }
+        Arc::new(least)
+    }
+
+    /// Takes over each limit on reading that is stricter in `other`.
+    fn read_like(&mut self, other: &Self) {
+        let counts = [
+            (&mut self.max_fetched_series_per_query, other.max_fetched_series_per_query),
+            (&mut self.max_fetched_chunks_per_query, other.max_fetched_chunks_per_query),
+            (&mut self.max_fetched_chunk_bytes_per_query, other.max_fetched_chunk_bytes_per_query),
+            (&mut self.max_estimated_memory_consumption_per_query, other.max_estimated_memory_consumption_per_query),
+            (&mut self.max_query_expression_size_bytes, other.max_query_expression_size_bytes),
+            (&mut self.max_query_parallelism, other.max_query_parallelism),
+            (&mut self.max_label_names_limit, other.max_label_names_limit),
+            (&mut self.max_label_values_limit, other.max_label_values_limit),
+        ];
+        for (mine, others) in counts {
+            // 0 is no limit.
+            *mine = [*mine, others].into_iter().filter(|limit| *limit > 0).min().unwrap_or(0);
+        }
+        let durations = [
+            (&mut self.max_total_query_length, other.max_total_query_length),
+            (&mut self.max_partial_query_length, other.max_partial_query_length),
+            (&mut self.max_query_lookback, other.max_query_lookback),
+            (&mut self.max_labels_query_length, other.max_labels_query_length),
+            (&mut self.compactor_blocks_retention_period, other.compactor_blocks_retention_period),
+        ];
+        for (mine, others) in durations {
+            *mine = [*mine, others].into_iter().filter(|limit| !limit.is_zero()).min_by_key(|limit| limit.get()).unwrap_or(*mine);
+        }
     }
 }
 

@@ -3,14 +3,17 @@
 //! The query-frontend parses, splits ([`plan`]) and sends parts ([`subquery`]); the querier answers one part ([`execute`]): it
 //! gathers chunks from the leaves, merges replicas, evaluates, and sends the answer back in pieces ([`partial`]).
 
+pub mod access;
 pub mod config;
 pub mod engine;
 mod execute;
 mod gather;
 pub mod limit;
+mod lists;
 pub mod partial;
 pub mod plan;
 pub mod promql;
+pub mod scope;
 pub mod subquery;
 
 use std::fmt;

@@ -338,7 +338,7 @@ pub(crate) fn shard(from: &mut Reader<'_>) -> Result<SeriesShard, DecodeError> {
     if shard.index < shard.of { Ok(shard) } else { Err(DecodeError::Number { what: "shard" }) }
 }
 
-fn put_sets(out: &mut Vec<u8>, sets: &[Vec<LabelMatcher>], limit: u64) {
+pub(crate) fn put_sets(out: &mut Vec<u8>, sets: &[Vec<LabelMatcher>], limit: u64) {
     put_varint(out, limit);
     put_len(out, sets.len());
     for set in sets {
@@ -346,7 +346,7 @@ fn put_sets(out: &mut Vec<u8>, sets: &[Vec<LabelMatcher>], limit: u64) {
     }
 }
 
-fn sets(from: &mut Reader<'_>) -> Result<(Vec<Vec<LabelMatcher>>, u64), DecodeError> {
+pub(crate) fn sets(from: &mut Reader<'_>) -> Result<(Vec<Vec<LabelMatcher>>, u64), DecodeError> {
     let limit = from.varint()?;
     let count = from.count(1)?;
     Ok(((0..count).map(|_| matchers(from)).collect::<Result<_, _>>()?, limit))

@@ -3,13 +3,20 @@ use axum::extract::Extension;
 use axum::routing::get;
 use runtime::{App, Running};
 
-use super::{AuthConfig, Door};
-use crate::Tenants;
+use super::{AuthConfig, Door, FederationConfig};
+use crate::{LabelPolicies, Tenants};
 
 async fn serving(config: &AuthConfig) -> Running {
+    serve(Door::new(config).unwrap()).await
+}
+
+async fn serve(door: Door) -> Running {
     let mut app = App::for_test("test").await.unwrap();
-    let routes = Router::new().route("/who", get(async |Extension(tenants): Extension<Tenants>| tenants.to_string()));
-    app.http.main(Door::new(config).unwrap().guard(routes));
+    let who = async |Extension(tenants): Extension<Tenants>, Extension(policies): Extension<LabelPolicies>| {
+        let policies: Vec<&str> = tenants.all().iter().flat_map(|tenant| policies.of(tenant)).map(String::as_str).collect();
+        format!("{tenants}{}", policies.join(","))
+    };
+    app.http.main(door.guard(Router::new().route("/who", get(who))));
     app.serve().await
 }
 
@@ -47,4 +54,32 @@ async fn the_door_may_be_open_or_know_a_default() {
     let default = serving(&AuthConfig { default_tenant: "home".to_owned(), ..AuthConfig::default() }).await;
     assert_eq!(ask(&default, "/who", "").await.1, "home");
     assert_eq!(ask(&default, "/who", "X-Scope-OrgID: team-a\r\n").await.1, "team-a");
+}
+
+#[tokio::test]
+async fn reads_have_as_many_tenants_as_federation_allows() {
+    let of = |enabled, max_tenants| Door::new(&AuthConfig::default()).unwrap().for_reads(&FederationConfig { enabled, max_tenants });
+    let refused = |max| format!("too many tenant IDs present. max: {max} actual: 3\n");
+    for (door, expected) in
+        [(of(false, 0), refused(1)), (of(true, 2), refused(2)), (of(true, 3), "a|b|c".to_owned()), (of(true, 0), "a|b|c".to_owned())]
+    {
+        let running = serve(door).await;
+        assert_eq!(ask(&running, "/who", "X-Scope-OrgID: a|b|c\r\n").await.1, expected);
+        assert_eq!(ask(&running, "/who", "X-Scope-OrgID: a\r\n").await.1, "a");
+    }
+}
+
+#[tokio::test]
+async fn label_policies_are_read_where_they_are_obeyed() {
+    let config = AuthConfig { label_access_control_enabled: true, ..AuthConfig::default() };
+    let obeying = serve(Door::new(&config).unwrap().for_reads(&FederationConfig::default())).await;
+    let headers = "X-Scope-OrgID: a\r\nX-Prom-Label-Policy: a:%7Bx%3D%221%22%7D\r\n";
+    assert_eq!(ask(&obeying, "/who", headers).await.1, "a{x=\"1\"}");
+    let malformed = "X-Scope-OrgID: a\r\nX-Prom-Label-Policy: a\r\n";
+    assert_eq!(ask(&obeying, "/who", malformed).await.0, "400 Bad Request");
+    // Writes, and processes that do not obey them, take no notice.
+    for door in [Door::new(&config).unwrap(), Door::new(&AuthConfig::default()).unwrap().for_reads(&FederationConfig::default())] {
+        let other = serve(door).await;
+        assert_eq!(ask(&other, "/who", malformed).await, ("200 OK".to_owned(), "a".to_owned()));
+    }
 }

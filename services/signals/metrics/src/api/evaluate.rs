@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use axum::Extension;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use runtime::{Classify, ErrorKind};
 use signal::{QueryError, SubQuery, TimeRange};
-use tenancy::{TenantId, Tenants};
+use tenancy::Tenants;
 
 use super::answer::{Stats, ask, success};
+use super::caller::Caller;
 use super::error::PromError;
 use super::log::QueryLog;
 use super::params::Params;
 use super::{Api, answer, times};
 use crate::limits::MetricsLimits;
+use crate::query::access::Access;
 use crate::query::engine::{EvalError, Evaluation, Options, plan};
 use crate::query::limit::LimitExceeded;
 use crate::query::plan::split;
@@ -27,43 +27,33 @@ use crate::{NAME, query};
 const INLINE_QUERY: usize = 16 << 10;
 
 /// `GET` and `POST /api/v1/query`.
-pub(super) async fn query(
-    State(api): State<Api>,
-    Extension(tenants): Extension<Tenants>,
-    headers: HeaderMap,
-    params: Params,
-) -> Result<Response, PromError> {
-    let mut log = QueryLog::begin(&api.deps, "query", &tenants, &headers, params.get("query"));
-    let outcome = instant(&api, &tenants, &params, &mut log).await;
+pub(super) async fn query(State(api): State<Api>, caller: Caller, params: Params) -> Result<Response, PromError> {
+    let mut log = QueryLog::begin(&api.deps, "query", &caller, params.get("query"));
+    let outcome = instant(&api, &caller, &params, &mut log).await;
     log.outcome(outcome).map(success)
 }
 
 /// `GET` and `POST /api/v1/query_range`.
-pub(super) async fn query_range(
-    State(api): State<Api>,
-    Extension(tenants): Extension<Tenants>,
-    headers: HeaderMap,
-    params: Params,
-) -> Result<Response, PromError> {
-    let mut log = QueryLog::begin(&api.deps, "query_range", &tenants, &headers, params.get("query"));
-    let outcome = range(&api, &tenants, &params, &mut log).await;
+pub(super) async fn query_range(State(api): State<Api>, caller: Caller, params: Params) -> Result<Response, PromError> {
+    let mut log = QueryLog::begin(&api.deps, "query_range", &caller, params.get("query"));
+    let outcome = range(&api, &caller, &params, &mut log).await;
     log.outcome(outcome).map(success)
 }
 
-async fn instant(api: &Api, tenants: &Tenants, params: &Params, log: &mut QueryLog) -> Result<Vec<u8>, PromError> {
+async fn instant(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog) -> Result<Vec<u8>, PromError> {
     let limit = times::limit(params)?;
     let at_ms = times::instant(params, api.deps.clock.now_ms())?;
-    let asked = Asked::of(api, tenants, params)?;
+    let asked = Asked::of(api, caller, params)?;
     log.times(at_ms, at_ms, 0);
     let expr = asked.parse(api).await?;
     let part = asked.part(&expr, Evaluation::Instant { at_ms })?;
     asked.run(api, vec![part], limit, (at_ms, 0), log).await
 }
 
-async fn range(api: &Api, tenants: &Tenants, params: &Params, log: &mut QueryLog) -> Result<Vec<u8>, PromError> {
+async fn range(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog) -> Result<Vec<u8>, PromError> {
     let mut range = times::range(params)?;
     let limit = times::limit(params)?;
-    let asked = Asked::of(api, tenants, params)?;
+    let asked = Asked::of(api, caller, params)?;
     log.times(range.start_ms, range.end_ms, range.step_ms);
     let expr = asked.parse(api).await?;
     if range.start_ms < asked.task.oldest_ms {
@@ -83,7 +73,8 @@ async fn range(api: &Api, tenants: &Tenants, params: &Params, log: &mut QueryLog
 
 /// What instant and range queries have in common.
 struct Asked {
-    tenant: TenantId,
+    tenants: Tenants,
+    access: Access,
     limits: std::sync::Arc<MetricsLimits>,
     timeout: Duration,
     max_samples: usize,
@@ -94,9 +85,8 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(api: &Api, tenants: &Tenants, params: &Params) -> Result<Self, PromError> {
-        let tenant = super::single(tenants)?.clone();
-        let limits = api.deps.limits.of(&tenant);
+    fn of(api: &Api, caller: &Caller, params: &Params) -> Result<Self, PromError> {
+        let limits = MetricsLimits::of_all(&api.deps.limits, &caller.tenants);
         let config = &api.deps.query;
         let query = params.get("query").to_owned();
         let (size, limit) = (query.len() as u64, limits.max_query_expression_size_bytes);
@@ -113,7 +103,8 @@ impl Asked {
         };
         let timeout = times::timeout(params, config.timeout.get())?;
         let stats_per_step = params.get("stats") == "all";
-        Ok(Self { tenant, limits, timeout, max_samples: config.max_samples, stats_per_step, task })
+        let (tenants, access) = (caller.tenants.clone(), caller.access.clone());
+        Ok(Self { tenants, access, limits, timeout, max_samples: config.max_samples, stats_per_step, task })
     }
 
     async fn parse(&self, api: &Api) -> Result<Expr, PromError> {
@@ -144,8 +135,8 @@ impl Asked {
         let reads = plan.selectors.iter().map(|selector| TimeRange::from_ms(selector.start_ms, selector.end_ms));
         let (start, end) = bounds(evaluation);
         let range = reads.reduce(|one, other| one.union(&other)).unwrap_or(TimeRange::from_ms(start, end));
-        let payload = Task::Evaluate(task).encode();
-        Ok(SubQuery { tenant: self.tenant.clone(), signal: NAME, payload, range, timeout: self.timeout })
+        let payload = Task::Evaluate(task).encode(&self.access);
+        Ok(SubQuery { tenants: self.tenants.clone(), signal: NAME, payload, range, timeout: self.timeout })
     }
 
     /// Runs the parts of a query whose steps begin at `start_ms` and lie `step_ms` apart.

@@ -1,15 +1,13 @@
 //! `/api/v1/labels`, `/api/v1/label/{name}/values` and `/api/v1/series`.
 
-use axum::Extension;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use index::Matcher;
 use signal::{SubQuery, TimeRange};
 use syntax::LabelMatcher;
-use tenancy::Tenants;
 
 use super::answer::{ask, success};
+use super::caller::Caller;
 use super::error::PromError;
 use super::log::QueryLog;
 use super::params::Params;
@@ -21,13 +19,8 @@ use crate::query::subquery::Task;
 use crate::wire::LeafQuery;
 
 /// `GET` and `POST /api/v1/labels`.
-pub(super) async fn labels(
-    State(api): State<Api>,
-    Extension(tenants): Extension<Tenants>,
-    headers: HeaderMap,
-    params: Params,
-) -> Result<Response, PromError> {
-    let request = Request { api, tenants, headers, params };
+pub(super) async fn labels(State(api): State<Api>, caller: Caller, params: Params) -> Result<Response, PromError> {
+    let request = Request { api, caller, params };
     request
         .answer("labels", |params, limits| {
             let limit = least(times::limit(params)?, limits.max_label_names_limit);
@@ -40,12 +33,11 @@ pub(super) async fn labels(
 /// `GET /api/v1/label/{name}/values`.
 pub(super) async fn label_values(
     State(api): State<Api>,
-    Extension(tenants): Extension<Tenants>,
+    caller: Caller,
     Path(name): Path<String>,
-    headers: HeaderMap,
     params: Params,
 ) -> Result<Response, PromError> {
-    let request = Request { api, tenants, headers, params };
+    let request = Request { api, caller, params };
     request
         .answer("label_values", |params, limits| {
             let name = unescape_name(&name);
@@ -60,13 +52,8 @@ pub(super) async fn label_values(
 }
 
 /// `GET` and `POST /api/v1/series`.
-pub(super) async fn series(
-    State(api): State<Api>,
-    Extension(tenants): Extension<Tenants>,
-    headers: HeaderMap,
-    params: Params,
-) -> Result<Response, PromError> {
-    let request = Request { api, tenants, headers, params };
+pub(super) async fn series(State(api): State<Api>, caller: Caller, params: Params) -> Result<Response, PromError> {
+    let request = Request { api, caller, params };
     request
         .answer("series", |params, _| {
             if params.all("match[]").next().is_none() {
@@ -81,8 +68,7 @@ pub(super) async fn series(
 
 struct Request {
     api: Api,
-    tenants: Tenants,
-    headers: HeaderMap,
+    caller: Caller,
     params: Params,
 }
 
@@ -94,7 +80,7 @@ impl Request {
         question: impl FnOnce(&Params, &MetricsLimits) -> Result<(LeafQuery, usize), PromError> + Send,
     ) -> Result<Response, PromError> {
         let matches: Vec<&str> = self.params.all("match[]").collect();
-        let mut log = QueryLog::begin(&self.api.deps, kind, &self.tenants, &self.headers, &matches.join(" "));
+        let mut log = QueryLog::begin(&self.api.deps, kind, &self.caller, &matches.join(" "));
         let outcome = self.run(question, &mut log).await;
         log.outcome(outcome).map(success)
     }
@@ -104,9 +90,8 @@ impl Request {
         question: impl FnOnce(&Params, &MetricsLimits) -> Result<(LeafQuery, usize), PromError> + Send,
         log: &mut QueryLog,
     ) -> Result<Vec<u8>, PromError> {
-        let Self { api, tenants, params, .. } = self;
-        let tenant = super::single(tenants)?.clone();
-        let limits = api.deps.limits.of(&tenant);
+        let Self { api, caller, params } = self;
+        let limits = MetricsLimits::of_all(&api.deps.limits, &caller.tenants);
         let (start, end) = times::window(params)?;
         let (query, limit) = question(params, &limits)?;
         let (start, end) = clamp(start, end, &limits, api.deps.clock.now_ms());
@@ -116,8 +101,8 @@ impl Request {
         }
         log.parts(1);
         let timeout = api.deps.query.timeout.get();
-        let payload = Task::List(query).encode();
-        let part = SubQuery { tenant, signal: NAME, payload, range: TimeRange::from_ms(start, end), timeout };
+        let payload = Task::List(query).encode(&caller.access);
+        let part = SubQuery { tenants: caller.tenants.clone(), signal: NAME, payload, range: TimeRange::from_ms(start, end), timeout };
         let written = ask(api, vec![part], 1, timeout, move |answer| (answer.fetched, answer.write("", limit, None)));
         let (fetched, body) = written.await?;
         log.fetched(fetched);

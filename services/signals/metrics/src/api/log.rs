@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
 use axum::http::header::USER_AGENT;
-use tenancy::Tenants;
 use tokio::time::Instant;
 use tracing::{error, info};
 
+use super::caller::Caller;
 use super::error::PromError;
 use crate::Deps;
 use crate::instruments::{User, UserSharded};
@@ -34,15 +33,14 @@ pub(super) struct QueryLog {
 }
 
 impl QueryLog {
-    pub(super) fn begin(deps: &Arc<Deps>, kind: &'static str, tenants: &Tenants, headers: &HeaderMap, query: &str) -> Self {
-        let names: Vec<&str> = tenants.all().iter().map(tenancy::TenantId::as_str).collect();
-        let caller = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    pub(super) fn begin(deps: &Arc<Deps>, kind: &'static str, caller: &Caller, query: &str) -> Self {
+        let agent = caller.headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         Self {
             deps: deps.clone(),
             kind,
-            tenant: names.join("|"),
+            tenant: caller.tenants.to_string(),
             query: query.get(..query.floor_char_boundary(SHOWN)).unwrap_or_default().to_owned(),
-            caller: caller.unwrap_or_default(),
+            caller: agent.unwrap_or_default(),
             began: Instant::now(),
             start_ms: 0,
             end_ms: 0,

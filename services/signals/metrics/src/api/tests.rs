@@ -16,7 +16,7 @@ use runtime::config::HumanDuration;
 use runtime::{Compute, ErrorKind, ManualClock};
 use serde_json::Value;
 use signal::{PartialStream, Queries, QueryError, QueryExecutor, Routes, SubQuery};
-use tenancy::http::{AuthConfig, Door};
+use tenancy::http::{AuthConfig, Door, FederationConfig};
 use tenancy::overrides::Limits;
 use tenancy::{Overrides, TenantId};
 use tower::ServiceExt;
@@ -40,7 +40,7 @@ struct Querier {
 impl QueryExecutor for Querier {
     fn run(&self, query: SubQuery) -> PartialStream {
         assert!(query.range.start <= query.range.end);
-        self.queries.execute(query.clone(), self.leaves.of(&query.tenant)).boxed()
+        self.queries.execute(query.clone(), self.leaves.of()).boxed()
     }
 }
 
@@ -66,7 +66,9 @@ impl Server {
             query: QueryConfig { split_interval: HumanDuration::from_secs(1800), ..QueryConfig::default() },
         };
         let leaves = Arc::new(MemoryLeaves::new(NOW * 1000));
-        let mut routes = Routes::new(Door::new(&AuthConfig::default()).unwrap());
+        let auth = AuthConfig { label_access_control_enabled: true, ..AuthConfig::default() };
+        let door = Door::new(&auth).unwrap().for_reads(&FederationConfig { enabled: true, max_tenants: 2 });
+        let mut routes = Routes::new(door);
         let queries = MetricsQueries::new(&deps);
         let querier = Querier { queries: MetricsQueries::new(&deps), leaves: leaves.clone() };
         queries.mount(&mut routes, Arc::new(querier));
@@ -389,10 +391,74 @@ async fn tenants_stay_apart() {
     let server = Server::new();
     let (status, body) = server.get_as("other", "query?query=up&time=1768474800").await;
     assert_eq!((status, body.as_str()), (StatusCode::OK, r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#));
-    let (status, _) = server.get_as("team|other", "query?query=up").await;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
     let request = Request::get("/prometheus/api/v1/query?query=up").body(Body::empty()).unwrap();
     assert_eq!(Server::send(&server.router, request).await, (StatusCode::UNAUTHORIZED, "no org id\n".to_owned()));
+}
+
+#[tokio::test]
+async fn queries_over_several_tenants_tell_them_apart() {
+    let server = Server::new();
+    let ask = async |path: &str| server.get_as("team|limited", path).await.1;
+    let success = |data: &str| format!(r#"{{"status":"success","data":{data}}}"#);
+    assert_eq!(
+        ask("query?query=count+by+(__tenant_id__)(up)&time=1768474800").await,
+        success(
+            r#"{"resultType":"vector","result":[{"metric":{"__tenant_id__":"limited"},"value":[1768474800,"2"]},{"metric":{"__tenant_id__":"team"},"value":[1768474800,"2"]}]}"#
+        )
+    );
+    let only = "{__name__=\"up\",__tenant_id__=~\"te.*\",job=\"api\"}";
+    assert_eq!(
+        ask(&format!("series?match[]={}", escape(only))).await,
+        success(r#"[{"__name__":"up","__tenant_id__":"team","job":"api"}]"#)
+    );
+    assert_eq!(ask("labels?match[]=up").await, success(r#"["__name__","__tenant_id__","job"]"#));
+    assert_eq!(ask("label/__tenant_id__/values").await, success(r#"["limited","team"]"#));
+    assert_eq!(ask(&format!("label/__tenant_id__/values?match[]={}", escape(only))).await, success(r#"["team"]"#));
+    assert_eq!(ask("label/original___tenant_id__/values").await, success("[]"));
+    assert_eq!(
+        server.get_as("a|b|c", "query?query=up").await,
+        (StatusCode::UNPROCESSABLE_ENTITY, "too many tenant IDs present. max: 2 actual: 3\n".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn label_policies_hide_series_from_every_read() {
+    let server = Server::new();
+    let ask = async |policy: &str, path: &str| {
+        let request =
+            Request::get(format!("/prometheus/api/v1/{path}")).header("X-Scope-OrgID", "team").header("X-Prom-Label-Policy", policy);
+        Server::send(&server.router, request.body(Body::empty()).unwrap()).await
+    };
+    let api = format!("team:{}", escape(r#"{job="api"}"#));
+    let either = format!("{api},team:{}", escape(r#"{kind="inf"}"#));
+    for (policy, path, data) in [
+        (&api, "query?query=count(up)&time=1768474800", r#"{"resultType":"vector","result":[{"metric":{},"value":[1768474800,"1"]}]}"#),
+        (&api, "query?query=count(special)&time=1768474800", r#"{"resultType":"vector","result":[]}"#),
+        (
+            &either,
+            "query?query=count(special)&time=1768474800",
+            r#"{"resultType":"vector","result":[{"metric":{},"value":[1768474800,"1"]}]}"#,
+        ),
+        (
+            &either,
+            "query?query=count({__name__=~%22.*%22,__name__!=%22%22})&time=1768474800",
+            r#"{"resultType":"vector","result":[{"metric":{},"value":[1768474800,"3"]}]}"#,
+        ),
+        (&api, "labels", r#"["__name__","job"]"#),
+        (&either, "labels", r#"["__name__","job","kind"]"#),
+        (&api, "label/job/values", r#"["api"]"#),
+        (&api, "series?match[]=up&match[]=special", r#"[{"__name__":"up","job":"api"}]"#),
+    ] {
+        assert_eq!(ask(policy, path).await, (StatusCode::OK, format!(r#"{{"status":"success","data":{data}}}"#)), "{policy} {path}");
+    }
+    // The policy of another tenant says nothing of this one.
+    assert_eq!(
+        ask(&format!("other:{}", escape(r#"{a="b"}"#)), "label/job/values").await.1,
+        r#"{"status":"success","data":["api","node"]}"#
+    );
+    for malformed in ["team", "team:%7Bjob", "team:%7Bjob%3D~%22(%22%7D"] {
+        assert_eq!(ask(malformed, "query?query=up").await.0, StatusCode::BAD_REQUEST, "{malformed}");
+    }
 }
 
 #[tokio::test]

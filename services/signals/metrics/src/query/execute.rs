@@ -1,24 +1,24 @@
 //! Answers a sub-query in a querier.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use runtime::{Classify, ErrorKind};
-use signal::{Leaves, PartialStream, QueryError, Scan, SubQuery};
+use signal::{Leaves, PartialStream, QueryError, SubQuery};
 
 use super::engine::{Cancel, EvalError, Evaluation, Options, Plan, SelectorRequest, plan};
-use super::gather::{Gathering, broken, run};
+use super::gather::{Gathering, run};
 use super::limit::LimitExceeded;
-use super::partial::{self, Fetched};
+use super::lists;
+use super::partial;
 use super::promql::parse;
+use super::scope::Scope;
 use super::subquery::{Evaluate, Task};
+
 use crate::Deps;
 use crate::limits::MetricsLimits;
 use crate::merge::SeriesSamples;
-use crate::model::Labels;
-use crate::wire::{LeafQuery, LeafRows};
 
 /// How many selectors of a query are fetched at once.
 const SELECTORS_AT_ONCE: usize = 8;
@@ -43,22 +43,11 @@ pub(crate) fn timed_out() -> QueryError {
 
 async fn answer(deps: Arc<Deps>, query: SubQuery, leaves: Arc<dyn Leaves>) -> Result<Vec<Bytes>, QueryError> {
     let unreadable = |err| QueryError::new(ErrorKind::Internal, format!("a sub-query cannot be read: {err}"));
-    match Task::decode(&query.payload).map_err(unreadable)? {
-        Task::Evaluate(task) => {
-            let limits = deps.limits.of(&query.tenant);
-            evaluate(&deps, &limits, task, leaves).await
-        }
-        Task::List(asked) => {
-            let scan = Scan { range: query.range, payload: asked.encode() };
-            let mut list = List::of(&asked);
-            let mut batches = leaves.scan(scan);
-            while let Some(batch) = batches.next().await {
-                let batch = batch?.payload;
-                let leaves = leaves.clone();
-                list = run(&deps.compute, move || list.take(&batch, &*leaves).map(|()| list)).await??;
-            }
-            run(&deps.compute, move || list.encode()).await
-        }
+    let (task, access) = Task::decode(&query.payload).map_err(unreadable)?;
+    let scope = Scope::new(query.tenants, access);
+    match task {
+        Task::Evaluate(task) => evaluate(&deps, scope, task, leaves).await,
+        Task::List(asked) => lists::list(&deps, &scope, asked, query.range, leaves).await,
     }
 }
 
@@ -71,10 +60,11 @@ impl Drop for CancelOnDrop {
     }
 }
 
-async fn evaluate(deps: &Deps, limits: &Arc<MetricsLimits>, task: Evaluate, leaves: Arc<dyn Leaves>) -> Result<Vec<Bytes>, QueryError> {
+async fn evaluate(deps: &Deps, scope: Scope, task: Evaluate, leaves: Arc<dyn Leaves>) -> Result<Vec<Bytes>, QueryError> {
+    let limits = MetricsLimits::of_all(&deps.limits, scope.tenants());
     let (evaluation, stats) = (task.evaluation, task.stats);
-    let plan = planned(deps, task, limits)?;
-    let gathering = Gathering::new(leaves, deps.compute.clone(), limits.clone());
+    let plan = planned(deps, task, &limits)?;
+    let gathering = Gathering::new(leaves, deps.compute.clone(), limits, scope);
     let selects: Vec<_> = plan.selectors.iter().cloned().map(|request| gathering.clone().select(request)).collect();
     let series: Vec<Vec<SeriesSamples>> = stream::iter(selects).buffered(SELECTORS_AT_ONCE).try_collect().await?;
     for (request, found) in plan.selectors.iter().zip(&series) {
@@ -127,69 +117,6 @@ fn evaluation_bytes(evaluation: Evaluation, request: &SelectorRequest, found: &[
         _ => 0,
     };
     found.iter().map(steps).sum::<u64>().saturating_mul(BYTES_PER_STEP)
-}
-
-/// A list that is being merged from all leaves.
-enum List {
-    Strings { found: BTreeSet<String>, limit: usize },
-    Series { found: BTreeSet<Labels>, limit: usize },
-}
-
-impl List {
-    fn of(asked: &LeafQuery) -> Self {
-        let at_most = |limit: u64| if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
-        match asked {
-            LeafQuery::LabelNames { limit, .. } | LeafQuery::LabelValues { limit, .. } => {
-                Self::Strings { found: BTreeSet::new(), limit: at_most(*limit) }
-            }
-            LeafQuery::Series { limit, .. } => Self::Series { found: BTreeSet::new(), limit: at_most(*limit) },
-            // Leaves answer them with other rows, which `take` refuses.
-            LeafQuery::Chunks { .. } | LeafQuery::Exemplars { .. } | LeafQuery::Metadata { .. } => {
-                Self::Series { found: BTreeSet::new(), limit: 0 }
-            }
-        }
-    }
-
-    /// Takes a batch of a leaf. No more than the limit is kept: the first in order.
-    fn take(&mut self, batch: &Bytes, leaves: &dyn Leaves) -> Result<(), QueryError> {
-        let mut bytes = 0;
-        match (self, LeafRows::decode(batch).map_err(|err| broken(&err))?) {
-            (Self::Strings { found, limit }, LeafRows::Strings(more)) => {
-                for one in more {
-                    let size = one.len() + size_of::<String>();
-                    if found.insert(one) {
-                        bytes += size;
-                    }
-                }
-                while found.len() > *limit {
-                    found.pop_last();
-                }
-            }
-            (Self::Series { found, limit }, LeafRows::Series(more)) => {
-                for one in more {
-                    let size = one.heap_bytes();
-                    if found.insert(one) {
-                        bytes += size;
-                    }
-                }
-                while found.len() > *limit {
-                    found.pop_last();
-                }
-            }
-            _ => return Err(QueryError::new(ErrorKind::Internal, "a leaf answered another question")),
-        }
-        leaves.reserve(bytes as u64)
-    }
-
-    fn encode(self) -> Vec<Bytes> {
-        match self {
-            Self::Strings { found, .. } => partial::encode_strings(found),
-            Self::Series { found, .. } => {
-                let fetched = Fetched { series: found.len() as u64, ..Fetched::default() };
-                partial::encode_series(found, fetched)
-            }
-        }
-    }
 }
 
 #[cfg(test)]

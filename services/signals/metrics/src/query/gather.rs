@@ -6,15 +6,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use parking_lot::Mutex;
 use runtime::{Chain, Compute, ErrorKind};
 use rustc_hash::{FxHashMap, FxHashSet};
 use signal::{Leaves, QueryError, Scan, TimeRange};
+use tenancy::TenantId;
 
 use super::engine::SelectorRequest;
 use super::limit::LimitExceeded;
 use super::partial::Fetched;
+use super::scope::{Part, Scope};
 use crate::chunk::Chunk;
 use crate::limits::MetricsLimits;
 use crate::merge::{SeriesSamples, merge_replicas};
@@ -23,6 +25,8 @@ use crate::wire::{LeafQuery, LeafRows, SeriesChunks};
 
 /// Batches up to so many bytes are read where they arrive: that takes less than going to the pool and back is worth.
 const INLINE_BYTES: usize = 8 << 10;
+/// How many tenants, or policies of one, are asked at once.
+const TENANTS_AT_ONCE: usize = 16;
 /// About how many samples are decoded at a time.
 const SLICE_SAMPLES: usize = 200_000;
 /// About what a chunk and a series take in memory beside their bytes.
@@ -34,6 +38,7 @@ pub(super) struct Gathering {
     leaves: Arc<dyn Leaves>,
     compute: Compute,
     limits: Arc<MetricsLimits>,
+    scope: Scope,
     counted: Mutex<Counted>,
 }
 
@@ -44,8 +49,8 @@ struct Counted {
 }
 
 impl Gathering {
-    pub(super) fn new(leaves: Arc<dyn Leaves>, compute: Compute, limits: Arc<MetricsLimits>) -> Arc<Self> {
-        Arc::new(Self { leaves, compute, limits, counted: Mutex::default() })
+    pub(super) fn new(leaves: Arc<dyn Leaves>, compute: Compute, limits: Arc<MetricsLimits>, scope: Scope) -> Arc<Self> {
+        Arc::new(Self { leaves, compute, limits, scope, counted: Mutex::default() })
     }
 
     /// What was fetched so far.
@@ -60,18 +65,22 @@ impl Gathering {
         if start > end {
             return Ok(Vec::new());
         }
-        let scan =
-            Scan { range: TimeRange::from_ms(start, end), payload: LeafQuery::Chunks { matchers: request.matchers, shard: None }.encode() };
-        let mut batches = self.leaves.scan(scan);
+        let range = TimeRange::from_ms(start, end);
+        let parts = self.scope.select(&request.matchers)?.into_iter().map(|Part { tenant, matchers }| {
+            let scan = Scan { tenant: tenant.clone(), range, payload: LeafQuery::Chunks { matchers, shard: None }.encode() };
+            self.leaves.scan(scan).map_ok(move |batch| (tenant.clone(), batch))
+        });
+        let mut batches = stream::iter(parts).flatten_unordered(TENANTS_AT_ONCE);
         let mut gather = Gather { start, end, ..Gather::default() };
         while let Some(batch) = batches.next().await {
-            let batch = batch?.payload;
+            let (tenant, batch) = batch?;
+            let batch = batch.payload;
             if batch.len() <= INLINE_BYTES {
-                gather.take(&batch, &self)?;
+                gather.take(&tenant, &batch, &self)?;
                 continue;
             }
             let shared = self.clone();
-            gather = run(&self.compute, move || gather.take(&batch, &shared).map(|()| gather)).await??;
+            gather = run(&self.compute, move || gather.take(&tenant, &batch, &shared).map(|()| gather)).await??;
         }
         drop(batches);
         self.merge(gather).await
@@ -117,14 +126,15 @@ struct Gather {
 
 impl Gather {
     /// Takes a batch of a leaf. What another replica has sent already is dropped at once, and does not count.
-    fn take(&mut self, batch: &Bytes, shared: &Gathering) -> Result<(), QueryError> {
+    fn take(&mut self, tenant: &TenantId, batch: &Bytes, shared: &Gathering) -> Result<(), QueryError> {
         let rows = match LeafRows::decode(batch).map_err(|err| broken(&err))? {
             LeafRows::Chunks(rows) => rows,
             _ => return Err(QueryError::new(ErrorKind::Internal, "a leaf sent no chunks")),
         };
         let (mut fresh, mut overhead) = (0u64, 0);
         for row in rows {
-            let hash = row.labels.hash();
+            let labels = shared.scope.label(tenant, row.labels);
+            let hash = labels.hash();
             let seen = &mut self.seen;
             let (start, end) = (self.start, self.end);
             let mut chunks = row.chunks;
@@ -137,11 +147,11 @@ impl Gather {
             }
             overhead += chunks.len() * CHUNK_OVERHEAD;
             fresh += chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum::<u64>();
-            if !self.series.contains_key(&row.labels) {
-                overhead += SERIES_OVERHEAD + row.labels.heap_bytes();
+            if !self.series.contains_key(&labels) {
+                overhead += SERIES_OVERHEAD + labels.heap_bytes();
             }
-            shared.count(&row.labels, &chunks)?;
-            self.series.entry(row.labels).or_default().append(&mut chunks);
+            shared.count(&labels, &chunks)?;
+            self.series.entry(labels).or_default().append(&mut chunks);
         }
         // Chunks are slices of the batch: one of them keeps all of it.
         let kept = if fresh > 0 { batch.len() } else { 0 };

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use signal::TimeRange;
 
+use super::access::Access;
 use super::engine::Evaluation;
 use crate::wire::codec::{Reader, put_bytes, put_signed, put_varint};
 use crate::wire::{DecodeError, LeafQuery};
@@ -37,10 +38,11 @@ pub struct Evaluate {
 }
 
 impl Task {
-    /// The bytes of [`signal::SubQuery::payload`].
+    /// The bytes of [`signal::SubQuery::payload`]: the task, and what of the data it may see.
     #[must_use]
-    pub fn encode(&self) -> Bytes {
+    pub fn encode(&self, access: &Access) -> Bytes {
         let mut out = vec![VERSION];
+        access.put(&mut out);
         match self {
             Self::Evaluate(evaluate) => {
                 out.push(1);
@@ -60,12 +62,13 @@ impl Task {
     }
 
     /// Reads [`Task::encode`]'s bytes.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    pub fn decode(bytes: &[u8]) -> Result<(Self, Access), DecodeError> {
         let mut from = Reader::new(bytes);
         match from.byte()? {
             VERSION => {}
             version => return Err(DecodeError::Version { what: "sub-query", version }),
         }
+        let access = Access::read(&mut from)?;
         let task = match from.byte()? {
             1 => Self::Evaluate(Evaluate {
                 query: from.text()?.to_owned(),
@@ -79,7 +82,7 @@ impl Task {
             tag => return Err(DecodeError::Tag { what: "sub-query", tag }),
         };
         from.end()?;
-        Ok(task)
+        Ok((task, access))
     }
 }
 

@@ -8,7 +8,6 @@ use index::Matcher;
 use runtime::ErrorKind;
 use signal::{LeafBatch, LeafStream, Leaves, QueryError, Scan, Source};
 use syntax::LabelMatcher;
-use tenancy::TenantId;
 
 use crate::chunk::encode_run;
 use crate::model::{Labels, Sample};
@@ -57,15 +56,13 @@ impl MemoryLeaves {
     }
 
     /// The leaves of one sub-query.
-    pub(super) fn of(self: &Arc<Self>, tenant: &TenantId) -> Arc<dyn Leaves> {
-        let known = ["team", "limited"].contains(&tenant.as_str());
-        Arc::new(OfQuery { all: self.clone(), known, left: AtomicU64::new(self.budget.load(Ordering::Relaxed)) })
+    pub(super) fn of(self: &Arc<Self>) -> Arc<dyn Leaves> {
+        Arc::new(OfQuery { all: self.clone(), left: AtomicU64::new(self.budget.load(Ordering::Relaxed)) })
     }
 }
 
 struct OfQuery {
     all: Arc<MemoryLeaves>,
-    known: bool,
     left: AtomicU64,
 }
 
@@ -75,7 +72,7 @@ impl Leaves for OfQuery {
         if self.all.fails.load(Ordering::Relaxed) {
             return stream::iter([Err(QueryError::new(ErrorKind::Unavailable, "a leaf is missing"))]).boxed();
         }
-        if !self.known {
+        if !["team", "limited"].contains(&scan.tenant.as_str()) {
             return stream::empty().boxed();
         }
         let batches: Vec<_> = (0..2)

@@ -3,16 +3,17 @@ use std::time::Duration;
 
 use futures::future;
 use runtime::{Compute, ManualClock};
-use signal::{LeafBatch, LeafStream, Source, TimeRange};
+use signal::{LeafBatch, LeafStream, Scan, Source, TimeRange};
 use tenancy::{Overrides, TenantId};
 
 use super::*;
 use crate::chunk::encode_run;
 use crate::instruments::Instruments;
-use crate::model::Sample;
+use crate::model::{Labels, Sample};
 use crate::query::QueryConfig;
-use crate::query::partial::Frame;
-use crate::wire::SeriesChunks;
+use crate::query::access::Access;
+use crate::query::partial::{Fetched, Frame};
+use crate::wire::{LeafRows, SeriesChunks};
 
 /// Leaves that send given rows, and then end or stay silent.
 struct Given {
@@ -75,9 +76,9 @@ fn run_with(limits: MetricsLimits, query: &str, evaluation: Evaluation, leaves: 
     let query = query.to_owned();
     let task = Evaluate { query, evaluation, lookback_ms: 300_000, subquery_step_ms: 60_000, oldest_ms: i64::MIN, stats: false };
     let query = SubQuery {
-        tenant: TenantId::anonymous(),
+        tenants: TenantId::anonymous().into(),
         signal: crate::NAME,
-        payload: Task::Evaluate(task).encode(),
+        payload: Task::Evaluate(task).encode(&Access::default()),
         range: TimeRange::ALL,
         timeout: Duration::from_secs(10),
     };

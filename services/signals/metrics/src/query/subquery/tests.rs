@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 use syntax::{LabelMatcher, MatchOp};
+use tenancy::{LabelPolicies, Tenants};
 
 use super::*;
 
@@ -19,14 +20,15 @@ proptest! {
     #[test]
     fn evaluations_round_trip(query in ".*", evaluation in evaluations(), lookback_ms: i64, subquery_step_ms: i64, oldest_ms: i64, stats: bool) {
         let task = Task::Evaluate(Evaluate { query, evaluation, lookback_ms, subquery_step_ms, oldest_ms, stats });
-        prop_assert_eq!(Task::decode(&task.encode()), Ok(task));
+        let access = Access::default();
+        prop_assert_eq!(Task::decode(&task.encode(&access)), Ok((task, access)));
     }
 
     #[test]
     fn garbage_is_refused(bytes: Vec<u8>) {
         // What is read is written as it was, or the bytes are refused; nothing panics.
-        if let Ok(task) = Task::decode(&bytes) {
-            prop_assert_eq!(Task::decode(&task.encode()), Ok(task));
+        if let Ok((task, access)) = Task::decode(&bytes) {
+            prop_assert_eq!(Task::decode(&task.encode(&access)), Ok((task, access)));
         }
     }
 }
@@ -35,7 +37,9 @@ proptest! {
 fn lists_round_trip() {
     let sets = vec![vec![LabelMatcher::new("job", MatchOp::Regex, "a|b")], vec![]];
     let task = Task::List(LeafQuery::LabelValues { name: "instance".to_owned(), sets, limit: 7 });
-    assert_eq!(Task::decode(&task.encode()), Ok(task));
+    let policies = LabelPolicies::parse([&b"a:{env=\"dev\"},a:{env=~\"x.*\"},c:{y!=\"1\"}"[..]]).unwrap();
+    let access = Access::of(&policies, &Tenants::parse("a|b|c").unwrap()).unwrap();
+    assert_eq!(Task::decode(&task.encode(&access)), Ok((task, access)));
 }
 
 #[test]
