@@ -71,15 +71,38 @@ pub(super) fn sample(out: &mut Vec<u8>, sample: Sample) {
     out.push(b']');
 }
 
-/// Appends a histogram with its time.
+/// Appends a histogram with its time: `[1768474800,{"count":"3","sum":"4.5","buckets":[[0,"1","2","3"]]}]`. A bucket tells which of its
+/// bounds belong to it, its bounds, and its observations; empty ones are left out.
 pub(super) fn histogram_sample(out: &mut Vec<u8>, t: i64, histogram: &Histogram) {
     out.push(b'[');
     timestamp(out, t);
     out.extend_from_slice(b",{\"count\":");
-    value(out, histogram.count);
+    exact(out, histogram.count);
     out.extend_from_slice(b",\"sum\":");
-    value(out, histogram.sum);
+    exact(out, histogram.sum);
+    let mut buckets = histogram.rising().filter(|bucket| bucket.count != 0.0).peekable();
+    if buckets.peek().is_some() {
+        out.extend_from_slice(b",\"buckets\":");
+        list(out, buckets, |out, bucket| {
+            out.extend_from_slice(&[b'[', b'0' + bucket.rule()]);
+            for float in [bucket.lower, bucket.upper, bucket.count] {
+                out.push(b',');
+                exact(out, float);
+            }
+            out.push(b']');
+        });
+    }
     out.extend_from_slice(b"}]");
+}
+
+/// Appends a float in quotes as few digits as name it, with an exponent where it is very small or very large: bounds of buckets can be.
+fn exact(out: &mut Vec<u8>, float: f64) {
+    let magnitude = float.abs();
+    if magnitude != 0.0 && magnitude.is_finite() && !(1e-6..1e21).contains(&magnitude) {
+        write!(out, "\"{float:e}\"").expect("memory takes all that is written");
+    } else {
+        value(out, float);
+    }
 }
 
 /// Begins a success; `data` follows.

@@ -28,13 +28,15 @@ mod numbers;
 mod plan;
 mod range;
 mod result;
+mod select;
 mod topk;
+mod totals;
 mod usage;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use self::annotations::{Annotation, Annotations, ForcedMonotonicity};
+pub use self::annotations::{Annotation, Annotations, ForcedMonotonicity, NanEffect, Operation, SampleKind};
 pub use self::batch::Steps;
 pub use self::error::EvalError;
 pub use self::plan::{Plan, SelectorRequest};

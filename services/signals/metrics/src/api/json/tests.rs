@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::histogram::{Buckets, Span};
 
 fn written(put: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
@@ -32,6 +33,26 @@ fn times_are_seconds_with_milliseconds_where_there_are_some() {
     for (ms, text) in [(0, "0"), (1_768_474_800_000, "1768474800"), (1_500, "1.500"), (7, "0.007"), (-1_500, "-1.500"), (-7, "-0.007")] {
         assert_eq!(written(|out| timestamp(out, ms)), text);
     }
+}
+
+#[test]
+fn histograms_tell_their_buckets() {
+    let buckets = |offset, counts: &[f64]| Buckets {
+        spans: vec![Span { offset, length: u32::try_from(counts.len()).unwrap() }],
+        counts: counts.to_vec(),
+    };
+    let histogram = Histogram {
+        zero_threshold: 1e-128,
+        zero_count: 2.0,
+        count: 7.5,
+        sum: 12.25,
+        positive: buckets(1, &[3.0, 0.0, 1.5]),
+        negative: buckets(0, &[1.0]),
+        ..Histogram::default()
+    };
+    let text = r#"[1.500,{"count":"7.5","sum":"12.25","buckets":[[1,"-1","-0.5","1"],[3,"-1e-128","1e-128","2"],[0,"1","2","3"],[0,"4","8","1.5"]]}]"#;
+    assert_eq!(written(|out| histogram_sample(out, 1_500, &histogram)), text);
+    assert_eq!(written(|out| histogram_sample(out, 0, &Histogram::default())), r#"[0,{"count":"0","sum":"0"}]"#);
 }
 
 proptest! {

@@ -1,12 +1,15 @@
 //! Aggregations that make one series of each group.
 
+mod points;
+
 use rustc_hash::FxHashMap;
 
 use super::annotations::Annotation;
-use super::batch::{Batch, RowMut, SeriesKey};
+use super::batch::{Batch, Point, RowMut, SeriesKey};
 use super::grouping::{Groups, Selection, members};
 use super::numbers::{self, Compensated, Mean};
 use super::plan::AggregateNode;
+use super::totals::TotalKind;
 use super::{EvalError, bits};
 use crate::model::{Labels, METRIC_NAME};
 use crate::query::promql::ast::AggregateOp;
@@ -167,9 +170,11 @@ impl Grouped {
     }
 }
 
-/// `sum`, `avg` and the others that need no parameter.
-pub(crate) fn fold(op: AggregateOp, node: &AggregateNode, input: &Batch) -> Batch {
+/// `sum`, `avg` and the others that need no parameter. All but `sum`, `avg`, `count` and `group` want floats alone.
+pub(crate) fn fold(op: AggregateOp, node: &AggregateNode, input: &Batch, remarks: &mut Vec<Annotation>) -> Batch {
     match op {
+        AggregateOp::Sum if input.has_histograms() => total::<Sum>(TotalKind::Sum, node, input, remarks),
+        AggregateOp::Avg if input.has_histograms() => total::<Mean>(TotalKind::Mean, node, input, remarks),
         AggregateOp::Sum => fold_with::<Sum>(node, input),
         AggregateOp::Avg => fold_with::<Mean>(node, input),
         AggregateOp::Count => fold_with::<Count>(node, input),
@@ -187,22 +192,42 @@ pub(crate) fn fold(op: AggregateOp, node: &AggregateNode, input: &Batch) -> Batc
     }
 }
 
+/// A sum or a mean where some series have histograms.
+fn total<A: Accumulator>(kind: TotalKind, node: &AggregateNode, input: &Batch, remarks: &mut Vec<Annotation>) -> Batch {
+    let mut out = Batch::new(input.steps());
+    let mut states: Vec<Option<A>> = vec![None; input.steps()];
+    for (key, rows) in Grouped::of(node, input).groups {
+        if rows.iter().any(|row| input.values(*row).has_histograms()) {
+            out.push_with(key, |target| points::total_of_points::<A>(kind, input, &rows, target, remarks));
+        } else {
+            take_up(&mut states, input, &rows);
+            out.push_with(key, |row| finish(&mut states, row));
+        }
+    }
+    out
+}
+
 fn fold_with<A: Accumulator>(node: &AggregateNode, input: &Batch) -> Batch {
     let mut out = Batch::new(input.steps());
     let mut states: Vec<Option<A>> = vec![None; input.steps()];
     for (key, rows) in Grouped::of(node, input).groups {
-        for row in rows {
-            let values = input.values(row);
-            for step in bits::ones(input.present(row)) {
-                match &mut states[step] {
-                    Some(state) => state.add(values[step]),
-                    none => *none = Some(A::start(values[step])),
-                }
-            }
-        }
+        take_up(&mut states, input, &rows);
         out.push_with(key, |row| finish(&mut states, row));
     }
     out
+}
+
+/// Takes up the values of some rows at each step.
+fn take_up<A: Accumulator>(states: &mut [Option<A>], input: &Batch, rows: &[usize]) {
+    for row in rows {
+        let values = input.values(*row);
+        for step in bits::ones(input.present(*row)) {
+            match &mut states[step] {
+                Some(state) => state.add(values[step]),
+                none => *none = Some(A::start(values[step])),
+            }
+        }
+    }
 }
 
 /// Writes what was taken up into a row and forgets it.
@@ -254,16 +279,21 @@ pub(crate) fn count_values(
     // Steps and how often the value stands there; most values stand at few steps.
     let mut counts: Vec<Vec<(usize, f64)>> = Vec::new();
     let mut known: FxHashMap<(usize, u64), usize> = FxHashMap::default();
+    let mut place_of = |row: usize, text: &str| {
+        let labels = value_labels(node, &input.key(row).labels, label, text);
+        let next = places.len();
+        *places.entry(labels).or_insert(next)
+    };
     for step in 0..input.steps() {
         for row in 0..input.len() {
-            let Some(value) = input.get(row, step) else { continue };
-            let place = *known.entry((row, value.to_bits())).or_insert_with(|| {
-                let labels = value_labels(node, &input.key(row).labels, label, value);
-                *places.entry(labels).or_insert_with(|| {
-                    counts.push(Vec::new());
-                    counts.len() - 1
-                })
-            });
+            let Some(point) = input.point(row, step) else { continue };
+            let place = match point {
+                Point::Float(value) => *known.entry((row, value.to_bits())).or_insert_with(|| place_of(row, &numbers::plain(value))),
+                Point::Histogram(histogram) => place_of(row, &histogram.to_string()),
+            };
+            if place == counts.len() {
+                counts.push(Vec::new());
+            }
             match counts[place].last_mut() {
                 Some((last, count)) if *last == step => *count += 1.0,
                 _ => counts[place].push((step, 1.0)),
@@ -281,9 +311,9 @@ pub(crate) fn count_values(
 }
 
 /// The labels of a group with one of its values.
-fn value_labels(node: &AggregateNode, labels: &Labels, label: &str, value: f64) -> Labels {
+fn value_labels(node: &AggregateNode, labels: &Labels, label: &str, value: &str) -> Labels {
     let mut builder = labels.builder();
-    builder.set(label, &numbers::plain(value));
+    builder.set(label, value);
     if node.without {
         builder.retain(|name| name != METRIC_NAME && !node.grouping.iter().any(|dropped| dropped == name));
     } else {

@@ -5,6 +5,7 @@ use std::fmt;
 use syntax::{Position, Quoted};
 
 use super::numbers;
+use crate::query::promql::ast::AggregateOp;
 
 /// What is remarked.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,9 +41,137 @@ pub enum Annotation {
     ForcedMonotonicity(ForcedMonotonicity),
     /// Operands whose kinds don't go together.
     IncompatibleTypes {
+        /// What stands left of the operator.
+        lhs: SampleKind,
+        /// The operator.
+        operator: &'static str,
+        /// What stands right of it.
+        rhs: SampleKind,
+    },
+    /// Operands that are histograms with buckets that don't go together.
+    IncompatibleBuckets {
         /// The operator.
         operator: &'static str,
     },
+    /// Floats and histograms in one range of a series.
+    MixedRange {
+        /// The metric.
+        metric: String,
+    },
+    /// Floats and histograms in one group of an aggregation.
+    MixedAggregation,
+    /// Buckets of a classic histogram beside a native histogram of the same name and labels.
+    MixedClassicNative {
+        /// The metric.
+        metric: String,
+    },
+    /// Histograms with exponential buckets and some with bounds of their own.
+    MixedBuckets {
+        /// The metric.
+        metric: String,
+    },
+    /// A gauge where a counter is wanted.
+    NotCounter {
+        /// The metric.
+        metric: String,
+    },
+    /// A counter where a gauge is wanted.
+    NotGauge {
+        /// The metric.
+        metric: String,
+    },
+    /// Histograms that say contrary things about resets.
+    ResetCollision {
+        /// What was done to them.
+        operation: Operation,
+    },
+    /// Start timestamps that lie before the sample before.
+    StartOverlap {
+        /// The metric.
+        metric: String,
+    },
+    /// Histograms whose bounds of their own differ: what they have in common was kept.
+    ReconciledBounds {
+        /// What was done to them.
+        operation: Operation,
+    },
+    /// Histograms that an aggregation does not look at.
+    IgnoredInAggregation {
+        /// The aggregation.
+        aggregation: AggregateOp,
+    },
+    /// Histograms that a function over ranges does not look at, since there are floats.
+    IgnoredInRange {
+        /// The metric.
+        metric: String,
+    },
+    /// Observations of NaN in a histogram.
+    NanObservations {
+        /// The metric.
+        metric: String,
+        /// What they do to the answer.
+        effect: NanEffect,
+    },
+}
+
+/// What a sample is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleKind {
+    /// A float.
+    Float,
+    /// A native histogram.
+    Histogram,
+}
+
+impl SampleKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Float => "float",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// What was done to histograms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// One was added to another.
+    Addition,
+    /// One was subtracted from another.
+    Subtraction,
+    /// Many were summed up.
+    Aggregation,
+}
+
+impl Operation {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Addition => "addition",
+            Self::Subtraction => "subtraction",
+            Self::Aggregation => "aggregation",
+        }
+    }
+}
+
+/// What observations of NaN do to an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NanEffect {
+    /// The quantile lies among them.
+    QuantileIsNan,
+    /// They count as if they were large.
+    QuantileIsHigher,
+    /// No fraction counts them.
+    NotInFraction,
+}
+
+impl NanEffect {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::QuantileIsNan => "input to histogram_quantile has NaN observations, result is NaN",
+            Self::QuantileIsHigher => "input to histogram_quantile has NaN observations, result is skewed higher",
+            Self::NotInFraction => "input to histogram_fraction has NaN observations, which are excluded from all fractions",
+        }
+    }
 }
 
 /// Where and by how much the buckets of a classic histogram were corrected.
@@ -68,7 +197,16 @@ impl Annotation {
     /// True for a warning, false for an info.
     #[must_use]
     pub const fn is_warning(&self) -> bool {
-        matches!(self, Self::InvalidQuantile { .. } | Self::InvalidRatio { .. } | Self::BadBucketLabel { .. } | Self::SortInRange)
+        !matches!(
+            self,
+            Self::PossibleNonCounter { .. }
+                | Self::ForcedMonotonicity(_)
+                | Self::IncompatibleTypes { .. }
+                | Self::ReconciledBounds { .. }
+                | Self::IgnoredInAggregation { .. }
+                | Self::IgnoredInRange { .. }
+                | Self::NanObservations { .. }
+        )
     }
 
     /// The text that tells remarks apart: one answer has each once.
@@ -92,9 +230,37 @@ impl Annotation {
                  https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile){}",
                 OfMetric(&forced.metric)
             ),
-            Self::IncompatibleTypes { operator } => {
-                format!("incompatible sample types encountered for binary operator {}: float {operator} float", Quoted(operator))
+            Self::IncompatibleTypes { lhs, operator, rhs } => {
+                let (lhs, rhs) = (lhs.as_str(), rhs.as_str());
+                format!("incompatible sample types encountered for binary operator {}: {lhs} {operator} {rhs}", Quoted(operator))
             }
+            _ => self.text_about_histograms(),
+        }
+    }
+
+    fn text_about_histograms(&self) -> String {
+        let of = |text: &str, metric: &str| format!("{text} {}", Quoted(metric));
+        match self {
+            Self::IncompatibleBuckets { operator } => format!("incompatible bucket layout encountered for binary operator {operator}"),
+            Self::MixedRange { metric } => of("encountered a mix of histograms and floats for metric name", metric),
+            Self::MixedAggregation => "encountered a mix of histograms and floats for aggregation".to_owned(),
+            Self::MixedClassicNative { metric } => {
+                format!("vector contains a mix of classic and native histograms{}", OfMetric(metric))
+            }
+            Self::MixedBuckets { metric } => {
+                of("vector contains a mix of histograms with exponential and custom buckets schemas for metric name", metric)
+            }
+            Self::NotCounter { metric } => of("this native histogram metric is not a counter:", metric),
+            Self::NotGauge { metric } => of("this native histogram metric is not a gauge:", metric),
+            Self::ResetCollision { operation } => format!("conflicting counter resets during histogram {}", operation.as_str()),
+            Self::StartOverlap { metric } => of("sample has start time that overlaps with previous sample timestamp for metric", metric),
+            Self::ReconciledBounds { operation } => format!("mismatched custom buckets were reconciled during {}", operation.as_str()),
+            Self::IgnoredInAggregation { aggregation } => format!("ignored histogram in {} aggregation", aggregation.as_str()),
+            Self::IgnoredInRange { metric } => {
+                of("ignored histograms in a range containing both floats and histograms for metric name", metric)
+            }
+            Self::NanObservations { metric, effect } => format!("{}{}", effect.as_str(), OfMetric(metric)),
+            other => unreachable!("{other:?} is not about histograms"),
         }
     }
 

@@ -1,9 +1,20 @@
 //! What a node of an expression evaluates to: series × steps.
 
+mod column;
+mod row;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+pub(crate) use self::column::Column;
+pub(crate) use self::row::{Point, RowEdit, RowMut, Values};
+
+use crate::histogram::{Histogram, HistogramSample};
 use crate::model::{Labels, Sample};
 use crate::query::engine::EvalError;
-use crate::query::engine::bits;
-use rustc_hash::FxHashMap;
+use crate::query::engine::{bits, usage};
 
 /// The evaluation times of an expression: `count` of them, `step` ms apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +72,10 @@ pub(crate) struct SeriesKey {
 /// Series × steps: the values of all rows one after the other, and one bit per step that says whether there is one.
 ///
 /// Of each row only the steps from its first value to its last are kept: series come and go. A value in between that is not there
-/// is any number; loops that want no branches may compute on it. Native histograms, when the engine learns them, are one more
-/// optional column of the same shape: a present step holds its histogram there or its float here.
+/// is any number; loops that want no branches may compute on it.
+///
+/// A row that has native histograms has a [`Column`] of them beside its values: a present step holds its histogram there or its float
+/// here, and where it holds a histogram, its float is any number. Rows of floats have no column, so nobody has to ask them.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     steps: usize,
@@ -71,6 +84,7 @@ pub(crate) struct Batch {
     spans: Vec<Span>,
     values: Vec<f64>,
     present: Vec<u64>,
+    columns: Vec<Column>,
     /// A whole row, to be filled.
     scratch: (Vec<f64>, Vec<u64>),
 }
@@ -84,50 +98,8 @@ struct Span {
     at: usize,
     /// How many.
     len: usize,
-}
-
-/// The values of a row, by step.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Values<'a> {
-    from: usize,
-    values: &'a [f64],
-}
-
-impl std::ops::Index<usize> for Values<'_> {
-    type Output = f64;
-
-    /// The value at a step that has one.
-    fn index(&self, step: usize) -> &f64 {
-        &self.values[step - self.from]
-    }
-}
-
-/// A row that is being filled, all of its steps.
-#[derive(Debug)]
-pub(crate) struct RowMut<'a> {
-    /// One value per step.
-    pub(crate) values: &'a mut [f64],
-    /// One bit per step.
-    pub(crate) present: &'a mut [u64],
-}
-
-impl RowMut<'_> {
-    /// Puts a value.
-    pub(crate) fn set(&mut self, step: usize, value: f64) {
-        self.values[step] = value;
-        bits::set(self.present, step);
-    }
-}
-
-/// A row that is being changed.
-#[derive(Debug)]
-pub(crate) struct RowEdit<'a> {
-    /// The step of the first value.
-    pub(crate) from: usize,
-    /// The values from there on.
-    pub(crate) values: &'a mut [f64],
-    /// One bit per step, from the very first on; more must not be set.
-    pub(crate) present: &'a mut [u64],
+    /// Which of the columns, for a row that has histograms.
+    column: Option<u32>,
 }
 
 impl Batch {
@@ -141,6 +113,7 @@ impl Batch {
             spans: Vec::new(),
             values: Vec::new(),
             present: Vec::new(),
+            columns: Vec::new(),
             scratch: (vec![0.0; steps], vec![0; words]),
         }
     }
@@ -158,7 +131,24 @@ impl Batch {
     /// What the batch counts for where samples are limited: its samples, or half of the values that it holds where those are
     /// many more.
     pub(crate) fn weight(&self) -> usize {
-        bits::count(&self.present).max(self.values.len() / 2)
+        let heavier: usize = self.rows_with_histograms().map(|row| self.extra_weight(row)).sum();
+        bits::count(&self.present).max(self.values.len() / 2) + heavier
+    }
+
+    /// For how much more than as many floats the histograms of a row count.
+    fn extra_weight(&self, row: usize) -> usize {
+        self.row_histograms(row).map(|(_, histogram)| usage::weight(histogram) - 1).sum()
+    }
+
+    /// True when any row has a histogram.
+    pub(crate) fn has_histograms(&self) -> bool {
+        !self.columns.is_empty()
+    }
+
+    /// The rows that have histograms.
+    pub(crate) fn rows_with_histograms(&self) -> impl Iterator<Item = usize> + '_ {
+        let rows = if self.has_histograms() { self.len() } else { 0 };
+        (0..rows).filter(|row| self.spans[*row].column.is_some())
     }
 
     /// Values that are held, there or not.
@@ -183,8 +173,8 @@ impl Batch {
 
     /// The values of a row.
     pub(crate) fn values(&self, row: usize) -> Values<'_> {
-        let Span { from, at, len } = self.spans[row];
-        Values { from, values: &self.values[at..at + len] }
+        let Span { from, at, len, column } = self.spans[row];
+        Values { from, values: &self.values[at..at + len], column: column.map(|column| &self.columns[column as usize]) }
     }
 
     /// The bits of a row.
@@ -194,7 +184,7 @@ impl Batch {
 
     /// A row, to be changed.
     pub(crate) fn row_mut(&mut self, row: usize) -> RowEdit<'_> {
-        let Span { from, at, len } = self.spans[row];
+        let Span { from, at, len, .. } = self.spans[row];
         let present = &mut self.present[row * self.words..(row + 1) * self.words];
         RowEdit { from, values: &mut self.values[at..at + len], present }
     }
@@ -204,30 +194,68 @@ impl Batch {
         &mut self.values
     }
 
-    /// The value of a row at a step, where there is one.
-    pub(crate) fn get(&self, row: usize, step: usize) -> Option<f64> {
-        bits::get(self.present(row), step).then(|| self.values(row)[step])
+    /// All columns of histograms.
+    pub(crate) fn columns_mut(&mut self) -> &mut [Column] {
+        &mut self.columns
     }
 
-    /// Adds a row that `fill` writes; a row without any value is not kept. Returns the number of its values.
+    /// The float of a row at a step, where there is one.
+    pub(crate) fn get(&self, row: usize, step: usize) -> Option<f64> {
+        match self.point(row, step) {
+            Some(Point::Float(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// What a row has at a step.
+    pub(crate) fn point(&self, row: usize, step: usize) -> Option<Point<'_>> {
+        bits::get(self.present(row), step).then(|| self.values(row).point(step))
+    }
+
+    /// The bits of a row's steps that have floats.
+    pub(crate) fn floats(&self, row: usize) -> Cow<'_, [u64]> {
+        match self.values(row).column {
+            None => Cow::Borrowed(self.present(row)),
+            Some(column) => {
+                let mut floats = self.present(row).to_vec();
+                column.iter().for_each(|(step, _)| bits::clear(&mut floats, step));
+                Cow::Owned(floats)
+            }
+        }
+    }
+
+    /// The histograms of a row, each with its step.
+    pub(crate) fn row_histograms(&self, row: usize) -> impl Iterator<Item = (usize, &Arc<Histogram>)> + '_ {
+        let present = self.present(row);
+        self.values(row).column.into_iter().flat_map(Column::iter).filter(|(step, _)| bits::get(present, *step))
+    }
+
+    /// Adds a row that `fill` writes; a row without any value is not kept. Returns what its values count for where samples are limited:
+    /// 0 for none.
     pub(crate) fn push_with(&mut self, key: SeriesKey, fill: impl FnOnce(&mut RowMut<'_>)) -> usize {
         let (mut values, mut present) = std::mem::take(&mut self.scratch);
         present.fill(0);
-        fill(&mut RowMut { values: &mut values, present: &mut present });
-        let count = self.push_copy(key, Values { from: 0, values: &values }, &present);
+        let mut row = RowMut { values: &mut values, present: &mut present, column: None };
+        fill(&mut row);
+        let column = row.column.take();
+        let count = self.push_copy(key, Values { from: 0, values: &values, column: column.as_ref() }, &present);
         self.scratch = (values, present);
         count
     }
 
-    /// Adds a row with the given bits, whose values are copied; a row without any value is not kept. Returns the number of its
-    /// values.
+    /// Adds a row with the given bits, whose values are copied; a row without any value is not kept. Returns what its values count for
+    /// where samples are limited: 0 for none.
     pub(crate) fn push_copy(&mut self, key: SeriesKey, values: Values<'_>, present: &[u64]) -> usize {
         let Some((first, last)) = bits::ends(present) else { return 0 };
-        self.spans.push(Span { from: first, at: self.values.len(), len: last + 1 - first });
+        let column = values.column.and_then(|column| column.part(first, last, present)).map(|column| {
+            self.columns.push(column);
+            u32::try_from(self.columns.len() - 1).expect("a batch has fewer rows than u32 counts")
+        });
+        self.spans.push(Span { from: first, at: self.values.len(), len: last + 1 - first, column });
         self.values.extend_from_slice(&values.values[first - values.from..=last - values.from]);
         self.present.extend_from_slice(present);
         self.keys.push(key);
-        bits::count(present)
+        bits::count(present) + if column.is_some() { self.extra_weight(self.len() - 1) } else { 0 }
     }
 
     /// The bits of steps at which any row has a value.
@@ -237,6 +265,27 @@ impl Batch {
             bits::union(&mut any, self.present(row));
         }
         any
+    }
+
+    /// Leaves out histograms.
+    pub(crate) fn without_histograms(mut self) -> Self {
+        if !self.has_histograms() {
+            return self;
+        }
+        for row in 0..self.len() {
+            if let Cow::Owned(floats) = self.floats(row) {
+                self.present[row * self.words..(row + 1) * self.words].copy_from_slice(&floats);
+                self.spans[row].column = None;
+            }
+        }
+        self.columns.clear();
+        self.without_empty_rows()
+    }
+
+    /// Makes of each histogram the float that stands at its step.
+    pub(crate) fn forget_histograms(&mut self) {
+        self.columns.clear();
+        self.spans.iter_mut().for_each(|span| span.column = None);
     }
 
     /// Leaves out rows without any value.
@@ -263,17 +312,25 @@ impl Batch {
         let mut out = Self::new(steps);
         for row in 0..self.len() {
             out.push_with(self.keys[row].clone(), |target| {
-                target.values.fill(self.values(row)[0]);
                 target.present.copy_from_slice(&present);
+                match self.values(row).point(0) {
+                    Point::Float(value) => target.values.fill(value),
+                    Point::Histogram(h) => (0..steps).for_each(|step| target.set_histogram(step, h.clone())),
+                }
             });
         }
         out
     }
 
-    /// The values of a row as samples.
+    /// The floats of a row as samples.
     pub(crate) fn row_samples(&self, row: usize, steps: Steps) -> Vec<Sample> {
         let values = self.values(row);
-        bits::ones(self.present(row)).map(|step| Sample { t: steps.at(step), v: values[step] }).collect()
+        bits::ones(&self.floats(row)).map(|step| Sample { t: steps.at(step), v: values[step] }).collect()
+    }
+
+    /// The histograms of a row as samples.
+    pub(crate) fn row_histogram_samples(&self, row: usize, steps: Steps) -> Vec<HistogramSample> {
+        self.row_histograms(row).map(|(step, h)| HistogramSample { t: steps.at(step), h: h.clone() }).collect()
     }
 
     /// Makes one row of those with equal labels. Those whose name is to go are others than those that keep it: they differ in the
@@ -295,7 +352,8 @@ impl Batch {
             }
             out.push_with(self.keys[rows[0]].clone(), |target| {
                 for row in rows {
-                    bits::ones(self.present(row)).for_each(|step| target.set(step, self.values(row)[step]));
+                    let values = self.values(row);
+                    bits::ones(self.present(row)).for_each(|step| target.set_point(step, values.point(step)));
                 }
             });
         }

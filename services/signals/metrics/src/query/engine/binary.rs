@@ -1,5 +1,9 @@
 //! Operators between numbers, and between a vector and a scalar.
 
+mod points;
+
+pub(crate) use self::points::{OperandRemarks, apply_points};
+
 use super::batch::{Batch, RowEdit};
 use super::bits;
 use crate::query::promql::ast::BinaryOp;
@@ -47,7 +51,21 @@ pub(crate) fn scalars(op: BinaryOp, lhs: &[f64], rhs: &[f64]) -> Vec<f64> {
 }
 
 /// A vector and a scalar. A comparison keeps the vector's samples that meet it, or with `return_bool` says of each whether it does.
-pub(crate) fn with_scalar(op: BinaryOp, mut vector: Batch, scalar: &[f64], side: ScalarSide, return_bool: bool) -> Batch {
+pub(crate) fn with_scalar(
+    op: BinaryOp,
+    mut vector: Batch,
+    scalar: &[f64],
+    side: ScalarSide,
+    return_bool: bool,
+    remarks: &mut OperandRemarks,
+) -> Batch {
+    if vector.has_histograms() || op.is_trim() {
+        vector = points::points_with_scalar(op, &vector, scalar, side, return_bool, remarks);
+        if op.is_arithmetic() || return_bool {
+            vector.keys_mut().iter_mut().for_each(|key| key.drop_name = true);
+        }
+        return vector;
+    }
     let filters = op.is_comparison() && !return_bool;
     for row in 0..vector.len() {
         let RowEdit { from, values, present } = vector.row_mut(row);

@@ -1,4 +1,6 @@
-//! Classic histograms: `histogram_quantile`, `histogram_quantiles` and `histogram_fraction` of series with `le`.
+//! `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`, of classic histograms (series with `le`) and native ones.
+
+mod native;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -25,12 +27,20 @@ pub(crate) struct Bucket {
     pub(crate) count: f64,
 }
 
-/// The series of one histogram.
-struct Histogram {
+/// The series of one classic histogram.
+struct Classic {
     /// Who it is, without its buckets' bounds.
     key: SeriesKey,
     /// Bounds and rows.
     rows: Vec<(f64, usize)>,
+    /// The steps at which a native histogram has the same name and labels: neither counts there.
+    native: Vec<u64>,
+}
+
+impl Classic {
+    fn has_native(&self, step: usize) -> bool {
+        !self.native.is_empty() && bits::get(&self.native, step)
+    }
 }
 
 /// What was done to buckets to make their counts rise.
@@ -58,19 +68,25 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, call: &CallNode, steps: Steps)
             remarks.into_iter().for_each(|annotation| evaluator.annotate(annotation, call.args[param_at + index].at));
         }
     }
-    let histograms = histograms(evaluator, &input, call.args[input_at].at);
-    if call.function == FunctionId::HistogramFraction {
-        return Ok(each(&histograms, &input, |_, step, buckets| Some(fraction(params[0][step], params[1][step], buckets))));
-    }
     let forced_at = call.args[input_at].at;
+    let mut histograms = histograms(evaluator, &input, forced_at);
+    let natives = native::natives(evaluator, &input, &mut histograms, forced_at);
+    if call.function == FunctionId::HistogramFraction {
+        let mut out = each(&histograms, &input, |_, step, buckets| Some(fraction(params[0][step], params[1][step], buckets)));
+        native::fractions(evaluator, &natives, &input, [&params[0], &params[1]], call.args[0].at, &mut out);
+        return Ok(out);
+    }
     if call.function == FunctionId::HistogramQuantile {
-        return Ok(quantiles(evaluator, &histograms, &input, &params[0], forced_at, steps));
+        let mut out = quantiles(evaluator, &histograms, &input, &params[0], forced_at, steps);
+        native::quantiles(evaluator, &natives, &input, &params[0], call.args[0].at, &mut out);
+        return Ok(out);
     }
     let Kind::Text(label) = &call.args[1].kind else { unreachable!("the parser lets only a text stand here") };
     let label = String::from_utf8_lossy(label);
     let mut out = Batch::new(steps.count);
     for phis in &params {
-        let values = quantiles(evaluator, &histograms, &input, phis, forced_at, steps);
+        let mut values = quantiles(evaluator, &histograms, &input, phis, forced_at, steps);
+        native::quantiles(evaluator, &natives, &input, phis, call.args[0].at, &mut values);
         add_labelled(&mut out, &values, &label, phis);
     }
     out.merge_same_labels()
@@ -91,12 +107,15 @@ fn add_labelled(out: &mut Batch, values: &Batch, label: &str, phis: &[f64]) {
     }
 }
 
-/// The histograms among some series; remarks about series that are no bucket.
-fn histograms(evaluator: &mut Evaluator<'_>, input: &Batch, at: usize) -> Vec<Histogram> {
-    let mut histograms: Vec<Histogram> = Vec::new();
+/// The classic histograms among some series; remarks about series that are no bucket.
+fn histograms(evaluator: &mut Evaluator<'_>, input: &Batch, at: usize) -> Vec<Classic> {
+    let mut histograms: Vec<Classic> = Vec::new();
     let without_bound: Vec<Labels> = input.keys().iter().map(|key| key.labels.filtered(|name| name != BOUND)).collect();
     let mut known = rustc_hash::FxHashMap::<&Labels, usize>::default();
     for (row, labels) in without_bound.iter().enumerate() {
+        if !bits::any(&input.floats(row)) {
+            continue;
+        }
         let text = input.key(row).labels.get(BOUND).unwrap_or_default();
         let Ok(bound) = text.parse::<f64>() else {
             let metric = labels.metric_name().unwrap_or_default().to_owned();
@@ -104,7 +123,8 @@ fn histograms(evaluator: &mut Evaluator<'_>, input: &Batch, at: usize) -> Vec<Hi
             continue;
         };
         let place = *known.entry(labels).or_insert_with(|| {
-            histograms.push(Histogram { key: SeriesKey { labels: labels.clone(), drop_name: true }, rows: Vec::new() });
+            let key = SeriesKey { labels: labels.clone(), drop_name: true };
+            histograms.push(Classic { key, rows: Vec::new(), native: Vec::new() });
             histograms.len() - 1
         });
         histograms[place].rows.push((bound, row));
@@ -113,7 +133,7 @@ fn histograms(evaluator: &mut Evaluator<'_>, input: &Batch, at: usize) -> Vec<Hi
 }
 
 /// Computes a value of each histogram's buckets, sorted by bound, at each step at which it has any.
-fn each(histograms: &[Histogram], input: &Batch, mut compute: impl FnMut(&SeriesKey, usize, &mut Vec<Bucket>) -> Option<f64>) -> Batch {
+fn each(histograms: &[Classic], input: &Batch, mut compute: impl FnMut(&SeriesKey, usize, &mut Vec<Bucket>) -> Option<f64>) -> Batch {
     let mut out = Batch::new(input.steps());
     let mut buckets = Vec::new();
     for histogram in histograms {
@@ -123,7 +143,7 @@ fn each(histograms: &[Histogram], input: &Batch, mut compute: impl FnMut(&Series
                 buckets.extend(
                     histogram.rows.iter().filter_map(|(bound, row)| input.get(*row, step).map(|count| Bucket { bound: *bound, count })),
                 );
-                if buckets.is_empty() {
+                if buckets.is_empty() || histogram.has_native(step) {
                     continue;
                 }
                 buckets.sort_by(|one, other| one.bound.total_cmp(&other.bound));
@@ -136,7 +156,7 @@ fn each(histograms: &[Histogram], input: &Batch, mut compute: impl FnMut(&Series
     out
 }
 
-fn quantiles(evaluator: &mut Evaluator<'_>, histograms: &[Histogram], input: &Batch, phis: &[f64], at: usize, steps: Steps) -> Batch {
+fn quantiles(evaluator: &mut Evaluator<'_>, histograms: &[Classic], input: &Batch, phis: &[f64], at: usize, steps: Steps) -> Batch {
     each(histograms, input, |key, step, buckets| {
         let (value, forced) = quantile(phis[step], buckets);
         if let Some(forced) = forced {

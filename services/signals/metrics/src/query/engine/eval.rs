@@ -1,14 +1,17 @@
 //! Walks a plan and evaluates each of its nodes at all steps.
 
+use std::sync::Arc;
+
 use super::annotations::{Annotation, Annotations};
-use super::batch::{Batch, SeriesKey, Steps};
-use super::kernels::{Each, smoothed_value};
-use super::plan::{AggregateNode, BinaryNode, CallNode, Kind, Node, Select, Windows};
+use super::batch::{Batch, Column, SeriesKey, Steps};
+use super::binary::{OperandRemarks, ScalarSide};
+use super::plan::{AggregateNode, BinaryNode, CallNode, Kind, Node, Timed};
+use super::select::Pick;
 use super::usage::Counting;
 use super::{Cancel, EvalError, aggregate, binary, bits, info, instant, labels, matching, range, topk};
 use crate::merge::SeriesSamples;
-use crate::model::{Labels, is_stale};
-use crate::query::promql::ast::{AggregateOp, BinaryOp};
+use crate::model::Labels;
+use crate::query::promql::ast::AggregateOp;
 use crate::query::promql::functions::FunctionId;
 
 /// What a node evaluates to.
@@ -123,7 +126,7 @@ impl<'a> Evaluator<'a> {
         match &node.kind {
             Kind::Number(value) => Ok(Value::Scalar(vec![*value; steps.count])),
             Kind::Text(text) => Ok(Value::Text(text.clone())),
-            Kind::Select(select) => Ok(Value::Vector(self.select(select, steps, Pick::Value)?)),
+            Kind::Select(select) => Ok(Value::Vector(self.select(select, node.at, steps, Pick::Value)?)),
             Kind::Range(_) => unreachable!("a range vector stands only as an argument or as the whole query"),
             Kind::Negate(inner) => Ok(negate(self.eval(inner, steps)?)),
             Kind::Binary(binary) => self.binary(binary, node.at, steps),
@@ -133,91 +136,37 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// The newest sample of each series at each step, if it is young enough and no staleness marker.
-    pub(crate) fn select(&mut self, select: &Select, steps: Steps, pick: Pick) -> Result<Batch, EvalError> {
-        if select.smoothed && pick == Pick::Value {
-            return self.select_smoothed(select, steps);
-        }
-        let data = self.data;
-        let mut out = Batch::new(steps.count);
-        let mut count = 0;
-        for series in &data[select.selector] {
-            self.cancel.check()?;
-            let samples = &series.samples;
-            let mut next = 0;
-            count += out.push_with(SeriesKey { labels: series.labels.clone(), drop_name: false }, |row| {
-                for (step, time) in steps.times().enumerate() {
-                    let time = select.fixed.unwrap_or(time).saturating_sub(select.offset);
-                    next = advance(samples, next, time);
-                    let Some(sample) = next.checked_sub(1).map(|last| samples[last]) else { continue };
-                    if sample.t > time.saturating_sub(self.lookback) && !is_stale(sample.v) {
-                        row.set(step, pick.of(sample));
-                    }
-                }
-            });
-            self.check_limit(count)?;
-        }
-        self.counting.selected(&out, steps);
-        Ok(out)
-    }
-
-    /// The value of each series at each step on the line between the samples before and after it.
-    fn select_smoothed(&mut self, select: &Select, steps: Steps) -> Result<Batch, EvalError> {
-        let lookback = self.lookback;
-        let windows = Windows { steps, range: 2 * lookback, offset: select.offset - lookback, fixed: select.fixed };
-        let data = self.data;
-        let mut out = Batch::new(steps.count);
-        let mut count = 0;
-        for series in &data[select.selector] {
-            self.cancel.check()?;
-            let samples = range::without_markers(&series.samples);
-            count += out.push_with(SeriesKey { labels: series.labels.clone(), drop_name: false }, |row| {
-                Each { samples: &samples, windows }.run(row, |window| smoothed_value(window.samples, window.end - lookback));
-            });
-            self.check_limit(count)?;
-        }
-        self.counting.selected(&out, steps);
-        Ok(out)
-    }
-
     fn binary(&mut self, node: &BinaryNode, at: usize, steps: Steps) -> Result<Value, EvalError> {
         let lhs = self.eval(&node.lhs, steps)?;
         let rhs = self.eval(&node.rhs, steps)?;
-        if matches!(node.op, BinaryOp::TrimUpper | BinaryOp::TrimLower) {
-            return Ok(Value::Vector(self.trim(node.op, at, &lhs, &rhs, steps)));
-        }
-        Ok(match (lhs, rhs) {
+        let mut remarks = OperandRemarks::default();
+        let value = match (lhs, rhs) {
             (Value::Scalar(lhs), Value::Scalar(rhs)) => Value::Scalar(binary::scalars(node.op, &lhs, &rhs)),
             (Value::Vector(vector), Value::Scalar(scalar)) => {
-                Value::Vector(binary::with_scalar(node.op, vector, &scalar, binary::ScalarSide::Right, node.return_bool))
+                Value::Vector(binary::with_scalar(node.op, vector, &scalar, ScalarSide::Right, node.return_bool, &mut remarks))
             }
             (Value::Scalar(scalar), Value::Vector(vector)) => {
-                Value::Vector(binary::with_scalar(node.op, vector, &scalar, binary::ScalarSide::Left, node.return_bool))
+                Value::Vector(binary::with_scalar(node.op, vector, &scalar, ScalarSide::Left, node.return_bool, &mut remarks))
             }
             (Value::Vector(lhs), Value::Vector(rhs)) => {
                 let matching = node.matching.as_ref().expect("the parser gives two vectors a matching");
                 Value::Vector(if node.op.is_set() {
                     matching::set_operation(node.op, matching, lhs, &rhs)?
                 } else {
-                    matching::arithmetic(node.op, matching, node.return_bool, &lhs, &rhs)?
+                    matching::arithmetic(node.op, matching, node.return_bool, &lhs, &rhs, &mut remarks)?
                 })
             }
             (lhs, rhs) => unreachable!("the parser refuses texts as operands: {lhs:?} {rhs:?}"),
-        })
-    }
-
-    /// The trim operators keep buckets of histograms: of floats they keep nothing, and say so.
-    fn trim(&mut self, op: BinaryOp, at: usize, lhs: &Value, rhs: &Value, steps: Steps) -> Batch {
-        if lhs.weight() > 0 && rhs.weight() > 0 {
-            self.annotate(Annotation::IncompatibleTypes { operator: op.as_str() }, at);
-        }
-        Batch::new(steps.count)
+        };
+        remarks.into_annotations().into_iter().for_each(|annotation| self.annotate(annotation, at));
+        Ok(value)
     }
 
     fn aggregate(&mut self, node: &AggregateNode, at: usize, steps: Steps) -> Result<Batch, EvalError> {
         let param = node.param.as_ref().map(|param| self.eval(param, steps)).transpose()?;
         let param_at = node.param.as_ref().map_or(at, |param| param.at);
         let input = self.vector(&node.expr, steps)?;
+        let input = self.only_floats(node, at, param.as_ref(), input);
         match (node.op, param) {
             (AggregateOp::CountValues, Some(Value::Text(label))) => {
                 aggregate::count_values(node, &label, &input, |values| self.check_limit(values / 2))
@@ -233,8 +182,33 @@ impl<'a> Evaluator<'a> {
                 topk::check_ratios(&ratios)?.into_iter().for_each(|annotation| self.annotate(annotation, param_at));
                 Ok(topk::by_ratio(&ratios, &input))
             }
-            (op, _) => Ok(aggregate::fold(op, node, &input)),
+            (op, _) => {
+                let mut remarks = Vec::new();
+                let folded = aggregate::fold(op, node, &input, &mut remarks);
+                remarks.into_iter().for_each(|remark| self.annotate(remark, node.expr.at));
+                Ok(folded)
+            }
         }
+    }
+
+    /// The input of an aggregation without its histograms, where that has no meaning for them; that they were there is remarked.
+    fn only_floats(&mut self, node: &AggregateNode, at: usize, param: Option<&Value>, input: Batch) -> Batch {
+        use AggregateOp as Op;
+        let remark_at = match node.op {
+            _ if !input.has_histograms() => return input,
+            Op::Max | Op::Min | Op::Quantile | Op::Stddev | Op::Stdvar => node.expr.at,
+            Op::Topk | Op::Bottomk => at,
+            Op::Avg | Op::Count | Op::CountValues | Op::Group | Op::LimitRatio | Op::Limitk | Op::Sum => return input,
+        };
+        // Who asks for no series at all learns nothing about them.
+        let asks_for_some = match param {
+            Some(Value::Scalar(counts)) if matches!(node.op, Op::Topk | Op::Bottomk) => counts.iter().any(|count| *count >= 1.0),
+            _ => true,
+        };
+        if asks_for_some {
+            self.annotate(Annotation::IgnoredInAggregation { aggregation: node.op }, remark_at);
+        }
+        input.without_histograms()
     }
 
     fn call(&mut self, call: &CallNode, node: &Node, steps: Steps) -> Result<Value, EvalError> {
@@ -245,7 +219,10 @@ impl<'a> Evaluator<'a> {
             FunctionId::LabelReplace => Ok(Value::Vector(labels::replace(self, call, steps)?)),
             FunctionId::LabelJoin => Ok(Value::Vector(labels::join(self, call, steps)?)),
             FunctionId::Sort | FunctionId::SortDesc | FunctionId::SortByLabel | FunctionId::SortByLabelDesc => {
-                let input = self.vector(&call.args[0], steps)?;
+                let mut input = self.vector(&call.args[0], steps)?;
+                if matches!(call.function, FunctionId::Sort | FunctionId::SortDesc) {
+                    input = input.without_histograms();
+                }
                 if self.is_range {
                     self.annotate(Annotation::SortInRange, node.at);
                     return Ok(Value::Vector(input));
@@ -260,34 +237,16 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// What of a sample is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pick {
-    /// Its value.
-    Value,
-    /// Its time in seconds.
-    Time,
-}
-
-impl Pick {
-    fn of(self, sample: crate::model::Sample) -> f64 {
-        match self {
-            Self::Value => sample.v,
-            Self::Time => super::numbers::seconds(sample.t),
-        }
-    }
-}
-
 /// How many samples lie at `time` or before, given that `from` do: steps a little by foot, then halves.
-pub(crate) fn advance(samples: &[crate::model::Sample], from: usize, time: i64) -> usize {
+pub(crate) fn advance<S: Timed>(samples: &[S], from: usize, time: i64) -> usize {
     const BY_FOOT: usize = 8;
     let near = samples.len().min(from + BY_FOOT);
     for (index, sample) in samples[from..near].iter().enumerate() {
-        if sample.t > time {
+        if sample.time() > time {
             return from + index;
         }
     }
-    near + samples[near..].partition_point(|sample| sample.t <= time)
+    near + samples[near..].partition_point(|sample| sample.time() <= time)
 }
 
 fn negate(value: Value) -> Value {
@@ -298,6 +257,9 @@ fn negate(value: Value) -> Value {
         }
         Value::Vector(mut batch) => {
             batch.all_values_mut().iter_mut().for_each(|value| *value = -*value);
+            for histogram in batch.columns_mut().iter_mut().flat_map(Column::iter_mut) {
+                Arc::make_mut(histogram).neg();
+            }
             batch.keys_mut().iter_mut().for_each(|key| key.drop_name = true);
             Value::Vector(batch)
         }

@@ -5,9 +5,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::batch::{Batch, SeriesKey, Steps};
-use super::eval::{Evaluator, Pick};
+use super::eval::Evaluator;
 use super::grouping::{Groups, Selection, members};
 use super::plan::InfoNode;
+use super::select::Pick;
 use super::{EvalError, bits, numbers};
 use crate::model::{Labels, METRIC_NAME};
 
@@ -37,7 +38,7 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, node: &InfoNode, steps: Steps)
     let is_info = |labels: &Labels| {
         !name_matchers.is_empty() && name_matchers.iter().all(|matcher| matcher.matches(labels.metric_name().unwrap_or_default()))
     };
-    let times = identified(&base, is_info, evaluator.select(&node.info, steps, Pick::Time)?);
+    let times = identified(&base, is_info, evaluator.select(&node.info, node.expr.at, steps, Pick::Time)?);
     let names: Vec<String> = [METRIC_NAME, "instance", "job"].map(str::to_owned).to_vec();
     let infos = Infos::new(&times, &names, &base.any_present())?;
     let needs_info = data_matchers.iter().any(|matcher| !matcher.matches_empty());

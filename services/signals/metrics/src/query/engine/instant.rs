@@ -2,11 +2,13 @@
 
 use super::batch::{Batch, RowEdit, SeriesKey, Steps};
 use super::dates::Civil;
-use super::eval::{Evaluator, Pick, Value, absent};
+use super::eval::{Evaluator, Value, absent};
 use super::logarithms;
 use super::numbers;
 use super::plan::{CallNode, Kind, Node};
+use super::select::Pick;
 use super::{EvalError, bits};
+use crate::histogram::Histogram;
 use crate::model::Labels;
 use crate::query::promql::functions::FunctionId;
 
@@ -45,14 +47,10 @@ fn vector(evaluator: &mut Evaluator<'_>, call: &CallNode, steps: Steps) -> Resul
         | FunctionId::HistogramCount
         | FunctionId::HistogramStddev
         | FunctionId::HistogramStdvar
-        | FunctionId::HistogramSum => {
-            // They look at histograms alone, and every sample is a float.
-            evaluator.vector(&call.args[0], steps)?;
-            Ok(Batch::new(steps.count))
-        }
+        | FunctionId::HistogramSum => Ok(of_histograms(&evaluator.vector(&call.args[0], steps)?, histogram_part(call.function))),
         function => match (date_part(function), elementwise(function)) {
             (Some(part), _) => dates(evaluator, call, part, steps),
-            (None, Some(map)) => Ok(mapped(evaluator.vector(&call.args[0], steps)?, map)),
+            (None, Some(map)) => Ok(mapped(evaluator.vector(&call.args[0], steps)?.without_histograms(), map)),
             (None, None) => Err(EvalError::NotImplemented { what: format!("function {function:?}") }),
         },
     }
@@ -94,6 +92,28 @@ fn elementwise(function: FunctionId) -> Option<fn(f64) -> f64> {
         FunctionId::Tanh => f64::tanh,
         _ => return None,
     })
+}
+
+/// The number of a histogram that a function answers.
+fn histogram_part(function: FunctionId) -> fn(&Histogram) -> f64 {
+    match function {
+        FunctionId::HistogramAvg => |histogram| histogram.sum / histogram.count,
+        FunctionId::HistogramCount => |histogram| histogram.count,
+        FunctionId::HistogramStddev => Histogram::deviation,
+        FunctionId::HistogramStdvar => Histogram::variance,
+        FunctionId::HistogramSum => |histogram| histogram.sum,
+        other => unreachable!("{other:?} says nothing about one histogram"),
+    }
+}
+
+/// A number of each histogram; floats are left out, and the name is dropped.
+fn of_histograms(input: &Batch, part: fn(&Histogram) -> f64) -> Batch {
+    let mut out = Batch::new(input.steps());
+    for row in input.rows_with_histograms() {
+        let key = SeriesKey { labels: input.key(row).labels.clone(), drop_name: true };
+        out.push_with(key, |target| input.row_histograms(row).for_each(|(step, histogram)| target.set(step, part(histogram))));
+    }
+    out
 }
 
 /// The part of a date that a function answers, if it is one of those.
@@ -144,7 +164,7 @@ fn only_values(input: &Batch) -> Vec<f64> {
     let mut seen = vec![0_usize; input.steps()];
     for row in 0..input.len() {
         let row_values = input.values(row);
-        for step in bits::ones(input.present(row)) {
+        for step in bits::ones(&input.floats(row)) {
             seen[step] += 1;
             values[step] = if seen[step] == 1 { row_values[step] } else { f64::NAN };
         }
@@ -155,9 +175,10 @@ fn only_values(input: &Batch) -> Vec<f64> {
 /// Of a selector the times of its samples, of everything else the time of the evaluation.
 fn timestamp(evaluator: &mut Evaluator<'_>, arg: &Node, steps: Steps) -> Result<Batch, EvalError> {
     let input = match &arg.kind {
-        Kind::Select(select) => evaluator.select(select, steps, Pick::Time)?,
+        Kind::Select(select) => evaluator.select(select, arg.at, steps, Pick::Time)?,
         _ => {
-            let input = evaluator.vector(arg, steps)?;
+            let mut input = evaluator.vector(arg, steps)?;
+            input.forget_histograms();
             return Ok(mapped_by_step(input, |step, _| numbers::seconds(steps.at(step))));
         }
     };
@@ -165,7 +186,7 @@ fn timestamp(evaluator: &mut Evaluator<'_>, arg: &Node, steps: Steps) -> Result<
 }
 
 fn clamp(evaluator: &mut Evaluator<'_>, call: &CallNode, steps: Steps) -> Result<Batch, EvalError> {
-    let mut input = evaluator.vector(&call.args[0], steps)?;
+    let mut input = evaluator.vector(&call.args[0], steps)?.without_histograms();
     let bound = evaluator.scalar(&call.args[1], steps)?;
     let (lower, upper) = match call.function {
         FunctionId::ClampMax => (vec![f64::NEG_INFINITY; steps.count], bound),
@@ -182,7 +203,7 @@ fn clamp(evaluator: &mut Evaluator<'_>, call: &CallNode, steps: Steps) -> Result
 
 /// Rounds to multiples, halves up.
 fn round(evaluator: &mut Evaluator<'_>, call: &CallNode, steps: Steps) -> Result<Batch, EvalError> {
-    let input = evaluator.vector(&call.args[0], steps)?;
+    let input = evaluator.vector(&call.args[0], steps)?.without_histograms();
     let inverse: Vec<f64> = match call.args.get(1) {
         Some(nearest) => evaluator.scalar(nearest, steps)?.into_iter().map(|nearest| 1.0 / nearest).collect(),
         None => vec![1.0; steps.count],
@@ -195,7 +216,7 @@ fn round(evaluator: &mut Evaluator<'_>, call: &CallNode, steps: Steps) -> Result
 fn dates(evaluator: &mut Evaluator<'_>, call: &CallNode, part: fn(Civil) -> i64, steps: Steps) -> Result<Batch, EvalError> {
     let answer = |unix: i64| part(Civil::of(unix)) as f64;
     match call.args.first() {
-        Some(arg) => Ok(mapped(evaluator.vector(arg, steps)?, |value| answer(numbers::to_i64(value)))),
+        Some(arg) => Ok(mapped(evaluator.vector(arg, steps)?.without_histograms(), |value| answer(numbers::to_i64(value)))),
         None => Ok(unnamed(&steps.times().map(|t| answer(t / 1_000)).collect::<Vec<_>>())),
     }
 }

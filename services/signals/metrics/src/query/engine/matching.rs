@@ -2,8 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::batch::{Batch, SeriesKey, Values};
-use super::binary::{apply, truth};
+use super::batch::{Batch, Point, SeriesKey, Values};
+use super::binary::{OperandRemarks, apply, apply_points, truth};
 use super::grouping::{Groups, Selection, is_reserved, members};
 use super::{EvalError, bits};
 use crate::model::Labels;
@@ -55,7 +55,14 @@ fn union(batch: &Batch, rows: &[usize]) -> Vec<u64> {
 ///
 /// * Errors: [`EvalError::ManyToMany`], [`EvalError::ManyToOne`], [`EvalError::GroupingNotUnique`] where samples of one step meet that
 ///   may not.
-pub(crate) fn arithmetic(op: BinaryOp, matching: &VectorMatching, return_bool: bool, lhs: &Batch, rhs: &Batch) -> Result<Batch, EvalError> {
+pub(crate) fn arithmetic(
+    op: BinaryOp,
+    matching: &VectorMatching,
+    return_bool: bool,
+    lhs: &Batch,
+    rhs: &Batch,
+    remarks: &mut OperandRemarks,
+) -> Result<Batch, EvalError> {
     let swapped = matching.card == MatchCardinality::OneToMany;
     let (many, one) = if swapped { (rhs, lhs) } else { (lhs, rhs) };
     // Not swapped with the sides: with `group_right`, too, `fill_left` stands in for one of many and `fill_right` for the one.
@@ -65,7 +72,7 @@ pub(crate) fn arithmetic(op: BinaryOp, matching: &VectorMatching, return_bool: b
     let one_rows = members(&mut groups, one.keys().iter().map(|key| &key.labels));
     // A step without any sample on one side has nothing that could meet, unless the missing ones are filled in.
     let relevant = if fill_many.is_some() || fill_one.is_some() { bits::all(many.steps()) } else { many.any_present() };
-    let mut join = Join { op, matching, return_bool, swapped, out: Batch::new(many.steps()), many, one };
+    let mut join = Join { op, matching, return_bool, swapped, out: Batch::new(many.steps()), many, one, remarks };
     let no_rows = Vec::new();
     for (group, one_rows) in one_rows.iter().enumerate() {
         let many_rows = many_rows.get(group).unwrap_or(&no_rows);
@@ -88,6 +95,7 @@ struct Join<'a> {
     many: &'a Batch,
     one: &'a Batch,
     out: Batch,
+    remarks: &'a mut OperandRemarks,
 }
 
 /// A side of a pair: a row, or the value in place of one that is missing.
@@ -114,6 +122,17 @@ impl Operand<'_> {
             Self::Row(_, values) => values[step],
             Self::Fill(_, value) => *value,
         }
+    }
+
+    fn point(&self, step: usize) -> Point<'_> {
+        match self {
+            Self::Row(_, values) => values.point(step),
+            Self::Fill(_, value) => Point::Float(*value),
+        }
+    }
+
+    const fn has_histograms(&self) -> bool {
+        matches!(self, Self::Row(_, values) if values.has_histograms())
     }
 }
 
@@ -184,6 +203,9 @@ impl Join<'_> {
             return Ok(());
         }
         let labels = self.result_labels(many.labels(), one.labels());
+        if self.op.is_trim() || many.has_histograms() || one.has_histograms() {
+            return self.pair_of_points(many, one, present, labels, seen);
+        }
         self.check_unique(&labels, present, seen)?;
         let (op, return_bool, swapped) = (self.op, self.return_bool, self.swapped);
         let drop_name = return_bool || many.drops_name();
@@ -201,6 +223,35 @@ impl Join<'_> {
         Ok(())
     }
 
+    /// As [`pair`](Self::pair), where one of the operands has histograms.
+    fn pair_of_points(
+        &mut self,
+        many: Operand<'_>,
+        one: Operand<'_>,
+        present: &[u64],
+        labels: Labels,
+        seen: &mut Seen,
+    ) -> Result<(), EvalError> {
+        let (op, return_bool, swapped) = (self.op, self.return_bool, self.swapped);
+        // Operands that don't go together are no match.
+        let mut matched = present.to_vec();
+        let key = SeriesKey { labels: labels.clone(), drop_name: return_bool || many.drops_name() };
+        let remarks = &mut *self.remarks;
+        self.out.push_with(key, |row| {
+            for step in bits::ones(present) {
+                let (many, one) = (many.point(step), one.point(step));
+                let (lhs, rhs) = if swapped { (one, many) } else { (many, one) };
+                match apply_points(op, lhs, rhs, remarks) {
+                    None => bits::clear(&mut matched, step),
+                    Some((_, holds)) if return_bool => row.set(step, truth(holds)),
+                    Some((value, true)) => row.set_value(step, value),
+                    Some((_, false)) => {}
+                }
+            }
+        });
+        self.check_unique(&labels, &matched, seen)
+    }
+
     /// Errors when a result with these labels is there already. Results that a comparison then drops count as well.
     fn check_unique(&self, labels: &Labels, present: &[u64], seen: &mut Seen) -> Result<(), EvalError> {
         let one_to_one = self.matching.card == MatchCardinality::OneToOne;
@@ -214,7 +265,7 @@ impl Join<'_> {
     }
 
     fn result_labels(&self, many: &Labels, one: &Labels) -> Labels {
-        let drops_name = !self.op.is_comparison();
+        let drops_name = self.op.is_arithmetic();
         let matching = self.matching;
         let one_to_one = matching.card == MatchCardinality::OneToOne;
         let kept = many.filtered(|name| {

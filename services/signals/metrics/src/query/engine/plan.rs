@@ -3,6 +3,7 @@
 use syntax::LabelMatcher;
 
 use super::batch::Steps;
+use crate::histogram::HistogramSample;
 use crate::model::{Labels, Sample};
 use crate::query::promql::ast::{AggregateOp, BinaryOp, Extension, VectorMatching};
 use crate::query::promql::functions::FunctionId;
@@ -150,6 +151,24 @@ pub(crate) struct InfoNode {
     pub(crate) data_matchers: Vec<LabelMatcher>,
 }
 
+/// What has a time.
+pub(crate) trait Timed {
+    /// Ms since the Unix epoch.
+    fn time(&self) -> i64;
+}
+
+impl Timed for Sample {
+    fn time(&self) -> i64 {
+        self.t
+    }
+}
+
+impl Timed for HistogramSample {
+    fn time(&self) -> i64 {
+        self.t
+    }
+}
+
 /// The windows of a range vector: one for each step, its start not belonging to it, its end belonging to it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Windows {
@@ -182,11 +201,11 @@ impl Windows {
         self.fixed.unwrap_or_else(|| self.steps.at(step)).saturating_sub(self.offset)
     }
 
-    /// The samples of the first window among all.
-    pub(crate) fn first_window<'a>(&self, samples: &'a [Sample]) -> &'a [Sample] {
-        let end = self.end(0);
-        let first = samples.partition_point(|sample| sample.t <= end.saturating_sub(self.range));
-        let after = samples.partition_point(|sample| sample.t <= end);
+    /// The samples of the window of a step among all.
+    pub(crate) fn window<'a, S: Timed>(&self, samples: &'a [S], step: usize) -> &'a [S] {
+        let end = self.end(step);
+        let first = samples.partition_point(|sample| sample.time() <= end.saturating_sub(self.range));
+        let after = samples.partition_point(|sample| sample.time() <= end);
         samples.get(first..after).unwrap_or_default()
     }
 

@@ -1,15 +1,21 @@
 //! Functions over ranges: each walks the samples of a series once, over the windows of all steps.
 
 mod function;
+mod mixed;
+mod raw;
 
 use std::borrow::Cow;
 
 use self::function::RangeFunction;
+pub(crate) use self::raw::raw;
 use super::EvalError;
 use super::annotations::Annotation;
 use super::batch::{Batch, SeriesKey, Steps};
+use super::bits;
 use super::eval::{Evaluator, absent};
+use super::kernels::Remarks;
 use super::plan::{CallNode, Kind, Node, Origin, RangeSource, Windows};
+use crate::histogram::HistogramSample;
 use crate::merge::SeriesSamples;
 use crate::model::{Sample, is_stale};
 use crate::query::promql::functions::FunctionId;
@@ -28,8 +34,10 @@ pub(crate) enum Inputs<'a> {
 pub(crate) struct Input<'a> {
     /// Which series.
     pub(crate) key: SeriesKey,
-    /// Its samples.
+    /// Its floats.
     pub(crate) samples: Cow<'a, [Sample]>,
+    /// Its histograms; no time stands in both.
+    pub(crate) histograms: Cow<'a, [HistogramSample]>,
 }
 
 impl<'a> Inputs<'a> {
@@ -58,9 +66,14 @@ impl<'a> Inputs<'a> {
         match self {
             Self::Stored(series) => Input {
                 key: SeriesKey { labels: series[index].labels.clone(), drop_name: false },
-                samples: without_markers(&series[index].samples),
+                samples: without_markers(&series[index].samples, |sample| is_stale(sample.v)),
+                histograms: without_markers(&series[index].histograms, |sample| sample.h.is_stale()),
             },
-            Self::Computed(batch, steps) => Input { key: batch.key(index).clone(), samples: Cow::Owned(batch.row_samples(index, *steps)) },
+            Self::Computed(batch, steps) => Input {
+                key: batch.key(index).clone(),
+                samples: Cow::Owned(batch.row_samples(index, *steps)),
+                histograms: Cow::Owned(batch.row_histogram_samples(index, *steps)),
+            },
         }
     }
 
@@ -71,9 +84,9 @@ impl<'a> Inputs<'a> {
 }
 
 /// Samples without staleness markers; copied only where there are any.
-pub(crate) fn without_markers(samples: &[Sample]) -> Cow<'_, [Sample]> {
-    if samples.iter().any(|sample| is_stale(sample.v)) {
-        Cow::Owned(samples.iter().filter(|sample| !is_stale(sample.v)).copied().collect())
+pub(crate) fn without_markers<S: Clone>(samples: &[S], is_marker: impl Fn(&S) -> bool) -> Cow<'_, [S]> {
+    if samples.iter().any(&is_marker) {
+        Cow::Owned(samples.iter().filter(|sample| !is_marker(sample)).cloned().collect())
     } else {
         Cow::Borrowed(samples)
     }
@@ -97,16 +110,25 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, call: &CallNode, position: usi
     }
     let mut out = Batch::new(steps.count);
     let mut count = 0;
-    for Input { mut key, samples } in inputs.iter() {
+    for Input { mut key, samples, histograms } in inputs.iter() {
         evaluator.cancel.check()?;
-        evaluator.counting.windows(&samples, windows);
+        evaluator.counting.windows(&samples, &histograms, windows);
         key.drop_name |= function.drops_name();
         let labels = key.labels.clone();
-        let written = out.push_with(key, |row| function.run(&samples, row));
-        count += written;
-        evaluator.check_limit(count)?;
         let metric = labels.metric_name().unwrap_or_default();
-        if written > 0 && function.wants_counters() && !metric.is_empty() && !is_counter_name(metric) {
+        let floats = if histograms.is_empty() {
+            let written = out.push_with(key, |row| function.run(&samples, row));
+            count += written;
+            written > 0
+        } else {
+            let mut remarks = Remarks::default();
+            let written = out.push_with(key, |row| function.run_mixed(&samples, &histograms, row, &mut remarks));
+            count += written;
+            remarks.iter().for_each(|remark| evaluator.annotate(remark.about(metric), call.args[0].at));
+            written > 0 && bits::any(&out.floats(out.len() - 1))
+        };
+        evaluator.check_limit(count)?;
+        if floats && function.wants_counters() && !metric.is_empty() && !is_counter_name(metric) {
             evaluator.annotate(Annotation::PossibleNonCounter { metric: metric.to_owned() }, *at);
         }
     }

@@ -5,16 +5,12 @@ use std::sync::Arc;
 use super::annotations::Annotations;
 use super::batch::{Batch, SeriesKey};
 use super::eval::{Evaluator, Value};
-use super::grouping;
-use super::kernels::Bordered;
 use super::plan::{Kind, Plan, Windows};
-use super::range::Inputs;
 use super::usage::{Counting, Usage};
-use super::{Cancel, EvalError};
+use super::{Cancel, EvalError, grouping, range};
 use crate::histogram::{Histogram, HistogramSample};
 use crate::merge::SeriesSamples;
 use crate::model::{Labels, Sample};
-use crate::query::promql::ast::Extension;
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,13 +44,23 @@ pub enum ResultValue {
     Matrix(Vec<RangeSeries>),
 }
 
-/// What a series has at one time.
-#[derive(Clone, Debug, PartialEq)]
+/// What a series has at one time. Two floats are equal when their bits are.
+#[derive(Clone, Debug)]
 pub enum PointValue {
     /// A float.
     Float(f64),
     /// A native histogram.
     Histogram(Arc<Histogram>),
+}
+
+impl PartialEq for PointValue {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Float(one), Self::Float(other)) => one.to_bits() == other.to_bits(),
+            (Self::Histogram(one), Self::Histogram(other)) => one == other,
+            _ => false,
+        }
+    }
 }
 
 /// One series at one time.
@@ -117,12 +123,7 @@ impl Plan {
             cancel,
         };
         let value = match &self.root.kind {
-            Kind::Range(source) => {
-                let windows = Windows::of(source, self.steps);
-                let inputs = Inputs::of(&mut evaluator, source, windows)?;
-                inputs.iter().for_each(|input| evaluator.counting.windows(&input.samples, windows));
-                ResultValue::Matrix(raw_matrix(&inputs, windows, source.extension, self.lookback_ms)?)
-            }
+            Kind::Range(source) => ResultValue::Matrix(range::raw(&mut evaluator, source, Windows::of(source, self.steps), self.root.at)?),
             _ => {
                 let value = evaluator.eval(&self.root, self.steps)?;
                 self.finish(value)?
@@ -143,14 +144,17 @@ impl Plan {
             Value::Vector(batch) => {
                 let batch = named(batch)?;
                 if self.is_range {
-                    let rows = (0..batch.len())
-                        .map(|row| RangeSeries::of_floats(batch.key(row).labels.clone(), batch.row_samples(row, self.steps)));
+                    let rows = (0..batch.len()).map(|row| RangeSeries {
+                        labels: batch.key(row).labels.clone(),
+                        samples: batch.row_samples(row, self.steps),
+                        histograms: batch.row_histogram_samples(row, self.steps),
+                    });
                     ResultValue::Matrix(sorted(rows.collect()))
                 } else {
                     let rows = (0..batch.len()).map(|row| InstantSample {
                         labels: batch.key(row).labels.clone(),
                         t,
-                        value: PointValue::Float(batch.values(row)[0]),
+                        value: batch.values(row).point(0).to_value(),
                     });
                     ResultValue::Vector(rows.collect())
                 }
@@ -165,29 +169,6 @@ fn named(mut batch: Batch) -> Result<Batch, EvalError> {
         *key = SeriesKey { labels: grouping::without_name(&key.labels), drop_name: false };
     }
     batch.merge_same_labels()
-}
-
-/// The samples of a range vector as they are.
-fn raw_matrix(inputs: &Inputs<'_>, windows: Windows, extension: Option<Extension>, lookback: i64) -> Result<Vec<RangeSeries>, EvalError> {
-    let mut series: Vec<RangeSeries> = Vec::new();
-    for input in inputs.iter() {
-        let samples = match extension {
-            None => windows.first_window(&input.samples).to_vec(),
-            Some(extension) => {
-                let end = windows.end(0);
-                let samples = windows.extended(extension, lookback).first_window(&input.samples);
-                let start = end.saturating_sub(windows.range);
-                let range = Bordered { samples, start, end, smoothed: extension == Extension::Smoothed };
-                range.samples().unwrap_or_default()
-            }
-        };
-        if !samples.is_empty() {
-            let labels = if input.key.drop_name { grouping::without_name(&input.key.labels) } else { input.key.labels };
-            series.push(RangeSeries::of_floats(labels, samples));
-        }
-    }
-    let series = sorted(series);
-    if series.windows(2).any(|pair| pair[0].labels == pair[1].labels) { Err(EvalError::SameLabelset) } else { Ok(series) }
 }
 
 fn sorted(mut series: Vec<RangeSeries>) -> Vec<RangeSeries> {

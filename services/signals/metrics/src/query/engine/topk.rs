@@ -44,10 +44,10 @@ pub(crate) fn by_count(node: &AggregateNode, counts: &[f64], input: &Batch, orde
 
 /// Series of one group at one step.
 fn choose(op: AggregateOp, rows: &[usize], step: usize, count: usize, input: &Batch) -> Vec<usize> {
-    let present = rows.iter().filter_map(|row| input.get(*row, step).map(|value| (*row, value)));
     if op == AggregateOp::Limitk {
-        return present.take(count).map(|(row, _)| row).collect();
+        return rows.iter().copied().filter(|row| bits::get(input.present(*row), step)).take(count).collect();
     }
+    let present = rows.iter().filter_map(|row| input.get(*row, step).map(|value| (*row, value)));
     let sign = if op == AggregateOp::Topk { 1.0 } else { -1.0 };
     let mut heap = Heap { items: Vec::with_capacity(count.min(rows.len())) };
     for (row, value) in present {

@@ -1,8 +1,19 @@
 //! How much an evaluation looked at and held: what `stats` of the API tells.
 
-use super::batch::{Batch, Steps};
+use super::batch::{Batch, Point, Steps};
+use super::bits;
 use super::plan::Windows;
+use crate::histogram::{Histogram, HistogramSample};
 use crate::model::Sample;
+
+/// For how many floats a histogram counts where samples are counted: by the bytes that it takes in Prometheus, of which a float and
+/// its time take 16.
+pub(super) fn weight(histogram: &Histogram) -> usize {
+    /// A histogram without its lists, and its time.
+    const FIXED: usize = 168 + 8;
+    let lists = [&histogram.positive, &histogram.negative].map(|buckets| buckets.spans.len() + buckets.counts.len());
+    (FIXED + 8 * (lists[0] + lists[1] + histogram.bounds.len())) / 16
+}
 
 /// How much an evaluation looked at and held.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,23 +66,26 @@ impl Counting {
             return;
         }
         for row in 0..batch.len() {
-            for sample in batch.row_samples(row, steps) {
-                let step = usize::try_from((sample.t - steps.start) / steps.step).expect("a row has values at its steps only");
-                self.add(step, 1, steps);
+            let values = batch.values(row);
+            for step in bits::ones(batch.present(row)) {
+                let count = match values.point(step) {
+                    Point::Float(_) => 1,
+                    Point::Histogram(h) => weight(h) as u64,
+                };
+                self.add(step, count, steps);
             }
         }
     }
 
     /// Counts the samples of one series in each window of a range vector.
-    pub(super) fn windows(&mut self, samples: &[Sample], windows: Windows) {
+    pub(super) fn windows(&mut self, samples: &[Sample], histograms: &[HistogramSample], windows: Windows) {
         if !self.counts() {
             return;
         }
         for step in 0..windows.steps.count {
-            let end = windows.end(step);
-            let first = samples.partition_point(|sample| sample.t <= end.saturating_sub(windows.range));
-            let last = samples.partition_point(|sample| sample.t <= end);
-            self.add(step, last.saturating_sub(first) as u64, windows.steps);
+            let floats = windows.window(samples, step).len();
+            let histograms: usize = windows.window(histograms, step).iter().map(|sample| weight(&sample.h)).sum();
+            self.add(step, (floats + histograms) as u64, windows.steps);
         }
     }
 

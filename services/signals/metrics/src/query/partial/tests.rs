@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::histogram::{Buckets, ResetHint, Span};
-use crate::query::engine::{Annotation, ForcedMonotonicity};
-use crate::query::promql::ast::BinaryOp;
+use crate::query::engine::{Annotation, ForcedMonotonicity, NanEffect, Operation, SampleKind};
+use crate::query::promql::ast::{AggregateOp, BinaryOp};
 
 fn label_sets() -> impl Strategy<Value = Labels> {
     prop::collection::btree_map("[a-c]{1,2}", ".{1,4}", 0..4).prop_map(Labels::from_pairs)
@@ -26,7 +26,38 @@ fn remarks() -> impl Strategy<Value = Annotation> {
                 Annotation::ForcedMonotonicity(ForcedMonotonicity { metric, min_bucket, max_bucket, max_diff, min_t, max_t, count })
             }
         ),
-        (0..BinaryOp::ALL.len()).prop_map(|op| Annotation::IncompatibleTypes { operator: BinaryOp::ALL[op].as_str() }),
+        (0..BinaryOp::ALL.len(), kinds(), kinds()).prop_map(|(op, lhs, rhs)| Annotation::IncompatibleTypes {
+            lhs,
+            operator: BinaryOp::ALL[op].as_str(),
+            rhs
+        }),
+        (0..BinaryOp::ALL.len()).prop_map(|op| Annotation::IncompatibleBuckets { operator: BinaryOp::ALL[op].as_str() }),
+        (0..AggregateOp::ALL.len()).prop_map(|op| Annotation::IgnoredInAggregation { aggregation: AggregateOp::ALL[op] }),
+        remarks_of_metrics(),
+        operations().prop_map(|operation| Annotation::ResetCollision { operation }),
+        operations().prop_map(|operation| Annotation::ReconciledBounds { operation }),
+        Just(Annotation::MixedAggregation),
+    ]
+}
+
+fn kinds() -> impl Strategy<Value = SampleKind> {
+    prop_oneof![Just(SampleKind::Float), Just(SampleKind::Histogram)]
+}
+
+fn operations() -> impl Strategy<Value = Operation> {
+    prop_oneof![Just(Operation::Addition), Just(Operation::Subtraction), Just(Operation::Aggregation)]
+}
+
+fn remarks_of_metrics() -> impl Strategy<Value = Annotation> {
+    prop_oneof![
+        ".*".prop_map(|metric| Annotation::MixedRange { metric }),
+        ".*".prop_map(|metric| Annotation::MixedClassicNative { metric }),
+        ".*".prop_map(|metric| Annotation::MixedBuckets { metric }),
+        ".*".prop_map(|metric| Annotation::NotCounter { metric }),
+        ".*".prop_map(|metric| Annotation::NotGauge { metric }),
+        ".*".prop_map(|metric| Annotation::StartOverlap { metric }),
+        ".*".prop_map(|metric| Annotation::IgnoredInRange { metric }),
+        ".*".prop_map(|metric| Annotation::NanObservations { metric, effect: NanEffect::NotInFraction }),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use crate::model::Sample;
 use crate::query::engine::numbers::to_float;
+use crate::query::engine::plan::Timed;
 
 /// A range whose borders get values from the samples around them.
 #[derive(Clone, Copy, Debug)]
@@ -24,19 +25,10 @@ struct Bounded<'a> {
 }
 
 impl<'a> Bordered<'a> {
-    /// The places of the last sample up to the start, or the first of all, and of the last that counts for the end. Nothing
-    /// without a sample in the range.
-    fn places(&self) -> Option<(usize, usize)> {
-        let newest = self.samples.len().checked_sub(1)?;
-        let first = self.samples[..newest].partition_point(|sample| sample.t <= self.start).saturating_sub(1);
-        let last = if self.smoothed { self.samples[..newest].partition_point(|sample| sample.t < self.end) } else { newest };
-        (self.samples[last].t > self.start && self.samples[first].t <= self.end).then_some((first, last))
-    }
-
     /// `counter` says that a fall between two samples is a reset.
     fn bounded(&self, counter: bool) -> Option<Bounded<'a>> {
         let samples = self.samples;
-        let (first, last) = self.places()?;
+        let (first, last) = places(samples, self.start, self.end, self.smoothed)?;
         let left = if self.smoothed && samples[first].t < self.start {
             on_line(samples[first], samples[first + 1], self.start, counter)
         } else {
@@ -73,7 +65,7 @@ impl<'a> Bordered<'a> {
 
     /// How often two neighbours are such that `counts` says yes.
     pub(crate) fn transitions(&self, counts: impl Fn(f64, f64) -> bool) -> Option<f64> {
-        let (first, last) = self.places()?;
+        let (first, last) = places(self.samples, self.start, self.end, self.smoothed)?;
         let neighbours = self.samples[first..=last].windows(2);
         Some(to_float(neighbours.filter(|pair| counts(pair[0].v, pair[1].v)).count()))
     }
@@ -84,6 +76,15 @@ impl<'a> Bordered<'a> {
         let borders = [Sample { t: self.start, v: left }, Sample { t: self.end, v: right }];
         Some(borders[..1].iter().chain(between).chain(&borders[1..]).copied().collect())
     }
+}
+
+/// The places of the last sample up to the start of a range, or the first of all, and of the last that counts for its end. Nothing
+/// without a sample in the range.
+pub(super) fn places<S: Timed>(samples: &[S], start: i64, end: i64, smoothed: bool) -> Option<(usize, usize)> {
+    let newest = samples.len().checked_sub(1)?;
+    let first = samples[..newest].partition_point(|sample| sample.time() <= start).saturating_sub(1);
+    let last = if smoothed { samples[..newest].partition_point(|sample| sample.time() < end) } else { newest };
+    (samples[last].time() > start && samples[first].time() <= end).then_some((first, last))
 }
 
 /// The value at `time` on the line between two samples; a counter that was reset between them begins at 0.

@@ -1,6 +1,6 @@
 //! Changes over a range: `rate`, `increase`, `delta`, `irate`, `idelta`, `changes`, `resets`.
 
-use super::windows::{Each, Window};
+use super::windows::Each;
 use crate::model::Sample;
 use crate::query::engine::batch::RowMut;
 use crate::query::engine::numbers::{seconds, to_float};
@@ -17,7 +17,7 @@ pub(crate) enum Rate {
 }
 
 impl Rate {
-    const fn is_counter(self) -> bool {
+    pub(super) const fn is_counter(self) -> bool {
         matches!(self, Self::PerSecond | Self::Increase)
     }
 }
@@ -37,33 +37,58 @@ pub(crate) fn rate(each: Each<'_>, row: &mut RowMut<'_>, rate: Rate) {
         }
         let last = window.first + window.samples.len();
         let lost = resets[next..].iter().take_while(|place| **place < last).map(|place| samples[*place - 1].v);
-        extrapolated(&window, lost, range, rate)
+        extrapolated(window.samples, lost, window.end, range, rate)
     });
 }
 
+/// The change over one window up to `end`.
+pub(super) fn float_rate(samples: &[Sample], end: i64, range: i64, rate: Rate) -> Option<f64> {
+    let resets = samples.windows(2).filter(|pair| rate.is_counter() && pair[1].v < pair[0].v);
+    extrapolated(samples, resets.map(|pair| pair[0].v), end, range, rate)
+}
+
 /// The change over a window. `lost` are the values of a counter before each of its resets.
-fn extrapolated(window: &Window<'_>, lost: impl Iterator<Item = f64>, range: i64, rate: Rate) -> Option<f64> {
-    let [first, .., last] = window.samples else { return None };
+fn extrapolated(samples: &[Sample], lost: impl Iterator<Item = f64>, end: i64, range: i64, rate: Rate) -> Option<f64> {
+    let [first, .., last] = samples else { return None };
     let change = lost.fold(last.v - first.v, |change, lost| change + lost);
-    let sampled = seconds(last.t - first.t);
-    let spacing = sampled / to_float(window.samples.len() - 1);
-    // Where the next sample would not be more than 10 % late, the series is taken to go on to the end of the window; else half
-    // a spacing further.
-    let near = |gap: f64| if gap >= spacing * 1.1 { spacing / 2.0 } else { gap };
-    let mut before = near(seconds(first.t - (window.end - range)));
-    if rate.is_counter() && change > 0.0 && first.v >= 0.0 {
-        // A counter does not come from below zero.
-        let to_zero = sampled * (first.v / change);
-        if to_zero < before {
-            before = to_zero;
+    let to_zero = (change > 0.0 && first.v >= 0.0).then(|| first.v / change);
+    Some(change * Sampled { first: first.t, last: last.t, count: samples.len() }.factor(end, range, rate, to_zero))
+}
+
+/// Where in its window a series has samples.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sampled {
+    /// The time of the first, ms since the Unix epoch.
+    pub(super) first: i64,
+    /// The time of the last.
+    pub(super) last: i64,
+    /// How many; more than one.
+    pub(super) count: usize,
+}
+
+impl Sampled {
+    /// The factor from the change between the first and the last sample to that over the window up to `end`.
+    ///
+    /// * `to_zero`: how far before the first sample the series was zero if it has risen steadily, as a share of the time between the
+    ///   first and the last; nothing where it cannot have been.
+    pub(super) fn factor(self, end: i64, range: i64, rate: Rate, to_zero: Option<f64>) -> f64 {
+        let sampled = seconds(self.last - self.first);
+        let spacing = sampled / to_float(self.count - 1);
+        // Where the next sample would not be more than 10 % late, the series is taken to go on to the end of the window; else half
+        // a spacing further.
+        let near = |gap: f64| if gap >= spacing * 1.1 { spacing / 2.0 } else { gap };
+        let mut before = near(seconds(self.first - (end - range)));
+        if let (true, Some(to_zero)) = (rate.is_counter(), to_zero) {
+            // A counter does not come from below zero.
+            let to_zero = sampled * to_zero;
+            if to_zero < before {
+                before = to_zero;
+            }
         }
+        let after = near(seconds(end - self.last));
+        let factor = (sampled + before + after) / sampled;
+        if rate == Rate::PerSecond { factor / range_seconds(range) } else { factor }
     }
-    let after = near(seconds(window.end - last.t));
-    let mut factor = (sampled + before + after) / sampled;
-    if rate == Rate::PerSecond {
-        factor /= range_seconds(range);
-    }
-    Some(change * factor)
 }
 
 /// A range in seconds, rounded as Go rounds the seconds of a duration: whole seconds and the rest apart.

@@ -61,20 +61,16 @@ impl RangeFunction<'_> {
             F::Idelta => each.run(row, |window| kernels::instant_delta(window.samples)),
             F::Changes => kernels::transitions(each, row, is_change),
             F::Resets => kernels::transitions(each, row, is_reset),
-            F::Deriv => each.run(row, |window| kernels::derivative(window.samples)),
-            F::PredictLinear => {
-                each.run(row, |window| kernels::predict(window.samples, self.windows.steps.at(window.step), self.params[0][window.step]))
-            }
-            F::DoubleExponentialSmoothing => {
-                each.run(row, |window| kernels::smoothed(window.samples, self.params[0][window.step], self.params[1][window.step]));
-            }
             F::AbsentOverTime | F::PresentOverTime => each.run(row, |_| Some(1.0)),
             F::CountOverTime => each.run(row, |window| Some(numbers::to_float(window.samples.len()))),
             F::FirstOverTime => each.run(row, |window| window.samples.first().map(|sample| sample.v)),
             F::LastOverTime => each.run(row, |window| window.samples.last().map(|sample| sample.v)),
             F::TsOfFirstOverTime => each.run(row, |window| window.samples.first().copied().map(seconds_of)),
             F::TsOfLastOverTime => each.run(row, |window| window.samples.last().copied().map(seconds_of)),
-            _ => self.run_statistics(each, row),
+            _ => {
+                let mut scratch = Vec::new();
+                each.run(row, |window| self.float_value(window.samples, window.step, &mut scratch));
+            }
         }
     }
 
@@ -96,23 +92,28 @@ impl RangeFunction<'_> {
         });
     }
 
-    fn run_statistics(&self, each: Each<'_>, row: &mut RowMut<'_>) {
+    /// The value of the floats of one window, for functions that look at floats alone and at each window by itself.
+    pub(super) fn float_value(&self, samples: &[Sample], step: usize, scratch: &mut Vec<f64>) -> Option<f64> {
         use FunctionId as F;
-        let mut scratch = Vec::new();
+        let param = |index: usize| self.params[index][step];
         match self.id {
-            F::SumOverTime => each.run(row, |window| Some(kernels::sum(window.samples))),
-            F::AvgOverTime => each.run(row, |window| kernels::mean(window.samples)),
-            F::MinOverTime => each.run(row, |window| kernels::extreme(window.samples, |new, old| new < old).map(|found| found.v)),
-            F::MaxOverTime => each.run(row, |window| kernels::extreme(window.samples, |new, old| new > old).map(|found| found.v)),
-            F::TsOfMinOverTime => each.run(row, |window| kernels::extreme(window.samples, |new, old| new <= old).map(seconds_of)),
-            F::TsOfMaxOverTime => each.run(row, |window| kernels::extreme(window.samples, |new, old| new >= old).map(seconds_of)),
-            F::StddevOverTime => each.run(row, |window| Some(kernels::variance(window.samples).sqrt())),
-            F::StdvarOverTime => each.run(row, |window| Some(kernels::variance(window.samples))),
-            F::QuantileOverTime => each.run(row, |window| {
-                kernels::values_into(window.samples, &mut scratch);
-                Some(numbers::quantile(self.params[0][window.step], &mut scratch))
-            }),
-            F::MadOverTime => each.run(row, |window| Some(kernels::median_deviation(window.samples, &mut scratch))),
+            _ if samples.is_empty() => None,
+            F::Deriv => kernels::derivative(samples),
+            F::PredictLinear => kernels::predict(samples, self.windows.steps.at(step), param(0)),
+            F::DoubleExponentialSmoothing => kernels::smoothed(samples, param(0), param(1)),
+            F::SumOverTime => Some(kernels::sum(samples)),
+            F::AvgOverTime => kernels::mean(samples),
+            F::MinOverTime => kernels::extreme(samples, |new, old| new < old).map(|found| found.v),
+            F::MaxOverTime => kernels::extreme(samples, |new, old| new > old).map(|found| found.v),
+            F::TsOfMinOverTime => kernels::extreme(samples, |new, old| new <= old).map(seconds_of),
+            F::TsOfMaxOverTime => kernels::extreme(samples, |new, old| new >= old).map(seconds_of),
+            F::StddevOverTime => Some(kernels::variance(samples).sqrt()),
+            F::StdvarOverTime => Some(kernels::variance(samples)),
+            F::QuantileOverTime => {
+                kernels::values_into(samples, scratch);
+                Some(numbers::quantile(param(0), scratch))
+            }
+            F::MadOverTime => Some(kernels::median_deviation(samples, scratch)),
             other => unreachable!("{other:?} takes no range vector"),
         }
     }

@@ -117,6 +117,18 @@ impl BinaryOp {
         matches!(self, Self::Eql | Self::Neq | Self::Gtr | Self::Lss | Self::Gte | Self::Lte)
     }
 
+    /// Whether it takes observations out of histograms.
+    #[must_use]
+    pub const fn is_trim(self) -> bool {
+        matches!(self, Self::TrimUpper | Self::TrimLower)
+    }
+
+    /// Whether it computes something that is no longer what the metric's name says.
+    #[must_use]
+    pub const fn is_arithmetic(self) -> bool {
+        !self.is_comparison() && !self.is_trim() && !self.is_set()
+    }
+
     /// Whether it works on sets of series: `and`, `or`, `unless`.
     #[must_use]
     pub const fn is_set(self) -> bool {
@@ -158,6 +170,24 @@ pub enum AggregateOp {
 }
 
 impl AggregateOp {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Avg,
+        Self::Bottomk,
+        Self::Count,
+        Self::CountValues,
+        Self::Group,
+        Self::LimitRatio,
+        Self::Limitk,
+        Self::Max,
+        Self::Min,
+        Self::Quantile,
+        Self::Stddev,
+        Self::Stdvar,
+        Self::Sum,
+        Self::Topk,
+    ];
+
     /// As it is written.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
