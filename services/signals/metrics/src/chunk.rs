@@ -2,13 +2,16 @@
 //! others can be added: blocks keep whatever tag they were written with.
 
 pub mod bits;
+pub mod histogram;
 pub mod packed;
 pub mod xor;
 
 use bytes::Bytes;
 
+use crate::histogram::HistogramSample;
 use crate::model::Sample;
 
+pub use histogram::HistogramEncoder;
 pub use xor::XorEncoder;
 
 /// How many samples a head puts into one chunk. A decoder accepts as many as the 16-bit count can say.
@@ -20,6 +23,8 @@ pub const MAX_SAMPLES: u16 = 120;
 pub enum Encoding {
     /// Float samples, Gorilla XOR: see [`xor`].
     Xor = 1,
+    /// Native histograms: see [`histogram`].
+    Histogram = 2,
     /// Float samples of compacted blocks: see [`packed`].
     Packed = 3,
 }
@@ -29,6 +34,7 @@ impl Encoding {
     pub const fn from_tag(tag: u8) -> Result<Self, ChunkError> {
         match tag {
             1 => Ok(Self::Xor),
+            2 => Ok(Self::Histogram),
             3 => Ok(Self::Packed),
             _ => Err(ChunkError::Encoding { tag }),
         }
@@ -64,6 +70,12 @@ pub enum ChunkError {
     Order {
         /// Index of the sample.
         at: u16,
+    },
+    /// Samples of another kind were asked for.
+    #[error("chunk encoding {encoding:?} has no samples of this kind")]
+    Kind {
+        /// The encoding.
+        encoding: Encoding,
     },
     /// What is written of the samples contradicts itself.
     #[error("chunk is damaged: {what}")]
@@ -114,6 +126,15 @@ impl Chunk {
         match self.encoding {
             Encoding::Xor => xor::decode(&self.bytes, self.count, into),
             Encoding::Packed => packed::decode(&self.bytes, self.min_t, self.count, into),
+            Encoding::Histogram => Err(ChunkError::Kind { encoding: self.encoding }),
+        }
+    }
+
+    /// Appends the histograms to `into`. On an error `into` may have got some.
+    pub fn decode_histograms_into(&self, into: &mut Vec<HistogramSample>) -> Result<(), ChunkError> {
+        match self.encoding {
+            Encoding::Histogram => histogram::decode(&self.bytes, self.count, into),
+            Encoding::Xor | Encoding::Packed => Err(ChunkError::Kind { encoding: self.encoding }),
         }
     }
 
@@ -139,6 +160,15 @@ pub fn pack_run(samples: &[Sample]) -> impl Iterator<Item = Chunk> {
 /// Encodes a sorted run as chunks of at most [`MAX_SAMPLES`] samples.
 pub fn encode_run(samples: &[Sample]) -> impl Iterator<Item = Chunk> {
     samples.chunks(usize::from(MAX_SAMPLES)).filter_map(Chunk::encode)
+}
+
+/// Encodes a sorted run of histograms as chunks of at most [`MAX_SAMPLES`] samples.
+pub fn encode_histogram_run(samples: &[HistogramSample]) -> impl Iterator<Item = Chunk> {
+    samples.chunks(usize::from(MAX_SAMPLES)).filter_map(|run| {
+        let mut encoder = HistogramEncoder::default();
+        run.iter().for_each(|sample| encoder.push(sample.t, &sample.h));
+        encoder.chunk()
+    })
 }
 
 #[cfg(test)]

@@ -56,6 +56,12 @@ impl<'a> BitReader<'a> {
         Self { bytes, window: 0, loaded: 0 }
     }
 
+    /// Bits that are left.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.bytes.len().saturating_mul(8).saturating_add(self.loaded as usize)
+    }
+
     fn fill(&mut self) {
         while self.loaded <= 56 {
             let Some((first, rest)) = self.bytes.split_first() else { return };

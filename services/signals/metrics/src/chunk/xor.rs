@@ -39,7 +39,14 @@ pub struct XorEncoder {
     first: i64,
     last: i64,
     delta: i64,
-    value: u64,
+    value: XorValue,
+}
+
+/// A value, and how the next one is told from it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct XorValue {
+    /// Its bits.
+    pub(super) bits: u64,
     /// Leading and trailing zeros of the window of significant bits in use; none before the first that differs.
     window: Option<(u32, u32)>,
 }
@@ -55,50 +62,13 @@ impl XorEncoder {
             self.first = sample.t;
         } else {
             let delta = sample.t.wrapping_sub(self.last);
-            self.write_time(delta.wrapping_sub(self.delta));
-            self.write_value(sample.v.to_bits());
+            write_change(&mut self.bits, delta.wrapping_sub(self.delta));
+            self.value.write(&mut self.bits, sample.v.to_bits());
             self.delta = delta;
         }
         self.last = sample.t;
-        self.value = sample.v.to_bits();
+        self.value.bits = sample.v.to_bits();
         self.count += 1;
-    }
-
-    fn write_time(&mut self, change: i64) {
-        if change == 0 {
-            return self.bits.write(0, 1);
-        }
-        for (index, width) in (0u32..).zip(WIDTHS) {
-            if fits(change, width) {
-                // index + 1 ones and a zero
-                self.bits.write((1 << (index + 2)) - 2, index + 2);
-                return self.bits.write(change.cast_unsigned(), width);
-            }
-        }
-        self.bits.write(0b1111, 4);
-        self.bits.write(change.cast_unsigned(), 64);
-    }
-
-    fn write_value(&mut self, value: u64) {
-        let xor = value ^ self.value;
-        if xor == 0 {
-            return self.bits.write(0, 1);
-        }
-        let leading = xor.leading_zeros().min(MAX_LEADING);
-        let trailing = xor.trailing_zeros();
-        if let Some((known_leading, known_trailing)) = self.window
-            && leading >= known_leading
-            && trailing >= known_trailing
-        {
-            self.bits.write(0b10, 2);
-            return self.bits.write(xor >> known_trailing, 64 - known_leading - known_trailing);
-        }
-        let significant = 64 - leading - trailing;
-        self.bits.write(0b11, 2);
-        self.bits.write(u64::from(leading), 5);
-        self.bits.write(u64::from(significant & 63), 6);
-        self.bits.write(xor >> trailing, significant);
-        self.window = Some((leading, trailing));
     }
 
     /// Samples so far.
@@ -122,7 +92,7 @@ impl XorEncoder {
     /// The last value; 0 when there is none.
     #[must_use]
     pub fn last_value(&self) -> f64 {
-        f64::from_bits(self.value)
+        f64::from_bits(self.value.bits)
     }
 
     /// Bytes reserved on the heap.
@@ -138,15 +108,96 @@ impl XorEncoder {
     }
 }
 
+impl XorValue {
+    /// Becomes the next value.
+    pub(super) fn write(&mut self, bits: &mut BitWriter, value: u64) {
+        let xor = value ^ self.bits;
+        self.bits = value;
+        if xor == 0 {
+            return bits.write(0, 1);
+        }
+        let leading = xor.leading_zeros().min(MAX_LEADING);
+        let trailing = xor.trailing_zeros();
+        if let Some((known_leading, known_trailing)) = self.window
+            && leading >= known_leading
+            && trailing >= known_trailing
+        {
+            bits.write(0b10, 2);
+            return bits.write(xor >> known_trailing, 64 - known_leading - known_trailing);
+        }
+        let significant = 64 - leading - trailing;
+        bits.write(0b11, 2);
+        bits.write(u64::from(leading), 5);
+        bits.write(u64::from(significant & 63), 6);
+        bits.write(xor >> trailing, significant);
+        self.window = Some((leading, trailing));
+    }
+
+    /// Becomes the next value; `None` when there is none.
+    pub(super) fn read(&mut self, bits: &mut BitReader<'_>) -> Option<()> {
+        if !bits.bit()? {
+            return Some(());
+        }
+        if bits.bit()? {
+            let leading = u32::try_from(bits.read(5)?).ok()?;
+            let significant = match u32::try_from(bits.read(6)?).ok()? {
+                0 => 64,
+                some => some,
+            };
+            // Only garbage says more than 64 bits.
+            self.window = Some((leading, 64u32.checked_sub(leading + significant)?));
+        }
+        // Only garbage uses a window that was never given.
+        let (leading, trailing) = self.window?;
+        self.bits ^= bits.read(64 - leading - trailing)? << trailing;
+        Some(())
+    }
+}
+
+/// Appends a delta of deltas of times.
+pub(super) fn write_change(bits: &mut BitWriter, change: i64) {
+    if change == 0 {
+        return bits.write(0, 1);
+    }
+    for (index, width) in (0u32..).zip(WIDTHS) {
+        if fits(change, width) {
+            // index + 1 ones and a zero
+            bits.write((1 << (index + 2)) - 2, index + 2);
+            return bits.write(change.cast_unsigned(), width);
+        }
+    }
+    bits.write(0b1111, 4);
+    bits.write(change.cast_unsigned(), 64);
+}
+
+/// Reads a delta of deltas of times.
+pub(super) fn read_change(bits: &mut BitReader<'_>) -> Option<i64> {
+    if !bits.bit()? {
+        return Some(0);
+    }
+    for width in WIDTHS {
+        if !bits.bit()? {
+            return Some(extended(bits.read(width)?, width));
+        }
+    }
+    Some(bits.read(64)?.cast_signed())
+}
+
+/// The number that `width` bits say in two's complement.
+pub(super) const fn extended(raw: u64, width: u32) -> i64 {
+    let shift = 64 - width;
+    (raw << shift).cast_signed() >> shift
+}
+
 /// True when `value` can be said in `width` bits of two's complement.
-const fn fits(value: i64, width: u32) -> bool {
+pub(super) const fn fits(value: i64, width: u32) -> bool {
     let half = 1i64 << (width - 1);
     value >= -half && value < half
 }
 
 /// Appends `count` samples to `into`.
 pub fn decode(bytes: &[u8], count: u16, into: &mut Vec<Sample>) -> Result<(), ChunkError> {
-    let mut decoder = Decoder { bits: BitReader::new(bytes), t: 0, delta: 0, value: 0, window: (0, 0) };
+    let mut decoder = Decoder { bits: BitReader::new(bytes), t: 0, delta: 0, value: XorValue::default() };
     for index in 0..count {
         let before = decoder.t;
         let step = if index == 0 { decoder.first() } else { decoder.next() };
@@ -154,7 +205,7 @@ pub fn decode(bytes: &[u8], count: u16, into: &mut Vec<Sample>) -> Result<(), Ch
         if index > 0 && decoder.t <= before {
             return Err(ChunkError::Order { at: index });
         }
-        into.push(Sample { t: decoder.t, v: f64::from_bits(decoder.value) });
+        into.push(Sample { t: decoder.t, v: f64::from_bits(decoder.value.bits) });
     }
     Ok(())
 }
@@ -163,54 +214,19 @@ struct Decoder<'a> {
     bits: BitReader<'a>,
     t: i64,
     delta: i64,
-    value: u64,
-    window: (u32, u32),
+    value: XorValue,
 }
 
 impl Decoder<'_> {
     fn first(&mut self) -> Option<()> {
         self.t = self.bits.read(64)?.cast_signed();
-        self.value = self.bits.read(64)?;
+        self.value.bits = self.bits.read(64)?;
         Some(())
     }
 
     fn next(&mut self) -> Option<()> {
-        if self.bits.bit()? {
-            let change = self.change()?;
-            self.delta = self.delta.wrapping_add(change);
-        }
+        self.delta = self.delta.wrapping_add(read_change(&mut self.bits)?);
         self.t = self.t.wrapping_add(self.delta);
-        if self.bits.bit()? {
-            self.value()?;
-        }
-        Some(())
-    }
-
-    /// A delta of deltas after its first 1.
-    fn change(&mut self) -> Option<i64> {
-        for width in WIDTHS {
-            if !self.bits.bit()? {
-                let raw = self.bits.read(width)?;
-                let shift = 64 - width;
-                return Some((raw << shift).cast_signed() >> shift);
-            }
-        }
-        Some(self.bits.read(64)?.cast_signed())
-    }
-
-    /// A value after its first 1.
-    fn value(&mut self) -> Option<()> {
-        if self.bits.bit()? {
-            let leading = u32::try_from(self.bits.read(5)?).ok()?;
-            let significant = match u32::try_from(self.bits.read(6)?).ok()? {
-                0 => 64,
-                some => some,
-            };
-            // Only garbage says more than 64 bits.
-            self.window = (leading, 64u32.checked_sub(leading + significant)?);
-        }
-        let (leading, trailing) = self.window;
-        self.value ^= self.bits.read(64 - leading - trailing)? << trailing;
-        Some(())
+        self.value.read(&mut self.bits)
     }
 }
