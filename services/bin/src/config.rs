@@ -16,7 +16,7 @@ use runtime::server::ServerConfig;
 use runtime::settings;
 use runtime::telemetry::TelemetryConfig;
 use signal::otlp::OtlpConfig;
-use signals::{LimitsConfig, QueriesConfig, Sections};
+use signals::{IngestConfig, LimitsConfig, QueriesConfig, Sections};
 use storage::bucket::{LocalConfig, StorageConfig};
 use storage::cache::CacheConfig;
 use storage::catalog::CatalogConfig;
@@ -42,6 +42,8 @@ settings! {
         pub signals: Vec<String> = Vec::new(),
         /// Limits of tenants that no overrides file names.
         pub limits: LimitsConfig = LimitsConfig::default(),
+        /// How write requests are taken in.
+        pub ingest: IngestConfig = IngestConfig::default(),
         /// How queries are planned and evaluated.
         pub queries: QueriesConfig = QueriesConfig::default(),
         /// Files that name limits of single tenants.
@@ -116,7 +118,7 @@ impl Config {
     /// The sections that concern signals.
     #[must_use]
     pub fn sections(&self) -> Sections<'_> {
-        Sections { signals: &self.signals, limits: &self.limits, overrides: &self.overrides, queries: &self.queries }
+        Sections { signals: &self.signals, limits: &self.limits, overrides: &self.overrides, ingest: &self.ingest, queries: &self.queries }
     }
 
     /// A querier may know the catalog as it was `querier.max_catalog_age` ago: whoever gives rows away must still be asked for so long.

@@ -109,6 +109,7 @@ impl Town {
             clock: app.clock.clone(),
             compute: app.compute.clone(),
             instruments: metrics::instruments::Instruments::register(&mut app.registry),
+            ingest: metrics::ingest::IngestConfig::default(),
             query: metrics::query::QueryConfig::default(),
         };
         let plugins = Plugins::new(vec![metrics::plugin(&deps)]);

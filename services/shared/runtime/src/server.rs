@@ -6,12 +6,15 @@ pub(crate) mod sockets;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware;
+use http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -19,6 +22,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tower::util::MapRequest;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tracing::{debug, warn};
@@ -71,6 +75,10 @@ const MAX_FRAME: u32 = (1 << 24) - 1;
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// The other end of the connection that a request came over: in the extensions of every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
 /// What all listeners of a process share. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Servers {
@@ -97,9 +105,9 @@ impl Servers {
         let stop = self.tasks.stopping();
         while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let open = Open::new(self.metrics.connections(protocol));
-                    self.tasks.detach("connection", self.clone().connection(stream, router.clone(), open));
+                    self.tasks.detach("connection", self.clone().connection(stream, Peer(peer), router.clone(), open));
                 }
                 Err(err) => {
                     // Out of descriptors, as a rule: connections that end give some back.
@@ -110,7 +118,7 @@ impl Servers {
         }
     }
 
-    async fn connection(self, stream: TcpStream, router: Router, _open: Open) {
+    async fn connection(self, stream: TcpStream, peer: Peer, router: Router, _open: Open) {
         let stop = self.tasks.stopping();
         // Answers are written whole: waiting for more to send only delays them.
         if let Err(err) = stream.set_nodelay(true) {
@@ -119,18 +127,18 @@ impl Servers {
         let Some(tls) = &self.tls else {
             // Which version is spoken shows with the first bytes, which the protocols' own timers do not wait for.
             return match tokio::time::timeout(self.idle_timeout, stop.run_until_cancelled(stream.peek(&mut [0]))).await {
-                Ok(Some(Ok(_))) => self.drive(TokioIo::new(stream), router, stop).await,
+                Ok(Some(Ok(_))) => self.drive(TokioIo::new(stream), peer, router, stop).await,
                 Ok(_) | Err(_) => debug!("connection without a request"),
             };
         };
         match tokio::time::timeout(HANDSHAKE, tls.acceptor().accept(stream)).await {
-            Ok(Ok(stream)) => self.drive(TokioIo::new(stream), router, stop).await,
+            Ok(Ok(stream)) => self.drive(TokioIo::new(stream), peer, router, stop).await,
             Ok(Err(err)) => debug!(error = %err, "TLS handshake"),
             Err(_) => debug!("TLS handshake took too long"),
         }
     }
 
-    async fn drive<S>(&self, io: TokioIo<S>, router: Router, stop: CancellationToken)
+    async fn drive<S>(&self, io: TokioIo<S>, peer: Peer, router: Router, stop: CancellationToken)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -146,7 +154,11 @@ impl Servers {
             .max_concurrent_streams(self.max_concurrent_streams)
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20));
-        let mut connection = pin!(builder.serve_connection_with_upgrades(io, TowerToHyperService::new(router)));
+        let named = MapRequest::new(router, move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request
+        });
+        let mut connection = pin!(builder.serve_connection_with_upgrades(io, TowerToHyperService::new(named)));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = stop.cancelled() => {

@@ -23,6 +23,14 @@ settings! {
 }
 
 settings! {
+    /// `ingest:` how write requests are taken in.
+    pub struct IngestConfig {
+        /// Writes of metrics.
+        pub metrics: metrics::ingest::IngestConfig = metrics::ingest::IngestConfig::default(),
+    }
+}
+
+settings! {
     /// `queries:` how queries are planned and evaluated.
     pub struct QueriesConfig {
         /// Queries for metrics.
@@ -39,6 +47,8 @@ pub struct Sections<'a> {
     pub limits: &'a LimitsConfig,
     /// `overrides:`.
     pub overrides: &'a OverridesConfig,
+    /// `ingest:`.
+    pub ingest: &'a IngestConfig,
     /// `queries:`.
     pub queries: &'a QueriesConfig,
 }
@@ -98,6 +108,7 @@ fn metrics(app: &mut App, sections: Sections<'_>) -> Result<Plugin, SignalsError
         clock: app.clock.clone(),
         compute: app.compute.clone(),
         instruments: Instruments::register(&mut app.registry),
+        ingest: sections.ingest.metrics.clone(),
         query: sections.queries.metrics.clone(),
     };
     Ok(metrics::plugin(&deps))

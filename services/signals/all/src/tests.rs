@@ -12,8 +12,8 @@ fn names(names: &[&str]) -> Vec<String> {
 async fn start(signals: &[&str], overrides: &OverridesConfig) -> Result<Plugins, SignalsError> {
     let mut app = App::for_test("test").await.unwrap();
     let signals = names(signals);
-    let (limits, queries) = (LimitsConfig::default(), QueriesConfig::default());
-    enabled(&mut app, Sections { signals: &signals, limits: &limits, overrides, queries: &queries })
+    let (limits, ingest, queries) = (LimitsConfig::default(), IngestConfig::default(), QueriesConfig::default());
+    enabled(&mut app, Sections { signals: &signals, limits: &limits, overrides, ingest: &ingest, queries: &queries })
 }
 
 #[tokio::test]

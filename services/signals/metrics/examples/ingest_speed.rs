@@ -46,6 +46,7 @@ fn main() {
         clock: Arc::new(ManualClock::at(now * 1_000_000)),
         compute: Compute::new(1),
         instruments: Instruments::default(),
+        ingest: ingest::IngestConfig::default(),
         query: QueryConfig::default(),
     };
     let context = HeadContext { directory: PathBuf::new(), share: Arc::new(Alone), clock: deps.clock.clone() };

@@ -10,6 +10,8 @@ use tenancy::TenantId;
 
 use std::sync::atomic::AtomicU64;
 
+use crate::ingest::IngestConfig;
+
 /// The label `user`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct User {
@@ -41,6 +43,31 @@ pub struct UserSharded {
     pub user: String,
 }
 
+/// The label `reason` of requests that this distributor does not take.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Reason {
+    /// Which limit.
+    pub reason: &'static str,
+}
+
+/// The label `limit`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Limit {
+    /// Which limit.
+    pub limit: &'static str,
+}
+
+/// A limit of this distributor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// Pushes that are on their way.
+    Inflight,
+    /// Bytes of pushes that are on their way.
+    Bytes,
+    /// Samples per second.
+    Rate,
+}
+
 /// A counter per tenant.
 pub type PerUser = Family<User, Counter>;
 
@@ -68,12 +95,18 @@ pub struct Instruments {
     pub received_samples: PerUser,
     /// `cortex_distributor_exemplars_in_total`: before validation.
     pub exemplars_in: PerUser,
+    /// `cortex_distributor_received_exemplars_total`: after validation.
+    pub received_exemplars: PerUser,
     /// `cortex_distributor_metadata_in_total`: before validation.
     pub metadata_in: PerUser,
     /// `cortex_distributor_received_metadata_total`: after validation.
     pub received_metadata: PerUser,
     /// `cortex_distributor_latest_seen_sample_timestamp_seconds`.
     pub latest_sample: Family<User, Gauge<f64, AtomicU64>>,
+    /// `cortex_distributor_instance_rejected_requests_total`: refused since this distributor is at a limit of its own.
+    pub instance_rejected: Family<Reason, Counter>,
+    /// `cortex_distributor_instance_limits`.
+    pub instance_limits: Family<Limit, Gauge<f64, AtomicU64>>,
     /// `cortex_labels_per_sample`: labels of a series.
     pub labels_per_series: Histogram,
     /// `cortex_ingester_memory_series`.
@@ -121,6 +154,7 @@ impl Instruments {
             ("distributor_samples_in", "Samples, before validation", &all.samples_in),
             ("distributor_received_samples", "Samples, after validation", &all.received_samples),
             ("distributor_exemplars_in", "Exemplars, before validation", &all.exemplars_in),
+            ("distributor_received_exemplars", "Exemplars, after validation", &all.received_exemplars),
             ("distributor_metadata_in", "Metadata entries, before validation", &all.metadata_in),
             ("distributor_received_metadata", "Metadata entries, after validation", &all.received_metadata),
             ("ingester_memory_series_created", "Series that came into memory", &all.series_created),
@@ -139,12 +173,42 @@ impl Instruments {
             "Greatest timestamp of a sample, seconds since the Unix epoch",
             all.latest_sample.clone(),
         );
+        let rejected = all.instance_rejected.clone();
+        cortex.register(
+            "distributor_instance_rejected_requests",
+            "Pushes refused since this distributor is at a limit of its own",
+            rejected,
+        );
+        cortex.register("distributor_instance_limits", "Limits of this distributor; 0 is none", all.instance_limits.clone());
         cortex.register("labels_per_sample", "Labels of a series", all.labels_per_series.clone());
         cortex.register("ingester_memory_series", "Series in memory", all.memory_series.clone());
         cortex.register("ingester_memory_users", "Tenants in memory", all.memory_users.clone());
         cortex.register("query_seconds", "Time that queries took, in seconds", all.query_seconds.clone());
         cortex.register("frontend_split_queries", "Parts that range queries were split into", all.split_queries.clone());
         all
+    }
+
+    /// Counts a push that was refused since this distributor is at a limit of its own.
+    pub fn reject(&self, limit: Rejected) {
+        let reason = match limit {
+            Rejected::Inflight => "distributor_max_inflight_push_requests",
+            Rejected::Bytes => "distributor_max_inflight_push_requests_bytes",
+            Rejected::Rate => "distributor_max_ingestion_rate",
+        };
+        self.instance_rejected.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// Shows the limits of this distributor.
+    #[allow(clippy::cast_precision_loss, reason = "limits far below 2^53")]
+    pub fn show_instance_limits(&self, config: &IngestConfig) {
+        let limits = [
+            ("max_inflight_push_requests", config.max_inflight_push_requests as f64),
+            ("max_inflight_push_requests_bytes", config.max_inflight_push_requests_bytes.0 as f64),
+            ("max_ingestion_rate", config.max_ingestion_rate),
+        ];
+        for (limit, value) in limits {
+            self.instance_limits.get_or_create(&Limit { limit }).set(value);
+        }
     }
 
     /// Counts samples that were refused for one reason.
@@ -173,6 +237,9 @@ impl Default for Instruments {
             samples_in: Family::default(),
             received_samples: Family::default(),
             exemplars_in: Family::default(),
+            received_exemplars: Family::default(),
+            instance_rejected: Family::default(),
+            instance_limits: Family::default(),
             metadata_in: Family::default(),
             received_metadata: Family::default(),
             latest_sample: Family::default(),

@@ -45,6 +45,8 @@ pub struct Deps {
     pub compute: Compute,
     /// What the signal counts; registered once per process.
     pub instruments: instruments::Instruments,
+    /// How requests are taken in.
+    pub ingest: ingest::IngestConfig,
     /// How queries are planned and evaluated.
     pub query: query::QueryConfig,
 }

@@ -7,6 +7,8 @@ use runtime::config::HumanDuration;
 use runtime::{setting_enum, settings};
 use tenancy::{Overrides, Tenants};
 
+use crate::ingest::relabel::RelabelConfigs;
+
 setting_enum! {
     /// Which names of metrics and labels are accepted.
     pub enum NameValidation {
@@ -14,6 +16,18 @@ setting_enum! {
         Legacy = "legacy",
         /// Any UTF-8.
         Utf8 = "utf8",
+    }
+}
+
+setting_enum! {
+    /// What becomes of a label's value that is too long.
+    pub enum OverLength {
+        /// Its series is refused.
+        Error = "error",
+        /// It is cut, and a hash of the whole of it stands at its end.
+        Truncate = "truncate",
+        /// A hash of it stands in its place.
+        Drop = "drop",
     }
 }
 
@@ -40,6 +54,8 @@ settings! {
         pub max_label_name_length: usize = 1024,
         /// Bytes of a label's value.
         pub max_label_value_length: usize = 2048,
+        /// What becomes of a label's value that is too long. Other than `error` needs a `max_label_value_length` of 71 at least.
+        pub label_value_length_over_limit_strategy: OverLength = OverLength::Error,
         /// Bytes of a metric's name in metadata; longer help texts are cut.
         pub max_metadata_length: usize = 1024,
         /// Accepted names.
@@ -56,19 +72,29 @@ settings! {
         pub max_global_metadata_per_user: u64 = 0,
         /// No effect yet: metadata entries per metric.
         pub max_global_metadata_per_metric: u64 = 0,
-        /// No effect yet: whether native histograms are stored. They are dropped.
+        /// Whether native histograms are stored; else they are dropped silently.
         pub native_histograms_ingestion_enabled: bool = true,
         /// No effect yet: whether native histograms may come out of order.
         pub ooo_native_histograms_ingestion_enabled: bool = false,
-        /// No effect yet: buckets of a native histogram.
+        /// Buckets of a native histogram; 0 is no limit.
         pub max_native_histogram_buckets: u64 = 0,
-        /// No effect yet: whether samples of high-availability pairs are told apart.
+        /// Whether a native histogram with too many buckets is brought to a coarser resolution; else it is refused.
+        pub reduce_native_histogram_over_max_buckets: bool = true,
+        /// Whether the time at which a counter began, as remote write 2.0 tells it, becomes a sample with the value 0.
+        pub created_timestamp_zero_ingestion_enabled: bool = false,
+        /// Rules that change or drop series before they are checked, as Prometheus's `metric_relabel_configs`.
+        pub metric_relabel_configs: RelabelConfigs = RelabelConfigs::default(),
+        /// Whether those rules are applied.
+        pub metric_relabeling_enabled: bool = true,
+        /// Labels that are taken off every series.
+        pub drop_labels: Vec<String> = Vec::new(),
+        /// Whether samples of high-availability pairs are told apart: those of one replica of each pair are stored.
         pub accept_ha_samples: bool = false,
-        /// No effect yet: the label that names a high-availability pair.
+        /// The label that names a high-availability pair.
         pub ha_cluster_label: String = "cluster".to_owned(),
-        /// No effect yet: the label that names a replica of a pair.
+        /// The label that names a replica of a pair; it is taken off the series.
         pub ha_replica_label: String = "__replica__".to_owned(),
-        /// No effect yet: high-availability pairs of a tenant.
+        /// High-availability pairs of a tenant; 0 is no limit.
         pub ha_max_clusters: u64 = 100,
         /// No effect yet: whether OTLP metrics get suffixes of type and unit.
         pub otel_metric_suffixes_enabled: bool = false,

@@ -63,6 +63,7 @@ impl Server {
             clock: Arc::new(ManualClock::at(NOW * 1_000_000_000)),
             compute: Compute::new(2),
             instruments: Instruments::default(),
+            ingest: crate::ingest::IngestConfig::default(),
             query: QueryConfig { split_interval: HumanDuration::from_secs(1800), ..QueryConfig::default() },
         };
         let leaves = Arc::new(MemoryLeaves::new(NOW * 1000));

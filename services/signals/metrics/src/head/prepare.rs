@@ -184,6 +184,9 @@ struct Preparing<'a> {
 
 impl Preparing<'_> {
     fn item(&mut self, state: &mut State, item: &Decoded, labels: &[(&[u8], &[u8])], samples: &[Sample]) {
+        if samples.is_empty() {
+            return;
+        }
         let number = match state.find(item.hash, |known| known.are(labels)) {
             Some(number) => number,
             None => {

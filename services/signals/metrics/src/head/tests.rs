@@ -48,6 +48,7 @@ fn world(limits: MetricsLimits) -> World {
         clock: clock.clone(),
         compute: Compute::new(1),
         instruments: instruments.clone(),
+        ingest: crate::ingest::IngestConfig::default(),
         query: QueryConfig::default(),
     };
     let context = HeadContext { directory: PathBuf::new(), share: Arc::new(Half), clock: clock.clone() };

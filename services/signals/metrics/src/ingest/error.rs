@@ -10,6 +10,7 @@ use tenancy::{BudgetExceeded, TenantIdError};
 use super::fault::limit_text;
 use super::protobuf::ProtobufError;
 use super::snappy::SnappyError;
+use super::version2::SymbolError;
 
 /// The part of the texts about the ingestion rate that both share.
 const RATE_OF_WHAT: &str = "This limit is applied on the total number of samples, exemplars and metadata received across all distributors";
@@ -30,15 +31,22 @@ pub enum PushError {
         /// What it is.
         got: String,
     },
+    /// A parameter of the content type without a value.
+    #[error(
+        "as per https://www.rfc-editor.org/rfc/rfc9110#parameter expected parameters to be key-values, got {parameter} in {got} content-type"
+    )]
+    Parameter {
+        /// The parameter.
+        parameter: String,
+        /// The whole content type.
+        got: String,
+    },
     /// Another message than those of remote write.
-    #[error("got {got} content-type parameter proto; expected prometheus.WriteRequest (accepted here) or io.prometheus.write.v2.Request")]
+    #[error("got {got} content type; expected prometheus.WriteRequest or io.prometheus.write.v2.Request")]
     Message {
         /// What it is.
         got: String,
     },
-    /// Remote write 2.0. A sender that can do so goes back to 1.0 at this status.
-    #[error("io.prometheus.write.v2.Request is not accepted by this server; only prometheus.WriteRequest (remote write 1.0) is")]
-    Version2,
     /// Not compressed with snappy.
     #[error("{got} encoding (compression) is not accepted by this server; only snappy is acceptable")]
     Encoding {
@@ -66,6 +74,9 @@ pub enum PushError {
     /// Not the message it should be.
     #[error(transparent)]
     Protobuf(#[from] ProtobufError),
+    /// References that lead nowhere.
+    #[error(transparent)]
+    Symbols(#[from] SymbolError),
     /// Too many requests.
     #[error("{}", limit_text(
         &format!("the request has been rejected because the tenant exceeded the request rate limit, set to {rate} requests/s across all \
@@ -104,17 +115,40 @@ pub enum PushError {
     },
     /// The pushes on their way take all the memory that they may.
     #[error(
-        "the write request has been rejected because the distributor exceeded the allowed total size in bytes of inflight push requests \
-         (err-mimir-distributor-max-inflight-push-requests-bytes). To adjust the related limit, configure \
-         -distributor.instance-limits.max-inflight-push-requests-bytes, or contact your service administrator."
+        "{}",
+        instance_text(
+            "the write request has been rejected because the distributor exceeded the allowed total size in bytes of inflight push requests",
+            "distributor-max-inflight-push-requests-bytes",
+            "distributor.instance-limits.max-inflight-push-requests-bytes",
+        )
     )]
     Busy(#[from] BudgetExceeded),
+    /// Too many pushes are on their way.
+    #[error(
+        "{}",
+        instance_text(
+            "the write request has been rejected because the distributor exceeded the allowed number of inflight push requests",
+            "distributor-max-inflight-push-requests",
+            "distributor.instance-limits.max-inflight-push-requests",
+        )
+    )]
+    Inflight,
+    /// This distributor takes no more samples per second.
+    #[error(
+        "{}",
+        instance_text(
+            "the write request has been rejected because the distributor exceeded the ingestion rate limit",
+            "distributor-max-ingestion-rate",
+            "distributor.instance-limits.max-ingestion-rate",
+        )
+    )]
+    OwnRate,
     /// A part of the request was refused; the rest of it is stored.
     #[error("{text}")]
     Refused {
         /// What kind of refusal.
         kind: ErrorKind,
-        /// What is wrong with the first part that was refused.
+        /// What is wrong with the first part that was refused, and who sent it.
         text: String,
     },
     /// Nothing is known to be stored.
@@ -131,11 +165,17 @@ impl PushError {
     pub fn status(&self) -> StatusCode {
         match self {
             // Mimir answers bodies that are too large with 400: a sender drops both.
-            Self::Tenant(_) | Self::Message { .. } | Self::TooLarge { .. } | Self::Corrupt | Self::Protobuf(_) => StatusCode::BAD_REQUEST,
-            Self::MediaType { .. } | Self::Version2 | Self::Encoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Tenant(_)
+            | Self::Parameter { .. }
+            | Self::Message { .. }
+            | Self::TooLarge { .. }
+            | Self::Corrupt
+            | Self::Protobuf(_)
+            | Self::Symbols(_) => StatusCode::BAD_REQUEST,
+            Self::MediaType { .. } | Self::Encoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(_) => status_of(ErrorKind::Cancelled),
             Self::RequestRate { .. } | Self::IngestionRate { .. } | Self::IngestionBurst { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy(_) | Self::Inflight | Self::OwnRate => StatusCode::SERVICE_UNAVAILABLE,
             Self::Refused { kind, .. } => status_of(*kind),
             Self::Write(err) => status_of(err.kind),
             Self::Lost(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -161,6 +201,31 @@ impl PushError {
     }
 }
 
+/// Why a body could not be decoded and checked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Not protobuf, or not the message it should be.
+    #[error(transparent)]
+    Protobuf(#[from] ProtobufError),
+    /// References that lead nowhere.
+    #[error(transparent)]
+    Symbols(#[from] SymbolError),
+    /// There is no room for what it would become.
+    #[error(transparent)]
+    Memory(#[from] BudgetExceeded),
+}
+
+impl From<DecodeError> for PushError {
+    fn from(err: DecodeError) -> Self {
+        match err {
+            DecodeError::Protobuf(err) => err.into(),
+            DecodeError::Symbols(err) => err.into(),
+            DecodeError::Memory(err) => err.into(),
+        }
+    }
+}
+
 impl From<SnappyError> for PushError {
     fn from(err: SnappyError) -> Self {
         match err {
@@ -168,6 +233,11 @@ impl From<SnappyError> for PushError {
             SnappyError::TooLarge { size, limit } => Self::TooLarge { size, limit },
         }
     }
+}
+
+/// A message about a limit of this process, with the flag that sets it.
+fn instance_text(what: &str, id: &str, flag: &str) -> String {
+    format!("{what} (err-mimir-{id}). To adjust the related limit, configure -{flag}, or contact your service administrator.")
 }
 
 fn status_of(kind: ErrorKind) -> StatusCode {

@@ -25,6 +25,7 @@ pub(crate) enum Fault<'a> {
     MetadataWithoutName,
     MetadataNameTooLong { name: &'a [u8] },
     UnitTooLong { unit: &'a [u8], name: &'a [u8] },
+    MetadataNotText { name: &'a [u8] },
 }
 
 impl Fault<'_> {
@@ -45,6 +46,7 @@ impl Fault<'_> {
             Self::MetadataWithoutName => "metadata_missing_metric_name",
             Self::MetadataNameTooLong { .. } => "metric_name_too_long",
             Self::UnitTooLong { .. } => "unit_too_long",
+            Self::MetadataNotText { .. } => "metadata_invalid",
         }
     }
 
@@ -110,12 +112,22 @@ impl Fault<'_> {
                 Shown::bytes(unit),
                 Shown::bytes(name)
             ),
+            Self::MetadataNotText { name } => {
+                format!("received a metric metadata that is not UTF-8, metric name: '{}'", Shown::bytes(name))
+            }
         };
         let id = self.reason().replace('_', "-");
         match self.flag() {
             Some(flag) => limit_text(&what, &id, &[flag]),
+            // Mimir does not say which series it was.
+            None if !self.shows_series() && !labels.is_empty() => format!("{what} (err-mimir-{id}). The affected series is {series}"),
             None => format!("{what} (err-mimir-{id})"),
         }
+    }
+
+    /// Whether the text in Mimir's words names the series.
+    const fn shows_series(&self) -> bool {
+        !matches!(self, Self::MissingName | Self::BadName { .. } | Self::BadLabelValue { .. })
     }
 }
 

@@ -99,6 +99,11 @@ impl<'a> Message<'a> {
         Ok(Some(Field { number, value }))
     }
 
+    /// The next number of a field that holds nothing but numbers; `None` at the end.
+    pub(crate) fn packed_varint(&mut self) -> Result<Option<u64>, ProtobufError> {
+        if self.at == self.end { Ok(None) } else { self.varint().map(Some) }
+    }
+
     #[inline]
     fn take(&mut self, len: usize) -> Result<&'a [u8], ProtobufError> {
         let end = self.at.checked_add(len).filter(|end| *end <= self.end).ok_or(ProtobufError::Short)?;

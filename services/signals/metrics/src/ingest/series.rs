@@ -2,16 +2,27 @@
 //!
 //! Hot file: no allocation per series or sample once the buffers have grown.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::protobuf::{Message, ProtobufError, put_bytes, put_varint, varint_len};
 use crate::model::{Sample, SeriesHash};
+
+/// The field of an item that `prometheus.TimeSeries` does not have: what is known about the metric of the series.
+pub(crate) const METADATA_FIELD: u64 = 15;
 
 /// A label as it stands on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RawLabel<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) value: &'a [u8],
+}
+
+impl RawLabel<'_> {
+    /// True when name and value are UTF-8.
+    pub(crate) fn is_text(&self) -> bool {
+        std::str::from_utf8(self.name).is_ok() && std::str::from_utf8(self.value).is_ok()
+    }
 }
 
 /// A series that was read. The buffers are used again for the next one.
@@ -21,34 +32,77 @@ pub(crate) struct RawSeries<'a> {
     pub(crate) labels: Vec<RawLabel<'a>>,
     /// Its float samples, in the order in which they came.
     pub(crate) samples: Vec<Sample>,
-    /// Where its exemplars lie.
-    pub(crate) exemplars: Vec<Range<usize>>,
-    /// How many native histograms it has.
-    pub(crate) histograms: u64,
+    /// Its exemplars.
+    pub(crate) exemplars: Vec<RawExemplar>,
+    /// Labels of its exemplars, one after the other.
+    pub(crate) exemplar_labels: Vec<RawLabel<'a>>,
+    /// Its native histograms: `prometheus.Histogram` messages.
+    pub(crate) histograms: Vec<Cow<'a, [u8]>>,
+    /// What is known about its metric: a `prometheus.MetricMetadata` message.
+    pub(crate) metadata: Option<Cow<'a, [u8]>>,
+}
+
+/// An exemplar of a series that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RawExemplar {
+    /// Its labels among [`RawSeries::exemplar_labels`].
+    pub(crate) labels: Range<usize>,
+    /// When and what.
+    pub(crate) sample: Sample,
 }
 
 impl<'a> RawSeries<'a> {
-    /// Reads the `TimeSeries` message at a place of the body.
-    pub(crate) fn read(&mut self, body: &'a [u8], place: Range<usize>) -> Result<(), ProtobufError> {
+    /// Forgets all, but not its buffers.
+    pub(crate) fn clear(&mut self) {
         self.labels.clear();
         self.samples.clear();
         self.exemplars.clear();
-        self.histograms = 0;
+        self.exemplar_labels.clear();
+        self.histograms.clear();
+        self.metadata = None;
+    }
+
+    /// Reads the `TimeSeries` message at a place of the body.
+    pub(crate) fn read(&mut self, body: &'a [u8], place: Range<usize>) -> Result<(), ProtobufError> {
+        self.clear();
         let mut message = Message::at(body, place);
         while let Some(field) = message.next()? {
             match field.number {
                 1 => self.labels.push(read_label(body, field.value.bytes("Labels")?)?),
                 2 => self.samples.push(read_sample(body, field.value.bytes("Samples")?)?),
-                3 => self.exemplars.push(field.value.bytes("Exemplars")?),
-                4 => {
-                    // Not stored yet; still, what is no message is no request.
-                    check(body, field.value.bytes("Histograms")?)?;
-                    self.histograms += 1;
-                }
+                3 => self.read_exemplar(body, field.value.bytes("Exemplars")?)?,
+                4 => self.histograms.push(Cow::Borrowed(&body[field.value.bytes("Histograms")?])),
+                METADATA_FIELD => self.metadata = Some(Cow::Borrowed(&body[field.value.bytes("Metadata")?])),
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    fn read_exemplar(&mut self, body: &'a [u8], place: Range<usize>) -> Result<(), ProtobufError> {
+        let start = self.exemplar_labels.len();
+        let mut sample = Sample { t: 0, v: 0.0 };
+        let mut message = Message::at(body, place);
+        while let Some(field) = message.next()? {
+            match field.number {
+                1 => self.exemplar_labels.push(read_label(body, field.value.bytes("Exemplar.Labels")?)?),
+                2 => sample.v = field.value.double("Exemplar.Value")?,
+                3 => sample.t = field.value.varint("Exemplar.Timestamp")?.cast_signed(),
+                _ => {}
+            }
+        }
+        self.exemplars.push(RawExemplar { labels: start..self.exemplar_labels.len(), sample });
+        Ok(())
+    }
+
+    /// The labels of an exemplar.
+    pub(crate) fn labels_of(&self, exemplar: &RawExemplar) -> &[RawLabel<'a>] {
+        &self.exemplar_labels[exemplar.labels.clone()]
+    }
+
+    /// True when nothing of it would be stored.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.samples.is_empty() && self.histograms.is_empty() && self.exemplars.is_empty() && self.metadata.is_none()
     }
 
     /// Takes out labels without a value and sorts the rest by name. True when that changed nothing.
@@ -71,23 +125,31 @@ impl<'a> RawSeries<'a> {
         hash.finish()
     }
 
-    /// Appends the series with its labels and float samples as they are now.
+    /// Appends the series with all its parts as they are now: an item.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         for label in &self.labels {
-            let len = field_len(label.name.len()) + field_len(label.value.len());
-            put_varint(out, 1 << 3 | 2);
-            put_varint(out, len as u64);
-            put_bytes(out, 1, label.name);
-            put_bytes(out, 2, label.value);
+            put_label(out, *label);
         }
         for sample in &self.samples {
-            let t = sample.t.cast_unsigned();
             put_varint(out, 2 << 3 | 2);
-            put_varint(out, (10 + varint_len(t)) as u64);
-            out.push(1 << 3 | 1);
-            out.extend_from_slice(&sample.v.to_bits().to_le_bytes());
-            out.push(2 << 3);
-            put_varint(out, t);
+            put_varint(out, sample_len(*sample) as u64);
+            put_sample(out, 1, *sample);
+        }
+        for exemplar in &self.exemplars {
+            let labels = self.labels_of(exemplar);
+            let len = labels.iter().map(|label| field_len(label_len(*label))).sum::<usize>() + sample_len(exemplar.sample);
+            put_varint(out, 3 << 3 | 2);
+            put_varint(out, len as u64);
+            for label in labels {
+                put_label(out, *label);
+            }
+            put_sample(out, 2, exemplar.sample);
+        }
+        for histogram in &self.histograms {
+            put_bytes(out, 4, histogram);
+        }
+        if let Some(metadata) = &self.metadata {
+            put_bytes(out, METADATA_FIELD, metadata);
         }
     }
 }
@@ -95,6 +157,30 @@ impl<'a> RawSeries<'a> {
 /// Bytes that a field of `len` bytes takes, if its number is below 16.
 fn field_len(len: usize) -> usize {
     1 + varint_len(len as u64) + len
+}
+
+fn label_len(label: RawLabel<'_>) -> usize {
+    field_len(label.name.len()) + field_len(label.value.len())
+}
+
+fn sample_len(sample: Sample) -> usize {
+    10 + varint_len(sample.t.cast_unsigned())
+}
+
+/// Appends a label as field 1.
+fn put_label(out: &mut Vec<u8>, label: RawLabel<'_>) {
+    put_varint(out, 1 << 3 | 2);
+    put_varint(out, label_len(label) as u64);
+    put_bytes(out, 1, label.name);
+    put_bytes(out, 2, label.value);
+}
+
+/// Appends a value as the field `number` and its time as the next one.
+fn put_sample(out: &mut Vec<u8>, number: u8, sample: Sample) {
+    out.push(number << 3 | 1);
+    out.extend_from_slice(&sample.v.to_bits().to_le_bytes());
+    out.push((number + 1) << 3);
+    put_varint(out, sample.t.cast_unsigned());
 }
 
 fn read_label(body: &[u8], place: Range<usize>) -> Result<RawLabel<'_>, ProtobufError> {
@@ -110,7 +196,7 @@ fn read_label(body: &[u8], place: Range<usize>) -> Result<RawLabel<'_>, Protobuf
     Ok(label)
 }
 
-fn read_sample(body: &[u8], place: Range<usize>) -> Result<Sample, ProtobufError> {
+pub(super) fn read_sample(body: &[u8], place: Range<usize>) -> Result<Sample, ProtobufError> {
     let mut sample = Sample { t: 0, v: 0.0 };
     let mut message = Message::at(body, place);
     while let Some(field) = message.next()? {
@@ -121,68 +207,4 @@ fn read_sample(body: &[u8], place: Range<usize>) -> Result<Sample, ProtobufError
         }
     }
     Ok(sample)
-}
-
-/// Walks over a message that is not looked into.
-fn check(body: &[u8], place: Range<usize>) -> Result<(), ProtobufError> {
-    let mut message = Message::at(body, place);
-    while message.next()?.is_some() {}
-    Ok(())
-}
-
-/// An exemplar, as far as its checks need it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RawExemplar {
-    /// How many labels.
-    pub(crate) labels: usize,
-    /// Characters of all names and values.
-    pub(crate) characters: usize,
-    /// When, ms.
-    pub(crate) t: i64,
-}
-
-/// Reads an exemplar.
-pub(crate) fn read_exemplar(body: &[u8], place: Range<usize>) -> Result<RawExemplar, ProtobufError> {
-    let mut exemplar = RawExemplar::default();
-    let mut message = Message::at(body, place);
-    while let Some(field) = message.next()? {
-        match field.number {
-            1 => {
-                let label = read_label(body, field.value.bytes("Exemplar.Labels")?)?;
-                exemplar.labels += 1;
-                exemplar.characters += characters(label.name) + characters(label.value);
-            }
-            3 => exemplar.t = field.value.varint("Exemplar.Timestamp")?.cast_signed(),
-            _ => {}
-        }
-    }
-    Ok(exemplar)
-}
-
-/// Characters of a text: bytes that do not continue one.
-fn characters(text: &[u8]) -> usize {
-    text.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
-}
-
-/// A metadata entry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RawMetadata<'a> {
-    /// The metric.
-    pub(crate) metric: &'a [u8],
-    /// Its unit.
-    pub(crate) unit: &'a [u8],
-}
-
-/// Reads a metadata entry.
-pub(crate) fn read_metadata(body: &[u8], place: Range<usize>) -> Result<RawMetadata<'_>, ProtobufError> {
-    let mut metadata = RawMetadata::default();
-    let mut message = Message::at(body, place);
-    while let Some(field) = message.next()? {
-        match field.number {
-            2 => metadata.metric = &body[field.value.bytes("MetricMetadata.MetricFamilyName")?],
-            5 => metadata.unit = &body[field.value.bytes("MetricMetadata.Unit")?],
-            _ => {}
-        }
-    }
-    Ok(metadata)
 }

@@ -30,6 +30,7 @@ fn routes() -> [Router; 2] {
         clock: Arc::new(ManualClock::at(NOW * 1_000_000)),
         compute: Compute::new(1),
         instruments: Instruments::default(),
+        ingest: IngestConfig::default(),
         query: crate::query::QueryConfig::default(),
     };
     let mut routes = Routes::new(Door::new(&AuthConfig::default()).unwrap());

@@ -4,15 +4,21 @@ use axum::body::to_bytes;
 use axum::http::Method;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
+use runtime::ErrorKind;
+use runtime::config::ByteSize;
+use runtime::server::Peer;
 use runtime::{Compute, ManualClock};
-use signal::{WriteError, WriteOutcome};
-use tenancy::Overrides;
+use signal::{Refusal, WriteBatch, WriteError, WriteOutcome, WriteSink};
 use tenancy::overrides::Limits;
+use tenancy::{Overrides, Tenants};
 
 use super::*;
 use crate::ingest::request::tests::{NOW, request as body_of, series};
-use crate::instruments::Instruments;
+use crate::ingest::{FORMAT, IngestConfig};
+use crate::instruments::{Instruments, User};
+use crate::limits::MetricsLimits;
 use crate::query::QueryConfig;
+use crate::{Deps, NAME};
 
 /// A sink that remembers what it got and answers what it was told to.
 #[derive(Default)]
@@ -46,9 +52,21 @@ fn world(limits: MetricsLimits) -> World {
     let clock = Arc::new(ManualClock::at(NOW * 1_000_000));
     let instruments = Instruments::default();
     let limits = Overrides::new(Limits { defaults: Arc::new(limits), tenants: Default::default() });
-    let deps =
-        Deps { limits, clock: clock.clone(), compute: Compute::new(1), instruments: instruments.clone(), query: QueryConfig::default() };
-    let receiver = Receiver::new(deps, sink.clone(), 10_000, Budget::process("test", Some(15_000)));
+    let ingest = IngestConfig {
+        max_recv_msg_size: ByteSize(10_000),
+        max_inflight_push_requests: 3,
+        max_inflight_push_requests_bytes: ByteSize(15_000),
+        ..IngestConfig::default()
+    };
+    let deps = Deps {
+        limits,
+        clock: clock.clone(),
+        compute: Compute::new(1),
+        instruments: instruments.clone(),
+        ingest,
+        query: QueryConfig::default(),
+    };
+    let receiver = Receiver::new(Arc::new(Intake::new(deps, sink.clone())));
     World { sink, clock, instruments, receiver }
 }
 
@@ -77,6 +95,7 @@ impl World {
         }
         let mut request = request.body(Body::from(body)).unwrap();
         request.extensions_mut().insert(Tenants::parse(tenant).unwrap());
+        request.extensions_mut().insert(Peer("10.0.0.7:4711".parse().unwrap()));
         self.receiver.push(request, StatusCode::OK).await
     }
 }
@@ -104,7 +123,8 @@ async fn headers() {
         ("text/plain", "snappy", 415),
         ("application/x-protobuf", "gzip", 415),
         ("application/x-protobuf", "zstd", 415),
-        ("application/x-protobuf;proto=io.prometheus.write.v2.Request", "snappy", 415),
+        ("application/x-protobuf;proto=io.prometheus.write.v2.Request", "gzip", 415),
+        ("application/x-protobuf;proto", "snappy", 400),
         ("application/x-protobuf;proto=other.Message", "snappy", 400),
         ("application/x-protobuf; proto=prometheus.WriteRequest", "snappy", 200),
         ("Application/X-Protobuf", "Snappy", 200),
@@ -155,7 +175,9 @@ async fn a_mixed_batch_stores_its_good_part() {
     let bad = series(&[(b"job", b"t")], &[(NOW, 1.0)]);
     let body = snappy(&body_of(&[bad, series(SERIES, &[(NOW, 1.0)])]));
     let (status, text) = world.push(&[], body).await;
-    assert_eq!((status, text.as_str()), (400, "received series has no metric name (err-mimir-missing-metric-name)\n"));
+    let expected = "received series has no metric name (err-mimir-missing-metric-name). The affected series is {job=\"t\"}. \
+                    The request was sent by 10.0.0.7:4711\n";
+    assert_eq!((status, text.as_str()), (400, expected));
     assert_eq!(world.sink.got.lock()[0].items.len(), 1);
 }
 
@@ -173,7 +195,9 @@ async fn refusals_of_ingesters_come_first() {
     let refusal = |item, text: &str| Refusal { item, kind: ErrorKind::BadInput, reason: "x".to_owned(), text: text.to_owned(), rows: 1 };
     let refused = vec![refusal(1, "second"), refusal(0, "first")];
     *world.sink.answer.lock() = Some(Ok(WriteOutcome { refused }));
-    assert_eq!(world.push(&[], good()).await, (400, "failed pushing to ingester: user=a: first\n".to_owned()));
+    let agent = [("user-agent", "Prometheus/3.5")];
+    let expected = "failed pushing to ingester: user=a: first. The request was sent by 10.0.0.7:4711, user agent \"Prometheus/3.5\"\n";
+    assert_eq!(world.push(&agent, good()).await, (400, expected.to_owned()));
 }
 
 #[tokio::test]
@@ -218,7 +242,7 @@ async fn the_rate_of_requests() {
 #[tokio::test]
 async fn a_push_without_room_in_memory_is_to_come_again() {
     let world = world(MetricsLimits::default());
-    let held = world.receiver.budget.reserve(14_950).unwrap();
+    let held = world.receiver.intake.budget.reserve(14_950).unwrap();
     for headers in [&[("content-length", "49")][..], &[]] {
         let response = world.respond("a", headers, good()).await;
         assert_eq!(response.status(), 503);
@@ -226,7 +250,7 @@ async fn a_push_without_room_in_memory_is_to_come_again() {
     }
     drop(held);
     assert_eq!(world.push(&[], good()).await.0, 200);
-    assert_eq!(world.receiver.budget.used(), 0, "all of it is given back");
+    assert_eq!(world.receiver.intake.budget.used(), 0, "all of it is given back");
 }
 
 #[test]
@@ -237,4 +261,70 @@ fn snappy_never_panics_and_never_exceeds_its_limit() {
             prop_assert!(body.len() <= 500);
         }
     });
+}
+
+const VERSION_2: &[(&str, &str)] =
+    &[("content-type", "application/x-protobuf;proto=io.prometheus.write.v2.Request"), ("content-encoding", "snappy")];
+
+/// Status, and the samples, histograms and exemplars that are said to be stored.
+async fn push_version_2(world: &World, request: &crate::ingest::version2::tests::Request) -> (u16, [String; 3]) {
+    let response = world.respond("a", VERSION_2, snappy(&request.body())).await;
+    (response.status().as_u16(), WRITTEN.map(|name| response.headers()[name].to_str().unwrap().to_owned()))
+}
+
+#[tokio::test]
+async fn version_2_is_told_what_is_stored() {
+    let world = world(MetricsLimits::default());
+    let mut request = crate::ingest::version2::tests::Request::default();
+    assert_eq!(push_version_2(&world, &request).await, (200, ["0", "0", "0"].map(str::to_owned)));
+    request.add(&[("__name__", "m")], &[(NOW, 1.0), (NOW + 1, 1.0)], |_, _| {});
+    assert_eq!(push_version_2(&world, &request).await, (200, ["2", "0", "0"].map(str::to_owned)));
+    request.add(&[("job", "t")], &[(NOW, 1.0)], |_, _| {});
+    assert_eq!(push_version_2(&world, &request).await, (400, ["2", "0", "0"].map(str::to_owned)), "a bad series");
+    let refusal = Refusal { item: 0, kind: ErrorKind::BadInput, reason: "x".to_owned(), text: "x".to_owned(), rows: 1 };
+    *world.sink.answer.lock() = Some(Ok(WriteOutcome { refused: vec![refusal] }));
+    assert_eq!(push_version_2(&world, &request).await, (400, ["1", "0", "0"].map(str::to_owned)), "an ingester refused a sample");
+    *world.sink.answer.lock() = Some(Err(WriteError { kind: ErrorKind::Unavailable, text: "no quorum".to_owned() }));
+    assert_eq!(push_version_2(&world, &request).await, (503, ["0", "0", "0"].map(str::to_owned)));
+}
+
+#[tokio::test]
+async fn where_a_counter_began_is_refused_silently() {
+    let world = world(MetricsLimits { created_timestamp_zero_ingestion_enabled: true, ..MetricsLimits::default() });
+    let mut request = crate::ingest::version2::tests::Request::default();
+    request.add(&[("__name__", "m")], &[(NOW, 1.0)], |_, series| {
+        crate::ingest::protobuf::put_varint(series, 6 << 3);
+        crate::ingest::protobuf::put_varint(series, (NOW - 1).cast_unsigned());
+    });
+    let refusal = Refusal { item: 0, kind: ErrorKind::BadInput, reason: "x".to_owned(), text: "x".to_owned(), rows: 1 };
+    *world.sink.answer.lock() = Some(Ok(WriteOutcome { refused: vec![refusal] }));
+    assert_eq!(push_version_2(&world, &request).await, (200, ["1", "0", "0"].map(str::to_owned)));
+    assert_eq!(world.sink.got.lock()[0].items.len(), 2);
+}
+
+#[tokio::test]
+async fn pushes_on_their_way_are_limited() {
+    let world = world(MetricsLimits::default());
+    let tenants = Tenants::parse("a").unwrap();
+    let admit = || world.receiver.intake.admit_as(&tenants, crate::ingest::caller::Caller::default());
+    let held: Vec<_> = (0..3).map(|_| admit().unwrap()).collect();
+    let (status, text) = world.push(&[], good()).await;
+    assert_eq!(status, 503);
+    assert!(text.contains("(err-mimir-distributor-max-inflight-push-requests)"), "{text}");
+    drop(held);
+    assert_eq!(world.push(&[], good()).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_distributor_has_a_rate_of_its_own() {
+    let mut world = world(MetricsLimits::default());
+    let mut deps = world.receiver.intake.deps.clone();
+    deps.ingest.max_ingestion_rate = 1.0;
+    world.receiver = Receiver::new(Arc::new(Intake::new(deps, world.sink.clone())));
+    assert_eq!(world.push(&[], good()).await.0, 200);
+    let (status, text) = world.push(&[], good()).await;
+    assert_eq!(status, 503);
+    assert!(text.contains("(err-mimir-distributor-max-ingestion-rate)"), "{text}");
+    world.clock.advance(1_000_000_000);
+    assert_eq!(world.push(&[], good()).await.0, 200);
 }

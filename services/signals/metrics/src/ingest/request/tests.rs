@@ -1,9 +1,15 @@
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
+use tenancy::{Budget, TenantId};
+
 use super::*;
+use crate::ingest::check::Counts;
+use crate::ingest::labels;
 use crate::ingest::protobuf::put_bytes;
-use crate::model::Sample;
+use crate::ingest::series::RawLabel;
+use crate::limits::{MetricsLimits, NameValidation};
+use crate::model::{Sample, shard_key};
 
 /// The time of the tests, ms.
 pub(crate) const NOW: i64 = 1_768_471_200_000;
@@ -48,7 +54,16 @@ fn limits() -> MetricsLimits {
 }
 
 fn run(body: Vec<u8>, limits: &MetricsLimits) -> Checked {
-    check(body, Rules { tenant: &TenantId::anonymous(), limits, now: NOW }).unwrap()
+    try_run(body, limits).unwrap()
+}
+
+fn try_run(body: Vec<u8>, limits: &MetricsLimits) -> Result<Checked, DecodeError> {
+    let mut memory = Budget::process("test", None).reserve(0).unwrap();
+    check(body, Rules { tenant: &TenantId::anonymous(), limits, now: NOW, replica_label: None }, &mut memory)
+}
+
+fn fault(checked: &Checked) -> Option<&str> {
+    checked.faults.first().map(|fault| fault.text.as_str())
 }
 
 /// What the items hold, read again.
@@ -69,10 +84,10 @@ fn stored(checked: &Checked) -> Vec<(String, Vec<Sample>)> {
 fn refused(labels: &[(&[u8], &[u8])], samples: &[(i64, f64)], limits: &MetricsLimits, reason: &str, text: Expect) {
     let good = series(&[(b"__name__", b"good")], &[(NOW, 1.0)]);
     let checked = run(request(&[series(labels, samples), good]), limits);
-    text.assert_eq(&checked.fault.clone().unwrap());
+    text.assert_eq(fault(&checked).unwrap());
     assert_eq!(checked.discarded_samples, [(reason, samples.len() as u64)]);
     assert_eq!(stored(&checked), [("__name__=good".to_owned(), vec![Sample { t: NOW, v: 1.0 }])]);
-    assert_eq!((checked.samples_in, checked.samples), (samples.len() as u64 + 1, 1));
+    assert_eq!((checked.incoming.samples, checked.good.samples), (samples.len() as u64 + 1, 1));
 }
 
 const ONE: &[(i64, f64)] = &[(NOW, 1.0)];
@@ -84,7 +99,7 @@ fn no_metric_name() {
         ONE,
         &limits(),
         "missing_metric_name",
-        expect!["received series has no metric name (err-mimir-missing-metric-name)"],
+        expect![[r#"received series has no metric name (err-mimir-missing-metric-name). The affected series is {job="t"}"#]],
     );
     refused(&[], ONE, &limits(), "missing_metric_name", expect!["received series has no metric name (err-mimir-missing-metric-name)"]);
     refused(
@@ -103,7 +118,7 @@ fn bad_metric_name() {
         ONE,
         &limits(),
         "metric_name_invalid",
-        expect!["received a series with invalid metric name: 'm\u{fffd}' (err-mimir-metric-name-invalid)"],
+        expect!["received a series with invalid metric name: 'm�' (err-mimir-metric-name-invalid). The affected series is m�"],
     );
     let legacy = MetricsLimits { name_validation_scheme: NameValidation::Legacy, ..limits() };
     refused(
@@ -111,7 +126,7 @@ fn bad_metric_name() {
         ONE,
         &legacy,
         "metric_name_invalid",
-        expect!["received a series with invalid metric name: 'm.dots' (err-mimir-metric-name-invalid)"],
+        expect!["received a series with invalid metric name: 'm.dots' (err-mimir-metric-name-invalid). The affected series is m.dots"],
     );
 }
 
@@ -136,7 +151,7 @@ fn too_many_labels() {
             r#"received an info series whose number of labels exceeds the limit (actual: 6, limit: 5) series: 'm_info{a="1", b="1", c="1", d="1", e="1"}' (err-mimir-max-label-names-per-info-series). To adjust the related per-tenant limit, configure -validation.max-label-names-per-info-series, or contact your service administrator."#
         ]],
     );
-    assert!(run(request(&[series(&info[..5], ONE)]), &limits()).fault.is_none());
+    assert!(run(request(&[series(&info[..5], ONE)]), &limits()).faults.is_empty());
 }
 
 #[test]
@@ -144,7 +159,8 @@ fn ten_thousand_labels_are_one_short_line() {
     let names: Vec<String> = (0..10_000).map(|n| format!("l{n:05}")).collect();
     let mut labels: Vec<(&[u8], &[u8])> = names.iter().map(|name| (name.as_bytes(), b"v".as_slice())).collect();
     labels.push((b"__name__", b"m"));
-    let fault = run(request(&[series(&labels, ONE)]), &limits()).fault.unwrap();
+    let checked = run(request(&[series(&labels, ONE)]), &limits());
+    let fault = fault(&checked).unwrap();
     assert!(
         fault.starts_with("received a series whose number of labels exceeds the limit (actual: 10001, limit: 4) series: 'm{l00000="),
         "{fault}"
@@ -193,7 +209,9 @@ fn label_values() {
         ONE,
         &limits(),
         "label_value_invalid",
-        expect!["received a series with invalid value in label 'l': 'v\u{fffd}' metric: 'm' (err-mimir-label-value-invalid)"],
+        expect![[
+            r#"received a series with invalid value in label 'l': 'v�' metric: 'm' (err-mimir-label-value-invalid). The affected series is m{l="v�"}"#
+        ]],
     );
     refused(
         &[(b"__name__", b"m"), (b"l", b"twenty_one_bytes_long")],
@@ -232,8 +250,8 @@ fn times() {
         ],
     );
     let edge = [(NOW - 3_660_000, 1.0), (NOW + 600_000, 1.0), (i64::MIN, 1.0)];
-    assert_eq!(run(request(&[series(&[(b"__name__", b"m")], &edge)]), &past).samples, 2);
-    assert_eq!(run(request(&[series(&[(b"__name__", b"m")], &edge)]), &limits()).samples, 3);
+    assert_eq!(run(request(&[series(&[(b"__name__", b"m")], &edge)]), &past).good.samples, 2);
+    assert_eq!(run(request(&[series(&[(b"__name__", b"m")], &edge)]), &limits()).good.samples, 3);
 }
 
 #[test]
@@ -259,7 +277,7 @@ fn what_is_not_sorted_is_mended_behind_the_body() {
     let clean = series(&[(b"__name__", b"m"), (b"job", b"t")], ONE);
     let body = request(&[dirty, clean.clone()]);
     let checked = run(body.clone(), &limits());
-    assert!(checked.fault.is_none());
+    assert!(checked.faults.is_empty());
     assert!(checked.bytes.starts_with(&body) && checked.bytes.ends_with(&clean));
     assert_eq!(checked.items[0].start as usize, body.len());
     assert_eq!(checked.items[0].key, checked.items[1].key, "the same series");
@@ -274,25 +292,128 @@ fn metadata_is_checked() {
         put_bytes(&mut body, 3, &metadata(metric, unit));
     }
     let checked = run(body, &limits());
-    assert_eq!((checked.metadata_in, checked.metadata, checked.samples), (4, 1, 1));
+    assert_eq!((checked.incoming.metadata, checked.good.metadata, checked.good.samples), (4, 1, 1));
     assert_eq!(checked.discarded_metadata, [("metadata_missing_metric_name", 1), ("metric_name_too_long", 1), ("unit_too_long", 1)]);
-    expect!["received a metric metadata with no metric name (err-mimir-metadata-missing-metric-name)"].assert_eq(&checked.fault.unwrap());
+    expect!["received a metric metadata with no metric name (err-mimir-metadata-missing-metric-name)"].assert_eq(fault(&checked).unwrap());
+}
+
+/// An `Exemplar` message.
+fn exemplar(labels: &[(&str, &str)], t: i64) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, value) in labels {
+        let mut label = Vec::new();
+        put_bytes(&mut label, 1, name.as_bytes());
+        put_bytes(&mut label, 2, value.as_bytes());
+        put_bytes(&mut out, 1, &label);
+    }
+    out.push(3 << 3);
+    crate::ingest::protobuf::put_varint(&mut out, t.cast_unsigned());
+    out
 }
 
 #[test]
-fn exemplars_and_histograms_refuse_nothing() {
-    let mut exemplar = Vec::new();
-    put_bytes(&mut exemplar, 1, b"\x0a\x01k\x12\x01v");
-    exemplar.extend(b"\x18\x05");
+fn bad_exemplars_are_left_out_and_refuse_nothing() {
+    let good = exemplar(&[("k", "v")], NOW);
+    let long = "x".repeat(128);
+    let bad = [
+        ("exemplar_labels_missing", exemplar(&[], NOW)),
+        ("exemplar_timestamp_invalid", exemplar(&[("k", "v")], 0)),
+        ("exemplar_labels_too_long", exemplar(&[("k", &long)], NOW)),
+        ("exemplar_labels_blank", exemplar(&[("k", "")], NOW)),
+        ("exemplar_too_far_in_future", exemplar(&[("k", "v")], NOW + 3_600_000)),
+    ];
     let mut one = series(&[(b"__name__", b"m")], ONE);
-    put_bytes(&mut one, 3, &exemplar);
-    put_bytes(&mut one, 3, b"\x18\x05");
-    put_bytes(&mut one, 4, b"\x08\x06");
-    let checked = run(request(&[one]), &limits());
-    assert!(checked.fault.is_none());
-    assert_eq!((checked.samples, checked.exemplars_in), (1, 2));
-    assert_eq!(checked.discarded_exemplars, [("exemplars_not_stored", 1), ("exemplar_labels_missing", 1)]);
-    assert_eq!(checked.discarded_samples, [("native_histograms_not_stored", 1)]);
+    put_bytes(&mut one, 3, &good);
+    let clean = one.clone();
+    for (_, bad) in &bad {
+        put_bytes(&mut one, 3, bad);
+    }
+    let limits = MetricsLimits { max_global_exemplars_per_user: 1, ..limits() };
+    let checked = run(request(&[one.clone(), clean.clone()]), &limits);
+    assert!(checked.faults.is_empty());
+    assert_eq!((checked.good.samples, checked.good.exemplars, checked.incoming.exemplars), (2, 2, 7));
+    assert_eq!(checked.discarded_exemplars, bad.map(|(reason, _)| (reason, 1)));
+    let mut read = RawSeries::default();
+    for item in &checked.items {
+        read.read(&checked.bytes, item.start as usize..item.end as usize).unwrap();
+        assert_eq!(read.exemplars.len(), 1);
+        assert_eq!(read.labels_of(&read.exemplars[0]), [RawLabel { name: b"k", value: b"v" }]);
+        assert_eq!(read.exemplars[0].sample.t, NOW);
+    }
+    let off = MetricsLimits { max_global_exemplars_per_user: 0, ..limits };
+    let checked = run(request(&[one]), &off);
+    assert_eq!((checked.good.samples, checked.good.exemplars), (1, 0));
+    assert!(checked.discarded_exemplars.is_empty(), "nobody wants to know");
+}
+
+#[test]
+fn metadata_becomes_items_and_long_help_is_cut() {
+    let mut help = metadata("m", "s");
+    put_bytes(&mut help, 4, "0123456\u{fc}9".as_bytes());
+    let mut body = request(&[]);
+    put_bytes(&mut body, 3, &help);
+    let checked = run(body, &limits());
+    let mut series = RawSeries::default();
+    let item = checked.items[0];
+    series.read(&checked.bytes, item.start as usize..item.end as usize).unwrap();
+    assert_eq!(series.labels, [RawLabel { name: b"__name__", value: b"m" }]);
+    let message = series.metadata.unwrap();
+    let read = RawMetadata::read(&message, 0..message.len()).unwrap();
+    assert_eq!((read.metric, read.help, read.unit), (&b"m"[..], &b"0123456"[..], &b"s"[..]));
+    assert_eq!(checked.good, Counts { metadata: 1, ..Counts::default() });
+}
+
+#[test]
+fn a_series_may_bring_the_metadata_of_its_metric() {
+    let mut good = series(&[(b"__name__", b"m")], ONE);
+    put_bytes(&mut good, 15, &metadata("m", "s"));
+    let mut bad = series(&[(b"__name__", b"m")], ONE);
+    put_bytes(&mut bad, 15, &metadata("m", "too_long_unit"));
+    let checked = run(request(&[good.clone(), bad]), &limits());
+    assert_eq!((checked.good.metadata, checked.incoming.metadata, checked.good.samples), (1, 2, 2));
+    assert_eq!(checked.discarded_metadata, [("unit_too_long", 1)]);
+    assert_eq!(&checked.bytes[checked.items[0].start as usize..checked.items[0].end as usize], good);
+    let mut read = RawSeries::default();
+    read.read(&checked.bytes, checked.items[1].start as usize..checked.items[1].end as usize).unwrap();
+    assert_eq!(read.metadata, None);
+}
+
+#[test]
+fn long_values_may_be_shortened() {
+    use crate::limits::OverLength;
+    let value = "0123456789".repeat(9);
+    let shorten = |strategy| {
+        let limits = MetricsLimits { max_label_value_length: 80, label_value_length_over_limit_strategy: strategy, ..limits() };
+        let checked = run(request(&[series(&[(b"__name__", b"m"), (b"a", value.as_bytes())], ONE)]), &limits);
+        assert!(checked.faults.is_empty());
+        stored(&checked)[0].0.clone()
+    };
+    // b2sum -l 256 of the value.
+    let hash = "(hash:0fae7f01e5f3c200a3cc76df60b493b125417fa022e181d786fff63c324f9ad7)";
+    assert_eq!(shorten(OverLength::Truncate), format!("__name__=m,a={}{hash}", &value[..9]));
+    assert_eq!(shorten(OverLength::Drop), format!("__name__=m,a={hash}"));
+    let limits = limits();
+    assert_eq!(labels::shortened(b"short", &limits).as_ref(), b"short");
+}
+
+#[test]
+fn the_label_of_the_replica_is_taken_off() {
+    let limits = limits();
+    let rules = Rules { tenant: &TenantId::anonymous(), limits: &limits, now: NOW, replica_label: Some("__replica__") };
+    let mut memory = Budget::process("test", None).reserve(0).unwrap();
+    let body = request(&[series(&[(b"__name__", b"m"), (b"__replica__", b"a")], ONE)]);
+    assert_eq!(stored(&check(body, rules, &mut memory).unwrap())[0].0, "__name__=m");
+}
+
+#[test]
+fn what_is_mended_needs_room() {
+    let limits = limits();
+    let rules = Rules { tenant: &TenantId::anonymous(), limits: &limits, now: NOW, replica_label: None };
+    let mut memory = Budget::process("test", Some(10)).reserve(0).unwrap();
+    let clean = request(&[series(&[(b"__name__", b"m")], ONE)]);
+    assert!(check(clean, rules, &mut memory).is_ok());
+    let dirty = request(&[series(&[(b"z", b"a"), (b"__name__", b"m")], ONE)]);
+    assert!(matches!(check(dirty, rules, &mut memory), Err(DecodeError::Memory(_))));
 }
 
 /// Series with short labels in any order, some of them bad.
@@ -311,30 +432,29 @@ proptest! {
     #[test]
     fn garbage_is_an_error_or_a_request_but_never_a_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
         let limits = limits();
-        let _ = check(body, Rules { tenant: &TenantId::anonymous(), limits: &limits, now: NOW });
+        let _ = try_run(body, &limits);
     }
 
     #[test]
     fn what_goes_on_is_good_and_all_is_counted(body in wild(), cut in any::<prop::sample::Index>(), whole in any::<bool>()) {
         let limits = limits();
-        let rules = Rules { tenant: &TenantId::anonymous(), limits: &limits, now: NOW };
         let body = if whole { body } else { body[..cut.index(body.len() + 1)].to_vec() };
-        let Ok(checked) = check(body, rules) else {
+        let Ok(checked) = try_run(body, &limits) else {
             prop_assert!(!whole);
             return Ok(());
         };
-        prop_assert_eq!(checked.samples_in, checked.samples + checked.discarded_samples.iter().map(|(_, count)| count).sum::<u64>());
-        prop_assert!(checked.fault.is_some() || checked.discarded_samples.is_empty());
+        prop_assert_eq!(checked.incoming.samples, checked.good.samples + checked.discarded_samples.iter().map(|(_, count)| count).sum::<u64>());
+        prop_assert!(!checked.faults.is_empty() || checked.discarded_samples.is_empty());
         let mut series = RawSeries::default();
         let mut samples = 0;
         for item in &checked.items {
             series.read(&checked.bytes, item.start as usize..item.end as usize).unwrap();
             prop_assert!(series.tidy(), "sorted, without empty values");
-            prop_assert_eq!(check_labels(&series.labels, &limits), Ok(()));
+            prop_assert_eq!(labels::check(&series.labels, &limits), Ok(()));
             prop_assert!(!series.samples.is_empty());
-            prop_assert_eq!(item.key, shard_key(rules.tenant.as_str(), series.hash()));
+            prop_assert_eq!(item.key, shard_key(TenantId::anonymous().as_str(), series.hash()));
             samples += series.samples.len() as u64;
         }
-        prop_assert_eq!(samples, checked.samples);
+        prop_assert_eq!(samples, checked.good.samples);
     }
 }

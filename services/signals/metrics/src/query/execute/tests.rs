@@ -71,6 +71,7 @@ fn run_with(limits: MetricsLimits, query: &str, evaluation: Evaluation, leaves: 
         clock: Arc::new(ManualClock::default()),
         compute: Compute::new(1),
         instruments: Instruments::default(),
+        ingest: crate::ingest::IngestConfig::default(),
         query: QueryConfig::default(),
     };
     let query = query.to_owned();

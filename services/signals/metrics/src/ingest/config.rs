@@ -1,0 +1,26 @@
+//! `ingest.metrics:` in the configuration.
+
+use runtime::config::{ByteSize, HumanDuration};
+use runtime::settings;
+
+settings! {
+    /// How metrics are taken in: what holds for a distributor as a whole, whoever sends.
+    pub struct IngestConfig {
+        /// Bytes of a push by remote write, compressed or not.
+        pub max_recv_msg_size: ByteSize = ByteSize(100 << 20),
+        /// Pushes that are on their way at once; above it a push gets 503. 0 is no limit.
+        pub max_inflight_push_requests: u64 = 2000,
+        /// Bytes that the bodies of pushes take that are on their way, compressed and not; above it a push gets 503. 0 is no limit.
+        pub max_inflight_push_requests_bytes: ByteSize = ByteSize(1 << 30),
+        /// Samples, exemplars and metadata per second that this distributor takes; above it a push gets 503. 0 is no limit.
+        pub max_ingestion_rate: f64 = 0.0,
+        /// How long a replica of a high-availability pair is taken as alive without a look at what other distributors have heard.
+        pub ha_tracker_update_timeout: HumanDuration = HumanDuration::from_secs(15),
+        /// How much longer or shorter that is, at most: a fixed part of it for each distributor.
+        pub ha_tracker_update_timeout_jitter_max: HumanDuration = HumanDuration::from_secs(5),
+        /// After this silence of the elected replica another one of the pair is elected.
+        pub ha_tracker_failover_timeout: HumanDuration = HumanDuration::from_secs(30),
+        /// How often distributors tell each other, through the bucket, which replicas they hear.
+        pub ha_tracker_refresh: HumanDuration = HumanDuration::from_secs(3),
+    }
+}
