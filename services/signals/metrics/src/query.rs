@@ -14,6 +14,7 @@ pub mod partial;
 pub mod plan;
 pub mod promql;
 pub mod scope;
+pub mod shard;
 pub mod subquery;
 
 use std::fmt;

@@ -146,6 +146,7 @@ impl Merge {
             Frame::Text { t, text } => Value::Text { t, text },
             Frame::Strings(strings) => Value::Strings(strings),
             Frame::Series(series) => Value::Series(series),
+            Frame::Share(_) | Frame::WholeWanted => return Err(internal("a querier answered another question")),
         };
         match (&mut self.value, value) {
             (None, Value::Matrix(more)) => {

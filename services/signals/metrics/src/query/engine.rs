@@ -29,6 +29,7 @@ mod plan;
 mod range;
 mod result;
 mod select;
+mod shares;
 mod topk;
 mod totals;
 mod usage;
@@ -41,6 +42,7 @@ pub use self::batch::Steps;
 pub use self::error::EvalError;
 pub use self::plan::{Plan, SelectorRequest};
 pub use self::result::{InstantSample, PointValue, QueryResult, RangeSeries, ResultValue};
+pub use self::shares::{Elsewhere, Merging, Share, ShareRow};
 pub use self::usage::Usage;
 
 use crate::query::promql::Expr;
@@ -111,6 +113,12 @@ impl Cancel {
 ///   without a value, [`EvalError::NotImplemented`] for what the engine does not know.
 pub fn plan(expr: &Expr, evaluation: Evaluation, options: &Options) -> Result<Plan, EvalError> {
     lower::lower(expr, evaluation, options)
+}
+
+/// Plans the evaluation of an expression of which some parts, all of them instant vectors, are evaluated elsewhere:
+/// see [`Plan::evaluate_around`]. Otherwise as [`plan()`].
+pub fn plan_around(expr: &Expr, evaluation: Evaluation, options: &Options, elsewhere: &[Elsewhere]) -> Result<Plan, EvalError> {
+    lower::lower_around(expr, evaluation, options, elsewhere)
 }
 
 #[cfg(test)]

@@ -12,10 +12,10 @@ use super::gather::{Gathering, run};
 use super::limit::LimitExceeded;
 use super::lists;
 use super::partial;
-use super::promql::parse;
+use super::promql::{Expr, parse};
 use super::scope::Scope;
-use super::subquery::{Evaluate, Task};
-
+use super::shard;
+use super::subquery::{Evaluate, ShareOf, Task};
 use crate::Deps;
 use crate::limits::MetricsLimits;
 use crate::merge::SeriesSamples;
@@ -47,6 +47,7 @@ async fn answer(deps: Arc<Deps>, query: SubQuery, leaves: Arc<dyn Leaves>) -> Re
     let scope = Scope::new(query.tenants, access);
     match task {
         Task::Evaluate(task) => evaluate(&deps, scope, task, leaves).await,
+        Task::Share(share) => evaluate_share(&deps, scope, share, leaves).await,
         Task::List(asked) => lists::list(&deps, &scope, asked, query.range, leaves).await,
     }
 }
@@ -63,18 +64,14 @@ impl Drop for CancelOnDrop {
 async fn evaluate(deps: &Deps, scope: Scope, task: Evaluate, leaves: Arc<dyn Leaves>) -> Result<Vec<Bytes>, QueryError> {
     let limits = MetricsLimits::of_all(&deps.limits, scope.tenants());
     let (evaluation, stats) = (task.evaluation, task.stats);
-    let plan = planned(deps, task, &limits)?;
-    let gathering = Gathering::new(leaves, deps.compute.clone(), limits, scope);
-    let selects: Vec<_> = plan.selectors.iter().cloned().map(|request| gathering.clone().select(request)).collect();
-    let series: Vec<Vec<SeriesSamples>> = stream::iter(selects).buffered(SELECTORS_AT_ONCE).try_collect().await?;
-    for (request, found) in plan.selectors.iter().zip(&series) {
-        gathering.reserve(evaluation_bytes(evaluation, request, found))?;
-    }
+    let expr = parsed(&task)?;
+    let plan = planned(deps, &task, &expr, &limits)?;
+    let gathering = Gathering::new(leaves, deps.compute.clone(), limits, scope, None);
+    let series = gather(&gathering, &plan, evaluation).await?;
     let fetched = gathering.fetched();
     let cancel = CancelOnDrop(Cancel::default());
     let flag = cancel.0.clone();
     run(&deps.compute, move || {
-        let failed = |err: EvalError| QueryError::new(err.kind(), err.to_string());
         if stats {
             let (result, usage) = plan.evaluate_counting(&series, &flag).map_err(failed)?;
             return Ok(partial::encode(&result, fetched, Some(&usage)));
@@ -84,16 +81,53 @@ async fn evaluate(deps: &Deps, scope: Scope, task: Evaluate, leaves: Arc<dyn Lea
     .await?
 }
 
-/// The plan of a task; its selectors do not look further back than the task allows.
-fn planned(deps: &Deps, task: Evaluate, limits: &MetricsLimits) -> Result<Plan, QueryError> {
-    let expr = parse(&task.query).map_err(|err| QueryError::new(err.kind(), err.to_string()))?;
+/// Evaluates a part of an expression over a share of the series.
+async fn evaluate_share(deps: &Deps, scope: Scope, share: ShareOf, leaves: Arc<dyn Leaves>) -> Result<Vec<Bytes>, QueryError> {
+    let limits = MetricsLimits::of_all(&deps.limits, scope.tenants());
+    let ShareOf { whole, span, merging, shard } = share;
+    let (evaluation, stats) = (whole.evaluation, whole.stats);
+    let expr = parsed(&whole)?;
+    let part = shard::at(&expr, span).ok_or_else(|| QueryError::new(ErrorKind::Internal, "a query has no such part"))?;
+    let plan = planned(deps, &whole, part, &limits)?;
+    let gathering = Gathering::new(leaves, deps.compute.clone(), limits, scope, shard);
+    let series = gather(&gathering, &plan, evaluation).await?;
+    let fetched = gathering.fetched();
+    let cancel = CancelOnDrop(Cancel::default());
+    let flag = cancel.0.clone();
+    run(&deps.compute, move || {
+        let share = plan.evaluate_share(merging, &series, &flag, stats).map_err(failed)?;
+        Ok(share.map_or_else(|| partial::encode_whole_wanted(fetched), |share| partial::encode_share(&share, fetched, stats)))
+    })
+    .await?
+}
+
+fn failed(err: EvalError) -> QueryError {
+    QueryError::new(err.kind(), err.to_string())
+}
+
+/// The series of a plan's selectors, with memory for their evaluation.
+async fn gather(gathering: &Arc<Gathering>, plan: &Plan, evaluation: Evaluation) -> Result<Vec<Vec<SeriesSamples>>, QueryError> {
+    let selects: Vec<_> = plan.selectors.iter().cloned().map(|request| gathering.clone().select(request)).collect();
+    let series: Vec<Vec<SeriesSamples>> = stream::iter(selects).buffered(SELECTORS_AT_ONCE).try_collect().await?;
+    for (request, found) in plan.selectors.iter().zip(&series) {
+        gathering.reserve(evaluation_bytes(evaluation, request, found))?;
+    }
+    Ok(series)
+}
+
+fn parsed(task: &Evaluate) -> Result<Expr, QueryError> {
+    parse(&task.query).map_err(|err| QueryError::new(err.kind(), err.to_string()))
+}
+
+/// The plan of a task's expression or of a part of it; its selectors do not look further back than the task allows.
+fn planned(deps: &Deps, task: &Evaluate, expr: &Expr, limits: &MetricsLimits) -> Result<Plan, QueryError> {
     let options = Options {
         lookback_ms: task.lookback_ms,
         subquery_step_ms: task.subquery_step_ms,
         max_samples: deps.query.max_samples,
         ..Options::default()
     };
-    let mut plan = plan(&expr, task.evaluation, &options).map_err(|err| QueryError::new(err.kind(), err.to_string()))?;
+    let mut plan = plan(expr, task.evaluation, &options).map_err(|err| QueryError::new(err.kind(), err.to_string()))?;
     let limit = limits.max_partial_query_length;
     for selector in &mut plan.selectors {
         selector.start_ms = selector.start_ms.max(task.oldest_ms);

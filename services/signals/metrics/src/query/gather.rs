@@ -21,7 +21,7 @@ use crate::chunk::Chunk;
 use crate::limits::MetricsLimits;
 use crate::merge::{SeriesSamples, merge_replicas};
 use crate::model::{Labels, Sample};
-use crate::wire::{LeafQuery, LeafRows, SeriesChunks};
+use crate::wire::{LeafQuery, LeafRows, SeriesChunks, SeriesShard};
 
 /// Batches up to so many bytes are read where they arrive: that takes less than going to the pool and back is worth.
 const INLINE_BYTES: usize = 8 << 10;
@@ -39,6 +39,8 @@ pub(super) struct Gathering {
     compute: Compute,
     limits: Arc<MetricsLimits>,
     scope: Scope,
+    /// The share of the series; none is all.
+    shard: Option<SeriesShard>,
     counted: Mutex<Counted>,
 }
 
@@ -49,8 +51,14 @@ struct Counted {
 }
 
 impl Gathering {
-    pub(super) fn new(leaves: Arc<dyn Leaves>, compute: Compute, limits: Arc<MetricsLimits>, scope: Scope) -> Arc<Self> {
-        Arc::new(Self { leaves, compute, limits, scope, counted: Mutex::default() })
+    pub(super) fn new(
+        leaves: Arc<dyn Leaves>,
+        compute: Compute,
+        limits: Arc<MetricsLimits>,
+        scope: Scope,
+        shard: Option<SeriesShard>,
+    ) -> Arc<Self> {
+        Arc::new(Self { leaves, compute, limits, scope, shard, counted: Mutex::default() })
     }
 
     /// What was fetched so far.
@@ -66,8 +74,9 @@ impl Gathering {
             return Ok(Vec::new());
         }
         let range = TimeRange::from_ms(start, end);
+        let shard = self.shard;
         let parts = self.scope.select(&request.matchers)?.into_iter().map(|Part { tenant, matchers }| {
-            let scan = Scan { tenant: tenant.clone(), range, payload: LeafQuery::Chunks { matchers, shard: None }.encode() };
+            let scan = Scan { tenant: tenant.clone(), range, payload: LeafQuery::Chunks { matchers, shard }.encode() };
             self.leaves.scan(scan).map_ok(move |batch| (tenant.clone(), batch))
         });
         let mut batches = stream::iter(parts).flatten_unordered(TENANTS_AT_ONCE);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::engine::{Annotations, InstantSample, PointValue, QueryResult, RangeSeries, ResultValue, Usage};
+use super::engine::{Annotations, InstantSample, PointValue, QueryResult, RangeSeries, ResultValue, Share, ShareRow, Usage};
 use crate::histogram::wire::{histogram, put_histogram};
 use crate::histogram::{Histogram, HistogramSample};
 use crate::model::{Labels, Sample};
@@ -32,6 +32,11 @@ const TEXT: u8 = 4;
 const STRINGS: u8 = 5;
 const SERIES: u8 = 6;
 const END: u8 = 7;
+const SHARE: u8 = 8;
+const WHOLE_WANTED: u8 = 9;
+
+/// The bit of a row's lane that says that the metric's name goes in the end.
+const DROP_NAME: u8 = 0x80;
 
 /// Kinds of a vector's values.
 const FLOAT: u8 = 0;
@@ -80,6 +85,10 @@ pub enum Frame {
     Strings(Vec<String>),
     /// Labels of series, sorted.
     Series(Vec<Labels>),
+    /// Rows of a part of an expression; the first may go on with the last of the frame before.
+    Share(Vec<ShareRow>),
+    /// In place of rows: the part cannot be evaluated over a share of these series.
+    WholeWanted,
     /// Nothing follows.
     End {
         /// What was remarked.
@@ -184,6 +193,38 @@ pub fn encode(result: &QueryResult, fetched: Fetched, usage: Option<&Usage>) -> 
     frames.finish(&result.annotations, fetched, usage)
 }
 
+/// The frames of what was evaluated over a share of the series; `stats` where the usage was asked for.
+#[must_use]
+pub fn encode_share(share: &Share, fetched: Fetched, stats: bool) -> Vec<Bytes> {
+    let mut frames = Frames::new(SHARE);
+    for ShareRow { lane, drop_name, series } in &share.rows {
+        let head = lane | if *drop_name { DROP_NAME } else { 0 };
+        for run in series.samples.chunks(RUN) {
+            frames.item(|out| {
+                out.push(head);
+                wire::put_labels(out, &series.labels);
+                put_samples(out, run);
+                put_len(out, 0);
+            });
+        }
+        for run in series.histograms.chunks(HISTOGRAM_RUN) {
+            frames.item(|out| {
+                out.push(head);
+                wire::put_labels(out, &series.labels);
+                put_len(out, 0);
+                put_histograms(out, run);
+            });
+        }
+    }
+    frames.finish(&share.annotations, fetched, stats.then_some(&share.usage))
+}
+
+/// The frames that say that a part of an expression has to be evaluated over all series.
+#[must_use]
+pub fn encode_whole_wanted(fetched: Fetched) -> Vec<Bytes> {
+    Frames::new(WHOLE_WANTED).finish(&Annotations::default(), fetched, None)
+}
+
 /// The frames of a sorted list of names or values.
 #[must_use]
 pub fn encode_strings(strings: impl IntoIterator<Item = String>) -> Vec<Bytes> {
@@ -247,6 +288,12 @@ impl Frame {
             }
             STRINGS => Self::Strings(items(from_wire, 1, |from| Ok(from.text()?.to_owned()))?),
             SERIES => Self::Series(items(from_wire, 1, wire::labels)?),
+            SHARE => Self::Share(items(from_wire, 4, |from| {
+                let head = from.byte()?;
+                let series = RangeSeries { labels: wire::labels(from)?, samples: samples(from)?, histograms: histograms(from)? };
+                Ok(ShareRow { lane: head & !DROP_NAME, drop_name: head & DROP_NAME != 0, series })
+            })?),
+            WHOLE_WANTED => items(from_wire, 1, |from| from.byte()).map(|_| Self::WholeWanted)?,
             END => {
                 let fetched = Fetched {
                     series: from_wire.varint()?,

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use signal::TimeRange;
+use syntax::Span;
 
 use super::access::Access;
-use super::engine::Evaluation;
-use crate::wire::codec::{Reader, put_bytes, put_signed, put_varint};
-use crate::wire::{DecodeError, LeafQuery};
+use super::engine::{Evaluation, Merging};
+use crate::wire::codec::{Reader, put_bytes, put_len, put_signed, put_varint};
+use crate::wire::{DecodeError, LeafQuery, SeriesShard, put_shard, shard};
 
 /// The version that is written.
 const VERSION: u8 = 1;
@@ -16,6 +17,8 @@ const VERSION: u8 = 1;
 pub enum Task {
     /// Evaluate an expression.
     Evaluate(Evaluate),
+    /// Evaluate a part of an expression, perhaps over a share of the series.
+    Share(ShareOf),
     /// List names of labels, values of labels, or series. The range is the sub-query's.
     List(LeafQuery),
 }
@@ -37,6 +40,19 @@ pub struct Evaluate {
     pub stats: bool,
 }
 
+/// A part of an expression to evaluate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShareOf {
+    /// The whole.
+    pub whole: Evaluate,
+    /// Where the part stands in it.
+    pub span: Span,
+    /// What will become of its rows.
+    pub merging: Merging,
+    /// The share of the series; none is all.
+    pub shard: Option<SeriesShard>,
+}
+
 impl Task {
     /// The bytes of [`signal::SubQuery::payload`]: the task, and what of the data it may see.
     #[must_use]
@@ -46,12 +62,16 @@ impl Task {
         match self {
             Self::Evaluate(evaluate) => {
                 out.push(1);
-                put_bytes(&mut out, evaluate.query.as_bytes());
-                put_evaluation(&mut out, evaluate.evaluation);
-                put_signed(&mut out, evaluate.lookback_ms);
-                put_signed(&mut out, evaluate.subquery_step_ms);
-                put_signed(&mut out, evaluate.oldest_ms);
-                out.push(u8::from(evaluate.stats));
+                put_evaluate(&mut out, evaluate);
+            }
+            Self::Share(ShareOf { whole, span, merging, shard }) => {
+                out.push(3);
+                put_evaluate(&mut out, whole);
+                put_len(&mut out, span.start);
+                put_len(&mut out, span.end);
+                out.push(merging_tag(*merging));
+                put_len(&mut out, usize::from(shard.is_some()));
+                shard.iter().for_each(|shard| put_shard(&mut out, *shard));
             }
             Self::List(query) => {
                 out.push(2);
@@ -70,13 +90,12 @@ impl Task {
         }
         let access = Access::read(&mut from)?;
         let task = match from.byte()? {
-            1 => Self::Evaluate(Evaluate {
-                query: from.text()?.to_owned(),
-                evaluation: evaluation(&mut from)?,
-                lookback_ms: from.signed()?,
-                subquery_step_ms: from.signed()?,
-                oldest_ms: from.signed()?,
-                stats: from.byte()? != 0,
+            1 => Self::Evaluate(evaluate(&mut from)?),
+            3 => Self::Share(ShareOf {
+                whole: evaluate(&mut from)?,
+                span: Span::new(place(&mut from)?, place(&mut from)?),
+                merging: merging(from.byte()?)?,
+                shard: if from.count(2)? == 0 { None } else { Some(shard(&mut from)?) },
             }),
             2 => Self::List(LeafQuery::decode(from.bytes()?)?),
             tag => return Err(DecodeError::Tag { what: "sub-query", tag }),
@@ -84,6 +103,51 @@ impl Task {
         from.end()?;
         Ok((task, access))
     }
+}
+
+fn put_evaluate(out: &mut Vec<u8>, evaluate: &Evaluate) {
+    put_bytes(out, evaluate.query.as_bytes());
+    put_evaluation(out, evaluate.evaluation);
+    put_signed(out, evaluate.lookback_ms);
+    put_signed(out, evaluate.subquery_step_ms);
+    put_signed(out, evaluate.oldest_ms);
+    out.push(u8::from(evaluate.stats));
+}
+
+fn evaluate(from: &mut Reader<'_>) -> Result<Evaluate, DecodeError> {
+    Ok(Evaluate {
+        query: from.text()?.to_owned(),
+        evaluation: evaluation(from)?,
+        lookback_ms: from.signed()?,
+        subquery_step_ms: from.signed()?,
+        oldest_ms: from.signed()?,
+        stats: from.byte()? != 0,
+    })
+}
+
+fn place(from: &mut Reader<'_>) -> Result<usize, DecodeError> {
+    Ok(from.varint32("place")? as usize)
+}
+
+const MERGINGS: [Merging; 8] =
+    [Merging::Series, Merging::Chosen, Merging::Sum, Merging::Mean, Merging::Count, Merging::Least, Merging::Greatest, Merging::Present];
+
+/// The place in [`MERGINGS`].
+const fn merging_tag(merging: Merging) -> u8 {
+    match merging {
+        Merging::Series => 0,
+        Merging::Chosen => 1,
+        Merging::Sum => 2,
+        Merging::Mean => 3,
+        Merging::Count => 4,
+        Merging::Least => 5,
+        Merging::Greatest => 6,
+        Merging::Present => 7,
+    }
+}
+
+fn merging(tag: u8) -> Result<Merging, DecodeError> {
+    MERGINGS.get(usize::from(tag)).copied().ok_or(DecodeError::Tag { what: "merging", tag })
 }
 
 fn put_evaluation(out: &mut Vec<u8>, evaluation: Evaluation) {

@@ -154,12 +154,12 @@ impl Accumulator for Deviation {
 }
 
 /// The series that belong together, and what their group is called.
-struct Grouped {
-    groups: Vec<(SeriesKey, Vec<usize>)>,
+pub(super) struct Grouped {
+    pub(super) groups: Vec<(SeriesKey, Vec<usize>)>,
 }
 
 impl Grouped {
-    fn of(node: &AggregateNode, input: &Batch) -> Self {
+    pub(super) fn of(node: &AggregateNode, input: &Batch) -> Self {
         let mut groups = Groups::new(Selection::new(!node.without, &node.grouping));
         let members = members(&mut groups, input.keys().iter().map(|key| &key.labels));
         let keyed = members.into_iter().enumerate().map(|(group, rows)| {

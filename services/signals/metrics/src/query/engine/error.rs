@@ -138,6 +138,9 @@ pub enum EvalError {
     /// The caller does not wait any more.
     #[error("query was canceled in expression evaluation")]
     Cancelled,
+    /// What was evaluated elsewhere does not fit what was asked for: a mistake of ours.
+    #[error("parts of the query that were evaluated apart do not fit together")]
+    Shares,
     /// The caller did not bring the series of every selector: a mistake of ours.
     #[error("series of {given} selectors were given where {wanted} were asked for")]
     Selectors {
@@ -154,7 +157,7 @@ impl Classify for EvalError {
             Self::RangeQueryType { .. } | Self::Steps | Self::Duration(_) | Self::Matcher(_) => ErrorKind::BadInput,
             Self::NotImplemented { .. } => ErrorKind::Unsupported,
             Self::Cancelled => ErrorKind::Cancelled,
-            Self::Selectors { .. } => ErrorKind::Internal,
+            Self::Selectors { .. } | Self::Shares => ErrorKind::Internal,
             _ => ErrorKind::Execution,
         }
     }

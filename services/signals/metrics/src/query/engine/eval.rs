@@ -56,6 +56,8 @@ impl Value {
 pub(crate) struct Evaluator<'a> {
     /// The series of each request of the plan.
     pub(crate) data: &'a [Vec<SeriesSamples>],
+    /// The parts of the plan that were evaluated elsewhere.
+    pub(super) elsewhere: Vec<Batch>,
     /// How old a sample may be, ms.
     pub(crate) lookback: i64,
     /// Whether the query is one over a range, as opposed to one at a single time.
@@ -133,6 +135,7 @@ impl<'a> Evaluator<'a> {
             Kind::Aggregate(aggregate) => Ok(Value::Vector(self.aggregate(aggregate, node.at, steps)?)),
             Kind::Call(call) => self.call(call, node, steps),
             Kind::Info(info) => Ok(Value::Vector(info::call(self, info, steps)?)),
+            Kind::Elsewhere(part) => Ok(Value::Vector(self.elsewhere[*part].clone())),
         }
     }
 

@@ -4,6 +4,7 @@ use syntax::{LabelMatcher, MatchOp};
 
 use super::batch::Steps;
 use super::plan::{AggregateNode, BinaryNode, CallNode, InfoNode, Kind, Node, Origin, Plan, RangeSource, Select, SelectorRequest};
+use super::shares::{Elsewhere, Merging};
 use super::{EvalError, Evaluation, Options};
 use crate::model::{Labels, LabelsBuilder, METRIC_NAME};
 use crate::query::promql::ast::{
@@ -19,16 +20,22 @@ const ANY_INFO: &str = ".+_info";
 
 /// Plans `expr`, see [`super::plan()`].
 pub(super) fn lower(expr: &Expr, evaluation: Evaluation, options: &Options) -> Result<Plan, EvalError> {
+    lower_around(expr, evaluation, options, &[])
+}
+
+/// Plans `expr` but for some parts, see [`super::plan_around()`].
+pub(super) fn lower_around(expr: &Expr, evaluation: Evaluation, options: &Options, elsewhere: &[Elsewhere]) -> Result<Plan, EvalError> {
     let steps = evaluation.steps()?;
     let value_type = expr.value_type();
     if evaluation.is_range() && !matches!(value_type, ValueType::Scalar | ValueType::Vector) {
         return Err(EvalError::RangeQueryType { found: value_type });
     }
     let (start, end) = evaluation.bounds();
-    let mut lowering = Lowering { options, times: evaluation.query_times(), start, end, selectors: Vec::new() };
+    let mut lowering = Lowering { options, times: evaluation.query_times(), start, end, selectors: Vec::new(), elsewhere };
     let root = lowering.node(expr, Span { first: steps.start, last: steps.end() })?;
     Ok(Plan {
         selectors: lowering.selectors,
+        elsewhere: elsewhere.iter().map(|part| part.merging).collect(),
         root,
         steps,
         is_range: evaluation.is_range(),
@@ -59,10 +66,14 @@ struct Lowering<'a> {
     start: i64,
     end: i64,
     selectors: Vec<SelectorRequest>,
+    elsewhere: &'a [Elsewhere],
 }
 
 impl Lowering<'_> {
     fn node(&mut self, expr: &Expr, span: Span) -> Result<Node, EvalError> {
+        if let Some(part) = self.elsewhere.iter().position(|part| part.span == expr.span()) {
+            return self.elsewhere(part, expr, span);
+        }
         let (kind, invariant) = match expr {
             Expr::Number(number) => (Kind::Number(number.value), true),
             Expr::String(text) => (Kind::Text(text.value.clone()), true),
@@ -87,6 +98,17 @@ impl Lowering<'_> {
             Expr::Subquery(subquery) => self.subquery(subquery, span)?,
         };
         Ok(Node { kind, at: expr.span().start, invariant })
+    }
+
+    /// A part that is evaluated elsewhere, and what is left to be done with its rows.
+    fn elsewhere(&mut self, part: usize, expr: &Expr, span: Span) -> Result<Node, EvalError> {
+        let at = expr.span().start;
+        let rows = Node { kind: Kind::Elsewhere(part), at, invariant: false };
+        let (Merging::Chosen, Expr::Aggregate(aggregate)) = (self.elsewhere[part].merging, expr) else { return Ok(rows) };
+        let param = aggregate.param.as_ref().map(|param| self.node(param, span)).transpose()?;
+        let (op, grouping) = (aggregate.op, aggregate.grouping.clone());
+        let node = AggregateNode { op, expr: rows, param, grouping, without: aggregate.without };
+        Ok(Node { kind: Kind::Aggregate(Box::new(node)), at, invariant: false })
     }
 
     fn binary(&mut self, binary: &BinaryExpr, span: Span) -> Result<(Kind, bool), EvalError> {

@@ -35,6 +35,13 @@ impl Compensated {
         Self { sum: factor * self.sum, lost: factor * self.lost }
     }
 
+    /// The sum of two sums.
+    #[must_use]
+    pub(crate) fn joined(self, other: Self) -> Self {
+        let next = self.plus(other.sum);
+        if next.sum.is_infinite() { next } else { Self { lost: next.lost + other.lost, ..next } }
+    }
+
     /// The corrected sum.
     pub(crate) fn total(self) -> f64 {
         self.sum + self.lost
@@ -71,6 +78,31 @@ impl Mean {
         }
         let share = (self.count - 1.0) / self.count;
         self.parts = self.parts.scaled(share).plus(value / self.count);
+    }
+
+    /// The mean of the values of both.
+    #[must_use]
+    pub(crate) fn joined(self, other: Self) -> Self {
+        let count = self.count + other.count;
+        if !self.running && !other.running {
+            let parts = self.parts.joined(other.parts);
+            if parts.sum.is_finite() || parts.sum.is_nan() {
+                return Self { parts, count, running: false };
+            }
+        }
+        let share = |mean: Self| if mean.running { mean.parts.scaled(mean.count / count) } else { mean.parts.scaled(1.0 / count) };
+        Self { parts: share(self).joined(share(other)), count, running: true }
+    }
+
+    /// What it takes to go on elsewhere: the sum or the running mean, what rounding took away of it, and the count, which is
+    /// negative for a running mean.
+    pub(crate) const fn parts(&self) -> [f64; 3] {
+        [self.parts.sum, self.parts.lost, if self.running { -self.count } else { self.count }]
+    }
+
+    /// Takes up what [`parts`](Self::parts) gave.
+    pub(crate) const fn of_parts([sum, lost, count]: [f64; 3]) -> Self {
+        Self { parts: Compensated { sum, lost }, count: count.abs(), running: count < 0.0 }
     }
 
     /// The mean.

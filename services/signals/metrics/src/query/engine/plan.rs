@@ -3,6 +3,7 @@
 use syntax::LabelMatcher;
 
 use super::batch::Steps;
+use super::shares::Merging;
 use crate::histogram::HistogramSample;
 use crate::model::{Labels, Sample};
 use crate::query::promql::ast::{AggregateOp, BinaryOp, Extension, VectorMatching};
@@ -24,6 +25,8 @@ pub struct SelectorRequest {
 pub struct Plan {
     /// What to fetch, in the order in which `evaluate` wants it.
     pub selectors: Vec<SelectorRequest>,
+    /// What becomes of the parts that are evaluated elsewhere.
+    pub(super) elsewhere: Vec<Merging>,
     pub(super) root: Node,
     pub(super) steps: Steps,
     pub(super) is_range: bool,
@@ -64,6 +67,8 @@ pub(crate) enum Kind {
     Call(CallNode),
     /// `info(vector, {labels})`
     Info(Box<InfoNode>),
+    /// An instant vector that is evaluated elsewhere: which of [`Plan::elsewhere`].
+    Elsewhere(usize),
 }
 
 /// An instant vector selector.

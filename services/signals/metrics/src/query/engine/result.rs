@@ -108,20 +108,7 @@ impl Plan {
     }
 
     fn run(&self, series: &[Vec<SeriesSamples>], cancel: &Cancel, counting: Counting) -> Result<(QueryResult, Usage), EvalError> {
-        if series.len() != self.selectors.len() {
-            return Err(EvalError::Selectors { wanted: self.selectors.len(), given: series.len() });
-        }
-        let mut evaluator = Evaluator {
-            data: series,
-            lookback: self.lookback_ms,
-            is_range: self.is_range,
-            annotations: Annotations::default(),
-            max_samples: self.max_samples,
-            max_steps: self.max_steps,
-            held: 0,
-            counting,
-            cancel,
-        };
+        let mut evaluator = self.evaluator(series, Vec::new(), cancel, counting)?;
         let value = match &self.root.kind {
             Kind::Range(source) => ResultValue::Matrix(range::raw(&mut evaluator, source, Windows::of(source, self.steps), self.root.at)?),
             _ => {
@@ -132,7 +119,35 @@ impl Plan {
         Ok((QueryResult { value, annotations: evaluator.annotations }, evaluator.counting.finish()))
     }
 
-    fn finish(&self, value: Value) -> Result<ResultValue, EvalError> {
+    /// What walks the plan.
+    pub(super) fn evaluator<'a>(
+        &self,
+        series: &'a [Vec<SeriesSamples>],
+        elsewhere: Vec<Batch>,
+        cancel: &'a Cancel,
+        counting: Counting,
+    ) -> Result<Evaluator<'a>, EvalError> {
+        if series.len() != self.selectors.len() {
+            return Err(EvalError::Selectors { wanted: self.selectors.len(), given: series.len() });
+        }
+        if elsewhere.len() != self.elsewhere.len() {
+            return Err(EvalError::Shares);
+        }
+        Ok(Evaluator {
+            data: series,
+            elsewhere,
+            lookback: self.lookback_ms,
+            is_range: self.is_range,
+            annotations: Annotations::default(),
+            max_samples: self.max_samples,
+            max_steps: self.max_steps,
+            held: 0,
+            counting,
+            cancel,
+        })
+    }
+
+    pub(super) fn finish(&self, value: Value) -> Result<ResultValue, EvalError> {
         let t = self.steps.start;
         Ok(match value {
             Value::Text(text) => ResultValue::Text { t, text: String::from_utf8_lossy(&text).into_owned() },

@@ -25,6 +25,21 @@ proptest! {
     }
 
     #[test]
+    fn shares_round_trip(start in 0..100_usize, length in 0..100_usize, merging in prop::sample::select(&MERGINGS[..]), shard in prop::option::of(0..16_u32)) {
+        let whole = Evaluate {
+            query: "sum(up)".to_owned(),
+            evaluation: Evaluation::Instant { at_ms: 5 },
+            lookback_ms: 1,
+            subquery_step_ms: 2,
+            oldest_ms: 3,
+            stats: false,
+        };
+        let shard = shard.map(|index| SeriesShard { index, of: 16 });
+        let task = Task::Share(ShareOf { whole, span: Span::new(start, start + length), merging, shard });
+        prop_assert_eq!(Task::decode(&task.encode(&Access::default())), Ok((task, Access::default())));
+    }
+
+    #[test]
     fn garbage_is_refused(bytes: Vec<u8>) {
         // What is read is written as it was, or the bytes are refused; nothing panics.
         if let Ok((task, access)) = Task::decode(&bytes) {
