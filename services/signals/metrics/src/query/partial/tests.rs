@@ -79,7 +79,9 @@ proptest! {
 
     #[test]
     fn vectors_keep_their_order(rows in prop::collection::vec((label_sets(), all_samples()), 0..20)) {
-        let rows: Vec<_> = rows.into_iter().map(|(labels, Sample { t, v })| InstantSample { labels, t, value: PointValue::Float(v) }).collect();
+        // NaN is not equal to itself.
+        let numbers = rows.into_iter().filter(|(_, sample)| !sample.v.is_nan());
+        let rows: Vec<_> = numbers.map(|(labels, Sample { t, v })| InstantSample { labels, t, value: PointValue::Float(v) }).collect();
         let result = QueryResult { value: ResultValue::Vector(rows.clone()), annotations: Annotations::default() };
         prop_assert_eq!(&decoded(&encode(&result, Fetched::default(), None))[0], &Frame::Vector(rows));
     }
