@@ -4,6 +4,7 @@
 //! it is; with its time pinned by `@` and evaluated at other times; and as the middle step of a range query.
 
 mod compare;
+mod histogram;
 mod notation;
 mod pinned;
 mod script;

@@ -1,8 +1,11 @@
 //! Compares answers with what a script expects.
 
+use std::sync::Arc;
+
+use super::histogram;
 use super::notation::{Item, SeriesLine};
 use super::script::{Eval, Expected, Range, Text, Times};
-use crate::model::{Labels, Sample};
+use crate::model::Labels;
 use crate::query::engine::{PointValue, QueryResult, RangeSeries, ResultValue};
 
 /// How far two floats may be apart, as a share of their sum.
@@ -35,9 +38,6 @@ fn level(name: &str, expected: &[Text], none: bool, found: &[String]) -> Checked
 
 /// Compares an answer to a query as the script asks it.
 pub(super) fn value(eval: &Eval, value: &ResultValue) -> Checked {
-    if let Some(line) = eval.series.iter().find(|line| line.values.iter().any(|item| matches!(item, Item::Unsupported))) {
-        return Err(format!("native histograms are not implemented: {}", line.labels));
-    }
     match (eval.times, value) {
         (Times::Range(range), ResultValue::Matrix(found)) => matrix(&eval.series, range, found),
         (Times::Instant(_), ResultValue::Matrix(found)) => match eval.expected.range_vector {
@@ -50,13 +50,7 @@ pub(super) fn value(eval: &Eval, value: &ResultValue) -> Checked {
         },
         (_, ResultValue::Scalar { v, .. }) => scalar(eval, *v),
         (_, ResultValue::Vector(found)) => {
-            let found: Vec<(&Labels, f64)> = found
-                .iter()
-                .map(|one| match &one.value {
-                    PointValue::Float(v) => (&one.labels, *v),
-                    PointValue::Histogram(_) => (&one.labels, f64::NAN),
-                })
-                .collect();
+            let found: Vec<(&Labels, PointValue)> = found.iter().map(|one| (&one.labels, one.value.clone())).collect();
             vector(eval, &found, eval.expected.ordered)
         }
     }
@@ -64,12 +58,17 @@ pub(super) fn value(eval: &Eval, value: &ResultValue) -> Checked {
 
 /// Compares the step at `at` of a range query with what is expected of an instant query. `scalar_query` says that it is of a number.
 pub(super) fn step(eval: &Eval, found: &[RangeSeries], at: i64, scalar_query: bool) -> Checked {
-    let at_step = |series: &RangeSeries| series.samples.iter().find(|sample| sample.t == at).map(|sample| sample.v);
+    let at_step = |series: &RangeSeries| {
+        let float = series.samples.iter().find(|sample| sample.t == at).map(|sample| PointValue::Float(sample.v));
+        float.or_else(|| series.histograms.iter().find(|sample| sample.t == at).map(|sample| PointValue::Histogram(Arc::clone(&sample.h))))
+    };
     if scalar_query {
-        let value = found.first().and_then(at_step).ok_or("no value at the step")?;
-        return scalar(eval, value);
+        return match found.first().and_then(at_step) {
+            Some(PointValue::Float(value)) => scalar(eval, value),
+            _ => Err("no value at the step".to_owned()),
+        };
     }
-    let found: Vec<(&Labels, f64)> = found.iter().filter_map(|series| at_step(series).map(|value| (&series.labels, value))).collect();
+    let found: Vec<(&Labels, PointValue)> = found.iter().filter_map(|series| Some((&series.labels, at_step(series)?))).collect();
     vector(eval, &found, false)
 }
 
@@ -81,11 +80,11 @@ fn scalar(eval: &Eval, found: f64) -> Checked {
     }
 }
 
-fn vector(eval: &Eval, found: &[(&Labels, f64)], ordered: bool) -> Checked {
+fn vector(eval: &Eval, found: &[(&Labels, PointValue)], ordered: bool) -> Checked {
     if eval.expected.range_vector.is_some() || eval.expected.string.is_some() || eval.scalar.is_some() {
         return Err("an instant vector was not expected".to_owned());
     }
-    let describe = || found.iter().map(|(labels, value)| format!("{labels} {value}")).collect::<Vec<_>>().join("\n    ");
+    let describe = || found.iter().map(|(labels, value)| format!("{labels} {}", described(value))).collect::<Vec<_>>().join("\n    ");
     if found.len() != eval.series.len() {
         return Err(format!("expected {} series, found {}:\n    {}", eval.series.len(), found.len(), describe()));
     }
@@ -97,8 +96,8 @@ fn vector(eval: &Eval, found: &[(&Labels, f64)], ordered: bool) -> Checked {
             return Err(format!("expected series {} at place {place}, found it at {at}", line.labels));
         }
         match line.values.first() {
-            Some(Item::Float(expected)) if almost_equal(*expected, found[at].1) => {}
-            expected => return Err(format!("expected {expected:?} of {}, found {}", line.labels, found[at].1)),
+            Some(expected) if same(expected, &found[at].1) => {}
+            expected => return Err(format!("expected {} of {}, found {}", wanted(expected), line.labels, described(&found[at].1))),
         }
     }
     Ok(())
@@ -106,29 +105,59 @@ fn vector(eval: &Eval, found: &[(&Labels, f64)], ordered: bool) -> Checked {
 
 fn matrix(expected: &[SeriesLine], range: Range, found: &[RangeSeries]) -> Checked {
     for line in expected {
-        let samples = line.values.iter().zip((0..).map(|step: i64| range.from + step * range.step));
-        let samples: Vec<Sample> = samples
-            .filter_map(|(item, t)| match item {
-                Item::Float(v) => Some(Sample { t, v: *v }),
-                Item::Gap | Item::Unsupported => None,
-            })
-            .collect();
-        if samples.is_empty() {
+        let items: Vec<(i64, &Item)> =
+            line.at(range.step).map(|(t, item)| (range.from + t, item)).filter(|(_, item)| !matches!(item, Item::Gap)).collect();
+        if items.is_empty() {
             continue;
         }
         let Some(series) = found.iter().find(|series| series.labels == line.labels) else {
             let names: Vec<String> = found.iter().map(|series| series.labels.to_string()).collect();
             return Err(format!("expected series {} among {names:?}", line.labels));
         };
-        let same = samples.len() == series.samples.len()
-            && samples.iter().zip(&series.samples).all(|(expected, found)| expected.t == found.t && almost_equal(expected.v, found.v));
-        if !same {
-            return Err(format!("expected {} to be {samples:?}, found {:?}", line.labels, series.samples));
+        let points = points(series);
+        let all_same =
+            items.len() == points.len() && items.iter().zip(&points).all(|(item, point)| item.0 == point.0 && same(item.1, &point.1));
+        if !all_same {
+            let wanted: Vec<String> = items.iter().map(|(t, item)| format!("{} @{t}", wanted(Some(item)))).collect();
+            let found: Vec<String> = points.iter().map(|(t, value)| format!("{} @{t}", described(value))).collect();
+            return Err(format!("expected {} to be\n    {}\n  found\n    {}", line.labels, wanted.join(" "), found.join(" ")));
         }
     }
     match found.iter().find(|series| !expected.iter().any(|line| line.labels == series.labels)) {
-        Some(series) => Err(format!("unexpected series {} {:?}", series.labels, series.samples)),
+        Some(series) => Err(format!("unexpected series {} {:?} {:?}", series.labels, series.samples, series.histograms)),
         None => Ok(()),
+    }
+}
+
+/// All samples of a series in order.
+fn points(series: &RangeSeries) -> Vec<(i64, PointValue)> {
+    let floats = series.samples.iter().map(|sample| (sample.t, PointValue::Float(sample.v)));
+    let histograms = series.histograms.iter().map(|sample| (sample.t, PointValue::Histogram(Arc::clone(&sample.h))));
+    let mut points: Vec<(i64, PointValue)> = floats.chain(histograms).collect();
+    points.sort_by_key(|(t, _)| *t);
+    points
+}
+
+fn same(expected: &Item, found: &PointValue) -> bool {
+    match (expected, found) {
+        (Item::Float(expected), PointValue::Float(found)) => almost_equal(*expected, *found),
+        (Item::Histogram(expected), PointValue::Histogram(found)) => histogram::almost_same(expected, found, almost_equal),
+        _ => false,
+    }
+}
+
+fn wanted(item: Option<&Item>) -> String {
+    match item {
+        Some(Item::Float(value)) => value.to_string(),
+        Some(Item::Histogram(written)) => format!("{:?} {}", written.histogram.hint, written.histogram),
+        Some(Item::Gap | Item::Unsupported) | None => "nothing".to_owned(),
+    }
+}
+
+fn described(value: &PointValue) -> String {
+    match value {
+        PointValue::Float(value) => value.to_string(),
+        PointValue::Histogram(histogram) => format!("{:?} {histogram}", histogram.hint),
     }
 }
 

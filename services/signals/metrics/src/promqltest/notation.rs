@@ -1,5 +1,8 @@
 //! The notation of series: `metric{label="value"} 0+10x5 _ stale NaN`.
 
+use std::sync::Arc;
+
+use super::histogram::{self, Written};
 use crate::model::{Labels, LabelsBuilder, METRIC_NAME, stale_marker};
 
 /// A series with one value per step.
@@ -11,11 +14,28 @@ pub(super) struct SeriesLine {
     pub(super) values: Vec<Item>,
 }
 
+impl SeriesLine {
+    /// Its floats and their times, ms, with values `step` apart.
+    pub(super) fn floats(&self, step: i64) -> impl Iterator<Item = (i64, f64)> {
+        self.at(step).filter_map(|(t, item)| match item {
+            Item::Float(v) => Some((t, *v)),
+            _ => None,
+        })
+    }
+
+    /// Its values and their times, ms.
+    pub(super) fn at(&self, step: i64) -> impl Iterator<Item = (i64, &Item)> {
+        (0..).map(move |place: i64| place * step).zip(&self.values)
+    }
+}
+
 /// A value of a series.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Item {
     /// A float.
     Float(f64),
+    /// A native histogram.
+    Histogram(Arc<Written>),
     /// No sample.
     Gap,
     /// Something that the engine has no samples for.
@@ -201,21 +221,42 @@ impl<'a> Rest<'a> {
         Ok(())
     }
 
-    /// Histograms are only counted.
+    /// One histogram, several that are the same, or such as rise or fall by another one.
     fn histograms(&mut self, values: &mut Vec<Item>) -> Parsed<()> {
-        self.histogram()?;
-        if self.eat("+") || self.eat("-") {
-            self.histogram()?;
-        }
+        let mut written = self.histogram()?;
+        let step = match self.0.chars().next() {
+            Some(sign @ ('+' | '-')) => {
+                self.eat(if sign == '+' { "+" } else { "-" });
+                Some((sign, self.histogram()?))
+            }
+            _ => None,
+        };
         let more = if self.eat("x") { self.count()? } else { 0 };
-        values.extend(std::iter::repeat_n(Item::Unsupported, more + 1));
+        if let Some((_, step)) = &step {
+            written.hint = step.hint;
+        }
+        values.push(Item::Histogram(Arc::new(written.clone())));
+        for _ in 0..more {
+            if let Some((sign, Written { histogram: step, .. })) = &step {
+                let histogram = &mut written.histogram;
+                let joined = if *sign == '+' { histogram.add(step) } else { histogram.sub(step) };
+                if joined.is_err() {
+                    return self.error("histograms that can be added");
+                }
+            }
+            values.push(Item::Histogram(Arc::new(written.clone())));
+        }
         Ok(())
     }
 
-    fn histogram(&mut self) -> Parsed<()> {
-        let Some(end) = self.0.find("}}").filter(|_| self.0.starts_with("{{")) else { return self.error("a histogram") };
-        self.0 = &self.0[end + 2..];
-        Ok(())
+    fn histogram(&mut self) -> Parsed<Written> {
+        let parsed = self.0.strip_prefix("{{").and_then(|rest| {
+            let (text, rest) = rest.split_once("}}")?;
+            Some((histogram::written(text)?, rest))
+        });
+        let Some((written, rest)) = parsed else { return self.error("a histogram") };
+        self.0 = rest;
+        Ok(written)
     }
 
     /// Start timestamps are only counted.

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use index::Matcher;
 
+use super::histogram;
 use super::notation::Item;
 use super::script::Load;
+use crate::histogram::{Histogram, HistogramSample};
 use crate::merge::SeriesSamples;
-use crate::model::{Labels, METRIC_NAME, Sample};
+use crate::model::{Labels, Sample};
 use crate::query::engine::SelectorRequest;
 
 /// Series by their labels.
@@ -19,7 +21,11 @@ pub(super) struct Store {
 #[derive(Debug, Default)]
 struct Stored {
     samples: Vec<Sample>,
-    /// Times of samples that the engine cannot evaluate: histograms, or floats with a start timestamp.
+    /// Histograms as they were loaded.
+    loaded: Vec<HistogramSample>,
+    /// Histograms with the hints of a database.
+    histograms: Vec<HistogramSample>,
+    /// Times of samples that the engine cannot evaluate: those with a start timestamp.
     unsupported: Vec<i64>,
 }
 
@@ -28,20 +34,23 @@ impl Store {
     pub(super) fn load(&mut self, load: &Load) {
         for line in &load.series {
             let stored = self.series.entry(line.labels.clone()).or_default();
-            for (item, t) in line.values.iter().zip((0..).map(|step: i64| step * load.step)) {
+            for (t, item) in line.at(load.step) {
                 match item {
                     Item::Float(v) => stored.samples.push(Sample { t, v: *v }),
+                    Item::Histogram(written) => {
+                        stored.loaded.push(HistogramSample { t, h: Histogram::clone(&written.histogram).into() });
+                    }
                     Item::Gap => {}
                     Item::Unsupported => stored.unsupported.push(t),
                 }
             }
-            keep_last(&mut stored.samples);
-            if load.with_native
-                && let Some(labels) = native_labels(&line.labels)
-            {
-                let times = line.values.iter().zip((0..).map(|step: i64| step * load.step));
-                let times = times.filter(|(item, _)| !matches!(item, Item::Gap)).map(|(_, t)| t);
-                self.series.entry(labels).or_default().unsupported.extend(times);
+            stored.tidy();
+        }
+        if load.with_native {
+            for (labels, histograms) in histogram::converted(load) {
+                let stored = self.series.entry(labels).or_default();
+                stored.loaded.extend(histograms);
+                stored.tidy();
             }
         }
     }
@@ -56,32 +65,34 @@ impl Store {
                 continue;
             }
             if stored.unsupported.iter().any(|t| range.contains(t)) {
-                return Err("native histograms and start timestamps are not implemented".to_owned());
+                return Err("start timestamps are not implemented".to_owned());
             }
             let samples: Vec<Sample> = stored.samples.iter().filter(|sample| range.contains(&sample.t)).copied().collect();
-            if !samples.is_empty() {
-                found.push(SeriesSamples { labels: labels.clone(), samples, histograms: Vec::new() });
+            let histograms: Vec<HistogramSample> = stored.histograms.iter().filter(|sample| range.contains(&sample.t)).cloned().collect();
+            if !samples.is_empty() || !histograms.is_empty() {
+                found.push(SeriesSamples { labels: labels.clone(), samples, histograms });
             }
         }
         Ok(found)
     }
 }
 
-/// Sorts samples; of several at one time the one loaded last stays.
-fn keep_last(samples: &mut Vec<Sample>) {
-    samples.sort_by_key(|sample| sample.t);
+impl Stored {
+    /// Sorts samples; of several at one time the one loaded last stays.
+    fn tidy(&mut self) {
+        keep_last(&mut self.samples, |sample| sample.t);
+        keep_last(&mut self.loaded, |sample| sample.t);
+        self.histograms = histogram::hinted(&self.loaded, &self.samples);
+    }
+}
+
+fn keep_last<T: Clone>(samples: &mut Vec<T>, time: impl Fn(&T) -> i64) {
+    samples.sort_by_key(&time);
     samples.dedup_by(|next, kept| {
-        let same = next.t == kept.t;
+        let same = time(next) == time(kept);
         if same {
-            *kept = *next;
+            *kept = next.clone();
         }
         same
     });
-}
-
-/// The labels of the native histogram that a bucket of a classic one becomes part of.
-fn native_labels(labels: &Labels) -> Option<Labels> {
-    let name = labels.metric_name()?.strip_suffix("_bucket")?;
-    labels.get("le")?;
-    Some(labels.builder().set(METRIC_NAME, name).remove("le").build())
 }

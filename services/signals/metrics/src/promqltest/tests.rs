@@ -61,11 +61,44 @@ fn what_is_wrong_fails() {
 }
 
 #[test]
+fn histograms_are_compared() {
+    let load = "load 1m\n  h {{schema:1 sum:1 count:3 buckets:[1 2]}}+{{sum:1 count:1 buckets:[1] schema:1}}x3\n\n";
+    let right = "h {{schema:1 sum:3.0000001 count:5 buckets:[3 2 0]}}";
+    for (expected, passes) in [
+        (right.to_owned(), true),
+        (right.replace("}}", " counter_reset_hint:not_reset}}"), true),
+        (right.replace("}}", " counter_reset_hint:gauge}}"), false),
+        (right.replace("[3 2 0]", "[3 2 1]"), false),
+        (right.replace("[3 2 0]", "[3 2] offset:1"), false),
+        (right.replace("schema:1", "schema:0"), false),
+        ("h 5".to_owned(), false),
+    ] {
+        let report = run_text(&format!("{load}eval instant at 2m h\n  {expected}\n")).expect("the script is one");
+        assert_eq!(report.failed.is_empty(), passes, "{expected}: {:?}", report.failed);
+    }
+}
+
+#[test]
+fn classic_histograms_become_native_ones() {
+    let script = "
+load_with_nhcb 1m
+  h_bucket{a=\"1\", le=\"5\"} 1 2
+  h_bucket{a=\"1\", le=\"+Inf\"} 4 6
+  h_bucket{a=\"1\", le=\"1\"} 1 1
+  h_sum{a=\"1\"} 10 20
+
+eval instant at 1m h
+  h{a=\"1\"} {{schema:-53 count:6 sum:20 custom_values:[1 5] buckets:[1 1 4]}}
+";
+    assert_eq!(run_text(script).expect("the script is one").failed, []);
+}
+
+#[test]
 fn what_the_engine_does_not_know_fails() {
-    let script = "load 1m\n  h {{schema:0 sum:1 count:1}}x3\n\neval instant at 3m h\n  expect fail\n";
+    let script = "load 1m\n  m@st -1sx3\n  m 1x3\n\neval instant at 3m m\n  expect fail\n";
     let report = run_text(script).expect("the script is one");
-    let reason = "error: native histograms and start timestamps are not implemented".to_owned();
-    assert_eq!(report.failed, [Failure { line: 4, query: "h".to_owned(), reason }]);
+    let reason = "error: start timestamps are not implemented".to_owned();
+    assert_eq!(report.failed, [Failure { line: 5, query: "m".to_owned(), reason }]);
 }
 
 #[test]
