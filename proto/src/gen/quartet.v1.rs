@@ -338,6 +338,9 @@ pub struct ScanRequest {
     /// True when the leaf's heads are to be scanned.
     #[prost(bool, tag = "6")]
     pub heads: bool,
+    /// Deletes of rows that the asker knows, as JSON (numbered as in the catalog): a leaf answers without those rows. Empty: none.
+    #[prost(bytes = "bytes", tag = "7")]
+    pub deletes: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BlockAsk {

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     fn job(id: u128) -> Job {
-        Job { id: Ulid::from(id), inputs: Vec::new(), window_ns: 1, target_bytes: 1 }
+        Job { id: Ulid::from(id), inputs: Vec::new(), window_ns: 1, target_bytes: 1, deletes: Vec::new(), delete_number: 0, shards: 0 }
     }
 
     #[test]

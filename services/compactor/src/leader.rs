@@ -23,7 +23,7 @@ use tracing::{debug, info, warn};
 use crate::config::CompactorConfig;
 use crate::jobs::Board;
 use crate::metrics::CompactorMetrics;
-use crate::plan::{self, Job, PlanRules};
+use crate::plan::{self, Drops, Job, PlanRules};
 
 /// The role of its members in the ring.
 pub const COMPACTOR: &str = "compactor";
@@ -175,19 +175,22 @@ impl Office {
             settled_before_ns: now.saturating_sub(settle_ns),
             max_inputs: self.config.max_inputs,
             target_bytes: self.config.target_bytes.0,
+            shards: 0,
         };
         let mut held = self.held.lock();
         let Some(board) = &mut held.board else { return 0 };
         let busy = board.busy();
         let mut jobs: Vec<Job> = Vec::new();
         for (tenant, signal) in held_by(map) {
-            if self.plugins.get(signal.as_str()).is_none() {
-                continue;
-            }
+            let Some(plugin) = self.plugins.get(signal.as_str()) else { continue };
+            let rules = PlanRules { shards: plugin.policy.merge_shards(&tenant), ..rules.clone() };
+            let deletes = map.deletes(&tenant, signal.as_str());
+            let drops = Drops { deletes, now: plugin.policy.drops(&tenant, now), now_ns: now };
             let mut entries = map.blocks(&tenant, signal.as_str(), TimeRange::ALL);
             entries.retain(|entry| !busy.contains(&entry.id));
-            let groups = plan::plan(&entries, &rules);
-            jobs.extend(groups.iter().filter_map(|group| plan::job(group, &rules, self.clock.now_ms())));
+            let mut groups = plan::plan(&entries, &rules);
+            groups.extend(plan::rewrites(&entries, &groups, &drops));
+            jobs.extend(groups.iter().filter_map(|group| plan::job(group, &rules, deletes, map.number(), self.clock.now_ms())));
         }
         let planned = jobs.len();
         board.replace(jobs);
@@ -221,6 +224,7 @@ impl Office {
     async fn retire(&self, leader: &mut Leader) -> Result<(), CatalogError> {
         let now = self.clock.now_ns();
         for (tenant, signal) in held_by(&leader.map()) {
+            self.empty(leader, &tenant, &signal).await?;
             let Some(plugin) = self.plugins.get(signal.as_str()) else { continue };
             let own = plugin.policy.retention(&tenant).map(|keep| i64::try_from(keep.as_nanos()).unwrap_or(i64::MAX));
             let default = (!self.config.default_retention.is_zero()).then(|| self.config.default_retention.as_ns());
@@ -232,6 +236,24 @@ impl Office {
         }
         let records = self.make_room(&leader.map());
         if records.is_empty() { Ok(()) } else { leader.append(records).await.map(drop) }
+    }
+
+    /// Takes out blocks of which a delete leaves nothing: nobody has to read them for that.
+    async fn empty(&self, leader: &mut Leader, tenant: &TenantId, signal: &SignalId) -> Result<(), CatalogError> {
+        let map = leader.map();
+        let deletes = map.deletes(tenant, signal);
+        if deletes.iter().all(|delete| !delete.delete.what.is_empty()) {
+            return Ok(());
+        }
+        let blocks = map.blocks(tenant, signal, TimeRange::ALL);
+        let ids: Vec<BlockId> =
+            blocks.iter().filter(|entry| deletes.iter().any(|delete| delete.empties(entry))).map(|entry| entry.id).collect();
+        if !ids.is_empty() {
+            info!(%tenant, %signal, blocks = ids.len(), "all rows of blocks are deleted");
+            let change = Change::Remove { ids };
+            leader.append(vec![Record { tenant: tenant.clone(), signal: signal.clone(), change }]).await?;
+        }
+        Ok(())
     }
 
     /// Removes members that hold nothing of their own and have been missing for long (DESIGN 4). Ingesters never go that way.

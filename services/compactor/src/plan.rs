@@ -4,13 +4,15 @@
 //! short windows of a long one. A window is left alone while a block of it is young (its replicas may still come), and when it holds only
 //! what one merge made of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use signal::RowDrop;
 use storage::block::BlockId;
-use storage::catalog::Entry;
+use storage::catalog::{Entry, NumberedDelete};
 use ulid::Ulid;
+use xxhash_rust::xxh3::Xxh3;
 
 /// How blocks are brought together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct PlanRules {
     pub max_inputs: usize,
     /// About how large a merged block may become, bytes.
     pub target_bytes: u64,
+    /// Into how many shards rows are split; 0 and 1: into none.
+    pub shards: u32,
 }
 
 /// One merge: the blocks of a window become as few as possible.
@@ -36,13 +40,68 @@ pub struct Job {
     pub window_ns: i64,
     /// About how large a block may become, bytes.
     pub target_bytes: u64,
+    /// Deletes of rows that may be open in a block of it.
+    #[serde(default)]
+    pub deletes: Vec<NumberedDelete>,
+    /// What is made holds no row that a delete up to this number names.
+    #[serde(default)]
+    pub delete_number: u64,
+    /// Into how many shards rows are split; 0 and 1: into none.
+    #[serde(default)]
+    pub shards: u32,
+}
+
+/// What a tenant's rows are dropped for beside their age.
+#[derive(Clone, Debug, Default)]
+pub struct Drops<'a> {
+    /// Deletes of rows.
+    pub deletes: &'a [NumberedDelete],
+    /// Rules for the retention of some rows, as they stand now.
+    pub now: Vec<RowDrop>,
+    /// When that is, ns.
+    pub now_ns: i64,
+}
+
+impl Drops<'_> {
+    /// True when a block should be written again for them. A rule counts when all of the block is over its time: until then it would be
+    /// written again and again.
+    #[must_use]
+    pub fn want(&self, entry: &Entry) -> bool {
+        let applied = entry.rules.filter(|applied| applied.hash == rules_hash(&self.now, self.now_ns));
+        let then = applied.map_or(i64::MIN, |applied| applied.at_ns.saturating_sub(self.now_ns));
+        let passed = |rule: &RowDrop| {
+            let over = |end: i64| entry.facts.range.end <= end;
+            over(rule.range.end) && !(applied.is_some() && over(rule.range.end.saturating_add(then)))
+        };
+        self.deletes.iter().any(|delete| delete.is_open_in(entry)) || self.now.iter().any(passed)
+    }
+}
+
+/// A hash of rules that stays the same while only the time goes on.
+#[must_use]
+pub fn rules_hash(rules: &[RowDrop], now_ns: i64) -> u64 {
+    let mut hash = Xxh3::new();
+    for rule in rules {
+        hash.update(&now_ns.wrapping_sub(rule.range.end).to_le_bytes());
+        hash.update(&(rule.what.len() as u64).to_le_bytes());
+        hash.update(rule.what.as_bytes());
+    }
+    hash.digest()
+}
+
+/// Blocks that no merge takes and that are to be written again without some of their rows, each a job of its own.
+#[must_use]
+pub fn rewrites(entries: &[Arc<Entry>], merges: &[Vec<Arc<Entry>>], drops: &Drops<'_>) -> Vec<Vec<Arc<Entry>>> {
+    let merged: HashSet<BlockId> = merges.iter().flatten().map(|entry| entry.id).collect();
+    let wanted = entries.iter().filter(|entry| !merged.contains(&entry.id) && drops.want(entry));
+    wanted.map(|entry| vec![entry.clone()]).collect()
 }
 
 /// The merges of one tenant's signal that can be done now, none of which touches a block of another.
 #[must_use]
 pub fn plan(entries: &[Arc<Entry>], rules: &PlanRules) -> Vec<Vec<Arc<Entry>>> {
     let mut jobs = Vec::new();
-    let mut busy: std::collections::HashSet<BlockId> = std::collections::HashSet::new();
+    let mut busy: HashSet<BlockId> = HashSet::new();
     for (index, &window) in rules.windows_ns.iter().enumerate() {
         for (_, mut group) in by_window(entries, window) {
             // A long window waits until its short ones are done.
@@ -66,10 +125,20 @@ pub fn plan(entries: &[Arc<Entry>], rules: &PlanRules) -> Vec<Vec<Arc<Entry>>> {
 
 /// The job of a merge that was planned; none for an empty list.
 #[must_use]
-pub fn job(group: &[Arc<Entry>], rules: &PlanRules, now_ms: i64) -> Option<Job> {
-    let window = rules.windows_ns.iter().copied().find(|window| same_window(group, *window))?;
-    let inputs = group.iter().map(|entry| Entry::clone(entry)).collect();
-    Some(Job { id: BlockId::new(now_ms).0, inputs, window_ns: window, target_bytes: rules.target_bytes })
+pub fn job(group: &[Arc<Entry>], rules: &PlanRules, deletes: &[NumberedDelete], number: u64, now_ms: i64) -> Option<Job> {
+    let fits = rules.windows_ns.iter().copied().find(|window| same_window(group, *window));
+    // A block that was cut with other windows is split when it is written again.
+    let window_ns = fits.or_else(|| rules.windows_ns.last().copied().filter(|_| group.len() == 1))?;
+    let open = |delete: &&NumberedDelete| group.iter().any(|entry| delete.is_open_in(entry));
+    Some(Job {
+        id: BlockId::new(now_ms).0,
+        inputs: group.iter().map(|entry| Entry::clone(entry)).collect(),
+        window_ns,
+        target_bytes: rules.target_bytes,
+        deletes: deletes.iter().filter(open).cloned().collect(),
+        delete_number: number,
+        shards: rules.shards,
+    })
 }
 
 /// Blocks that lie wholly inside one window, by its number.

@@ -9,10 +9,10 @@ use proto::quartet as pb;
 use proto::quartet::compactor_admin_client::CompactorAdminClient;
 use runtime::grpc::Channels;
 use runtime::{Chain, Clock, Compute};
-use signal::{MergeOptions, Plugins, SignalError};
-use storage::block::{BlockId, BlockReader, BlockUpload, OpenBlock};
+use signal::{MergeInput, MergeOptions, Plugins, RowDrop, SignalError};
+use storage::block::{BlockId, BlockUpload, OpenBlock};
 use storage::bucket::Bucket;
-use storage::catalog::{Announcer, Catalog, Entry, Map, Record, Shard};
+use storage::catalog::{Announcer, Catalog, Entry, Map, Record, RulesApplied};
 use storage::time::TimeRange;
 use tenancy::TenantId;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ use tracing::{debug, info, warn};
 use crate::config::CompactorConfig;
 use crate::leader::Office;
 use crate::metrics::CompactorMetrics;
-use crate::plan::Job;
+use crate::plan::{Job, rules_hash};
 
 /// One worker of this process.
 pub struct Worker {
@@ -163,15 +163,23 @@ impl Worker {
         let first = job.inputs.first().ok_or(JobError::Empty)?;
         let (tenant, signal) = (first.tenant.clone(), first.signal.clone());
         let plugin = self.plugins.get(signal.as_str()).ok_or_else(|| JobError::Signal(signal.to_string()))?;
-        let readers: Vec<BlockReader> = job.inputs.iter().map(|entry| (self.open)(entry)).collect();
-        let options = MergeOptions { tenant: tenant.clone(), window_ns: job.window_ns.max(1), target_bytes: job.target_bytes };
-        let merging = plugin.blocks.merge(readers, options);
+        let now = self.clock.now_ns();
+        let over = plugin.policy.drops(&tenant, now);
+        let rules = (!over.is_empty()).then(|| RulesApplied { at_ns: now, hash: rules_hash(&over, now) });
+        let inputs = job.inputs.iter().map(|entry| {
+            let drops = RowDrop::above(entry.delete_number, &job.deletes).chain(over.iter().cloned());
+            MergeInput { block: (self.open)(entry), drops: drops.filter(|drop| drop.range.overlaps(&entry.facts.range)).collect() }
+        });
+        let (window_ns, shards) = (job.window_ns.max(1), job.shards);
+        let options = MergeOptions { tenant: tenant.clone(), window_ns, target_bytes: job.target_bytes, shards };
+        let merging = plugin.blocks.merge(inputs.collect(), options);
         let made = self.on_a_thread(merging).await??;
 
         let parents: Vec<BlockId> = job.inputs.iter().map(|entry| entry.id).collect();
         let arrival = job.inputs.iter().map(|entry| entry.arrival).reduce(|a, b| a.union(&b)).unwrap_or(TimeRange::ALL);
         let level = job.inputs.iter().map(|entry| entry.level).max().unwrap_or(0).saturating_add(1);
-        let delete_number = job.inputs.iter().map(|entry| entry.delete_number).min().unwrap_or(0);
+        let least = job.inputs.iter().map(|entry| entry.delete_number).min().unwrap_or(0);
+        let delete_number = least.max(job.delete_number);
         let mut entries = Vec::with_capacity(made.len());
         for block in made {
             let upload = BlockUpload {
@@ -182,9 +190,10 @@ impl Worker {
                 index: block.index,
                 arrival,
                 level,
-                shard: Shard::WHOLE,
+                shard: block.shard,
                 parents: parents.clone(),
                 delete_number,
+                rules,
             };
             entries.push(storage::block::upload(&*self.bucket, &tenant, &signal, upload).await?);
         }

@@ -130,6 +130,10 @@ impl Cutter {
     /// nothing. Heads of a flush that finds an earlier cut still on its way wait for that one too.
     async fn cut(self: &Arc<Self>, store: Arc<SignalStore>, head: Arc<TenantHead>) -> BoxFuture<'static, usize> {
         let earlier = head.on_the_way();
+        // A failure is made good later: the blocks say which deletes are done in them.
+        if let Err(err) = store.delete(&head, &[]).await {
+            warn!(tenant = %head.tenant, error = %Chain(&err), "deletes of rows could not be done");
+        }
         let Some(taken) = head.cut().await else {
             return earlier.boxed();
         };
@@ -177,7 +181,7 @@ impl Cutter {
         self.mark(head, store, taken, &ids, false).await;
         let mut entries = Vec::with_capacity(ids.len());
         for (id, block) in written.blocks {
-            let upload = BlockUpload::cut(id, block.facts, block.data, block.index, arrival, self.catalog.number());
+            let upload = BlockUpload::cut(id, block.facts, block.data, block.index, arrival, taken.deletes_done);
             let entry = loop {
                 match storage::block::upload(&*self.bucket, &head.tenant, &signal, upload.clone()).await {
                     Ok(entry) => break entry,

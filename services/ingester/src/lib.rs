@@ -7,6 +7,7 @@ pub mod admin;
 pub mod birth;
 pub mod config;
 pub mod cut;
+pub mod deletes;
 pub mod error;
 pub mod lifecycle;
 pub mod metrics;
@@ -101,7 +102,7 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
     let tasks = app.tasks.child();
     let lifecycle = Lifecycle::new(member.clone());
     let lost = Lost::find(app, config, &*member)?;
-    let (stores, replays) = open(app, config, &plugins, &membership, &member.name(), &wal, &tasks)?;
+    let (stores, replays) = open(app, config, &plugins, &membership, &member.name(), &wal, &tasks, &catalog)?;
     let stores: Arc<[Arc<SignalStore>]> = stores.into();
 
     let metrics = IngesterMetrics::register(&mut app.registry);
@@ -167,6 +168,7 @@ fn open(
     member: &str,
     wal: &WalConfig,
     tasks: &Tasks,
+    catalog: &Arc<Catalog>,
 ) -> Result<(Vec<Arc<SignalStore>>, Vec<Replay>), StartError> {
     let wal_metrics = WalMetrics::register(&mut app.registry);
     let directory = PathBuf::from(&config.data_dir);
@@ -193,6 +195,7 @@ fn open(
             compute: app.compute.clone(),
             tasks: tasks.clone(),
             directory: scratch.join(name),
+            catalog: catalog.clone(),
         };
         stores.push(Arc::new(SignalStore::new(plugin.clone(), log, read_back, context)));
         replays.push(replay);
@@ -239,7 +242,13 @@ impl Reading {
                 }
             }
         }
-        !self.stop.is_cancelled()
+        let whole = !self.stop.is_cancelled();
+        if whole {
+            for store in self.stores.iter() {
+                store.catch_up().await;
+            }
+        }
+        whole
     }
 
     /// Takes the place in the ring, when all readers know of it. One that is to go meanwhile does not.

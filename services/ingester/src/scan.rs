@@ -3,20 +3,22 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use proto::quartet as pb;
 use proto::quartet::leaf_server::{Leaf, LeafServer};
 use proto::quartet::scan_response::Message;
-use runtime::Clock;
-use signal::{ScanQuery, TimeRange};
+use runtime::{Chain, Clock};
+use signal::{RowDrop, ScanQuery, TimeRange};
 use tenancy::TenantId;
 use tonic::{Request, Response, Status};
+use tracing::warn;
 
 use crate::lifecycle::Lifecycle;
 use crate::push;
-use crate::store::SignalStore;
+use crate::store::{SignalStore, TenantHead};
 
 /// The service.
 #[derive(Clone)]
@@ -49,7 +51,7 @@ impl LeafService {
         LeafServer::new(self).max_decoding_message_size(max_message).max_encoding_message_size(max_message)
     }
 
-    fn answer(&self, tenant: TenantId, request: &pb::ScanRequest) -> Result<Answers, Status> {
+    async fn answer(&self, tenant: TenantId, request: &pb::ScanRequest) -> Result<Answers, Status> {
         if !self.lifecycle.is_replayed() {
             return Err(Status::unavailable("not ready: the ingester is reading its log"));
         }
@@ -62,11 +64,12 @@ impl LeafService {
         }
         let store = push::find(&self.stores, &request.signal).map_err(|err| runtime::grpc::status(&err))?;
         let range = TimeRange { start: request.start_ns, end: request.end_ns };
-        // The rows first, then the names: what a head forgets in between is among the names.
         let head = store.get(&tenant);
+        let drops = self.drops(store, head.as_ref(), &tenant, request).await?;
+        // The rows first, then the names: what a head forgets in between is among the names.
         let held = head.as_ref().and_then(|head| head.head.stats().range);
         let rows = head.map(|head| {
-            let query = ScanQuery { tenant: tenant.clone(), range, payload: request.query.clone(), alone: false };
+            let query = ScanQuery { tenant: tenant.clone(), range, payload: request.query.clone(), alone: false, drops };
             head.head.scan(&query)
         });
         let read_back = store.read_back.of(&tenant, self.clock.now_ns());
@@ -79,6 +82,27 @@ impl LeafService {
             None => first.boxed(),
             Some(rows) => first.chain(rows.map(|row| row.map(head_rows).map_err(|err| runtime::grpc::status(&err)))).boxed(),
         })
+    }
+}
+
+impl LeafService {
+    /// Does the deletes that the asker knows; what could not be done is left out of the answer, as are rows whose own retention is over.
+    async fn drops(
+        &self,
+        store: &Arc<SignalStore>,
+        head: Option<&Arc<TenantHead>>,
+        tenant: &TenantId,
+        request: &pb::ScanRequest,
+    ) -> Result<Arc<[RowDrop]>, Status> {
+        let mut drops = store.plugin.policy.drops(tenant, self.clock.now_ns());
+        let told = signal::rpc::decode_deletes(&request.deletes)?;
+        if let Some(head) = head
+            && let Err(err) = store.delete(head, &told).await
+        {
+            warn!(%tenant, error = %Chain(&err), "deletes of rows could not be done");
+            drops.extend(RowDrop::above(head.deletes_done.load(Ordering::SeqCst), &told));
+        }
+        Ok(drops.into())
     }
 }
 
@@ -96,7 +120,7 @@ impl Leaf for LeafService {
 
     async fn scan(&self, request: Request<pb::ScanRequest>) -> Result<Response<Answers>, Status> {
         let tenant = signal::rpc::tenant(request.metadata())?;
-        self.answer(tenant, request.get_ref()).map(Response::new)
+        self.answer(tenant, request.get_ref()).await.map(Response::new)
     }
 }
 

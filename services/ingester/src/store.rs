@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use runtime::{Clock, Compute, Tasks};
 use signal::head::Share;
 use signal::{Appended, Head, HeadContext, Pending, Plugin, Push, SegmentId};
 use storage::block::BlockId;
+use storage::catalog::Catalog;
 use storage::wal::{Durable, Replay, Seq, Wal, WalError};
 use tenancy::TenantId;
 use tokio::sync::{oneshot, watch};
@@ -32,11 +33,12 @@ pub struct SignalStore {
     pub wal: Wal,
     /// Blocks of this ingester that were read back from the catalog lately.
     pub read_back: ReadBack,
+    pub(crate) catalog: Arc<Catalog>,
     heads: RwLock<HashMap<TenantId, Arc<TenantHead>>>,
     directory: PathBuf,
     share: Arc<dyn Share>,
     clock: Arc<dyn Clock>,
-    compute: Compute,
+    pub(crate) compute: Compute,
     tasks: Tasks,
 }
 
@@ -53,6 +55,8 @@ pub struct StoreContext {
     pub tasks: Tasks,
     /// Where heads keep what they do not hold in memory.
     pub directory: PathBuf,
+    /// Says which rows were deleted.
+    pub catalog: Arc<Catalog>,
 }
 
 /// The head of one tenant with what keeps its pushes and cuts apart.
@@ -64,11 +68,15 @@ pub struct TenantHead {
     /// Pushes hold it for reading from their preparation to their commit; a cut holds it for writing.
     gate: Arc<tokio::sync::RwLock<()>>,
     /// Prepare and append happen under it: the order of records is the order of preparations.
-    last: Mutex<Option<Seq>>,
+    pub(crate) last: Mutex<Option<Seq>>,
     /// When the oldest row that is not cut yet arrived, ns; 0: there is none.
     oldest: AtomicI64,
     /// Cuts that readers do not find in blocks yet.
     cuts: Mutex<Vec<Served>>,
+    /// Deletes of rows up to this number are done: what they name of the rows that were here is gone.
+    pub(crate) deletes_done: AtomicU64,
+    /// Whether the log may not say that number any more.
+    pub(crate) deletes_unsaid: AtomicBool,
 }
 
 /// Tells when readers find a cut in blocks, and in how many.
@@ -83,14 +91,16 @@ pub struct Taken {
     pub upto: Seq,
     /// When its oldest row arrived, ns.
     pub arrived: i64,
+    /// Deletes of rows up to this number are done in it.
+    pub deletes_done: u64,
 }
 
 impl SignalStore {
     /// A store over an open log; nothing is replayed yet.
     #[must_use]
     pub fn new(plugin: Plugin, wal: Wal, read_back: ReadBack, context: StoreContext) -> Self {
-        let StoreContext { share, clock, compute, tasks, directory } = context;
-        Self { plugin, wal, read_back, heads: RwLock::default(), directory, share, clock, compute, tasks }
+        let StoreContext { share, clock, compute, tasks, directory, catalog } = context;
+        Self { plugin, wal, read_back, catalog, heads: RwLock::default(), directory, share, clock, compute, tasks }
     }
 
     /// Takes the records again that no block holds, and gives the number of rows. Blocks; ends early when `stop` fires. A record that
@@ -111,12 +121,16 @@ impl SignalStore {
             if stop.is_cancelled() {
                 return rows;
             }
-            let head = self.head(&row.tenant);
+            // How far deletes are done in these rows, the log itself says.
+            let head = self.head(&row.tenant, 0);
             match head.head.replay(&row.payload, SegmentId(row.segment.0)) {
                 Ok(appended) => {
                     rows += appended.rows;
                     *head.last.lock() = Some(row.seq);
-                    head.touch(self.clock.now_ns());
+                    match appended.deletes {
+                        Some(number) => drop(head.deletes_done.fetch_max(number, Ordering::SeqCst)),
+                        None => head.touch(self.clock.now_ns()),
+                    }
                 }
                 Err(err) => warn!(tenant = %row.tenant, seq = row.seq.0, error = %err, "a record of the log cannot be read"),
             }
@@ -136,7 +150,8 @@ impl SignalStore {
         self.heads.read().get(tenant).cloned()
     }
 
-    fn head(&self, tenant: &TenantId) -> Arc<TenantHead> {
+    /// The head of a tenant; a new one has nothing that deletes up to `deletes_done` would name.
+    fn head(&self, tenant: &TenantId, deletes_done: u64) -> Arc<TenantHead> {
         if let Some(head) = self.get(tenant) {
             return head;
         }
@@ -151,6 +166,8 @@ impl SignalStore {
                 last: Mutex::new(None),
                 oldest: AtomicI64::new(0),
                 cuts: Mutex::default(),
+                deletes_done: AtomicU64::new(deletes_done),
+                deletes_unsaid: AtomicBool::new(true),
             })
         };
         heads.entry(tenant.clone()).or_insert_with(open).clone()
@@ -160,7 +177,7 @@ impl SignalStore {
     pub async fn push(self: &Arc<Self>, tenant: &TenantId, push: Push, room: Room) -> Result<Appended, PushError> {
         let (done, answer) = oneshot::channel();
         let store = self.clone();
-        let head = self.head(tenant);
+        let head = self.head(tenant, self.catalog.number());
         self.tasks.detach("push", async move {
             let result = store.store(head, push).await;
             drop(room);
@@ -185,6 +202,7 @@ impl SignalStore {
     /// Encodes a push and puts it into the log. Each segment defines what it refers to, so a push that was prepared for one
     /// that has closed meanwhile is prepared again.
     fn write(&self, head: &TenantHead, push: &Push) -> Result<Written, PushError> {
+        self.say_deletes(head)?;
         let mut last = head.last.lock();
         loop {
             let segment = self.wal.segment();
@@ -235,13 +253,19 @@ impl TenantHead {
         }
     }
 
+    /// Waits until everything that was prepared is visible, and keeps pushes out.
+    pub(crate) async fn alone(&self) -> tokio::sync::RwLockWriteGuard<'_, ()> {
+        self.gate.write().await
+    }
+
     /// Takes everything that was pushed for a block, when all of it is visible.
     pub async fn cut(&self) -> Option<Taken> {
-        let _alone = self.gate.write().await;
+        let _alone = self.alone().await;
         let arrived = self.oldest.swap(0, Ordering::SeqCst);
         let cut = self.head.cut()?;
         let upto = (*self.last.lock())?;
-        Some(Taken { cut, upto, arrived })
+        self.deletes_unsaid.store(true, Ordering::SeqCst);
+        Some(Taken { cut, upto, arrived, deletes_done: self.deletes_done.load(Ordering::SeqCst) })
     }
 
     /// A cut is on its way.

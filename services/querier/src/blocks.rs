@@ -27,6 +27,8 @@ pub(crate) struct BlocksScan<'a> {
     pub(crate) signal: SignalName,
     pub(crate) range: TimeRange,
     pub(crate) payload: bytes::Bytes,
+    /// Rows that are left out, encoded.
+    pub(crate) deletes: bytes::Bytes,
     pub(crate) replicas: usize,
     pub(crate) rows: &'a mpsc::Sender<LeafBatch>,
 }
@@ -111,7 +113,7 @@ impl BlocksScan<'_> {
         };
         let blocks = asks.iter().map(encode).collect::<Result<_, Status>>()?;
         let ids: HashMap<String, BlockId> = asks.iter().map(|ask| (ask.entry.id.to_string(), ask.entry.id)).collect();
-        let request = leaf::blocks_request(self.signal, self.range, self.payload.clone(), blocks);
+        let request = leaf::blocks_request(self.signal, self.range, self.payload.clone(), self.deletes.clone(), blocks);
         let mut messages = self.clients.scan(address, self.tenant, request).await?;
         while let Some(message) = messages.next().await {
             match message?.message {

@@ -25,6 +25,8 @@ pub(crate) struct HeadsScan<'a> {
     pub(crate) signal: SignalName,
     pub(crate) range: TimeRange,
     pub(crate) payload: bytes::Bytes,
+    /// Rows that are left out, encoded.
+    pub(crate) deletes: bytes::Bytes,
     /// After this long the zones that were not asked at first are asked too.
     pub(crate) ask_all_after: Duration,
     /// Decides which zone is spared: another one each time.
@@ -110,7 +112,7 @@ impl HeadsScan<'_> {
 
     /// Reads all that one ingester has to say.
     async fn one(&self, name: String, address: &str) -> Result<pb::LeafHeader, Status> {
-        let request = leaf::heads_request(self.signal, self.range, self.payload.clone());
+        let request = leaf::heads_request(self.signal, self.range, self.payload.clone(), self.deletes.clone());
         let mut messages = self.clients.scan(address, self.tenant, request).await?;
         let mut header = None;
         while let Some(message) = messages.next().await {

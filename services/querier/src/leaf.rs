@@ -61,14 +61,15 @@ impl LeafClients for Remote {
     }
 }
 
-/// The request for an ingester's heads.
+/// The request for an ingester's heads, without the rows of `deletes`.
 #[must_use]
-pub fn heads_request(signal: SignalName, range: TimeRange, query: Bytes) -> pb::ScanRequest {
-    pb::ScanRequest { signal: signal.as_str().to_owned(), query, start_ns: range.start, end_ns: range.end, blocks: Vec::new(), heads: true }
+pub fn heads_request(signal: SignalName, range: TimeRange, query: Bytes, deletes: Bytes) -> pb::ScanRequest {
+    let (signal, start_ns, end_ns) = (signal.as_str().to_owned(), range.start, range.end);
+    pb::ScanRequest { signal, query, start_ns, end_ns, blocks: Vec::new(), heads: true, deletes }
 }
 
-/// The request for blocks.
+/// The request for blocks, without the rows of `deletes`.
 #[must_use]
-pub fn blocks_request(signal: SignalName, range: TimeRange, query: Bytes, blocks: Vec<pb::BlockAsk>) -> pb::ScanRequest {
-    pb::ScanRequest { blocks, heads: false, ..heads_request(signal, range, query) }
+pub fn blocks_request(signal: SignalName, range: TimeRange, query: Bytes, deletes: Bytes, blocks: Vec<pb::BlockAsk>) -> pb::ScanRequest {
+    pb::ScanRequest { blocks, heads: false, ..heads_request(signal, range, query, deletes) }
 }

@@ -14,7 +14,7 @@ use ring::Membership;
 use runtime::{Chain, Clock, ErrorKind};
 use signal::{LeafBatch, LeafStream, Leaves, Plugin, QueryError, Scan, TimeRange};
 use storage::block::BlockId;
-use storage::catalog::Catalog;
+use storage::catalog::{Catalog, Map};
 use tenancy::Tenants;
 use tenancy::budget::{Budget, Reservation};
 use tokio::sync::mpsc;
@@ -131,6 +131,7 @@ impl ScanTask {
             signal: self.plugin.name,
             range: self.scan.range,
             payload: self.scan.payload.clone(),
+            deletes: self.deletes(&self.context.catalog.map()),
             ask_all_after: *ask_all_after,
             turn: xxh3_64(&clock.now_ns().to_le_bytes()),
             rows: &self.rows,
@@ -156,6 +157,10 @@ impl ScanTask {
         }
     }
 
+    fn deletes(&self, map: &Map) -> bytes::Bytes {
+        signal::rpc::encode_deletes(map.deletes(&self.scan.tenant, self.plugin.name.as_str()))
+    }
+
     async fn refresh(&self) -> Result<(), QueryError> {
         let failed = |err: storage::catalog::CatalogError| {
             QueryError::new(ErrorKind::Unavailable, format!("the catalog cannot be read: {}", Chain(&err)))
@@ -176,6 +181,7 @@ impl ScanTask {
                 signal: self.plugin.name,
                 range: self.scan.range,
                 payload: self.scan.payload.clone(),
+                deletes: self.deletes(&map),
                 replicas: self.context.block_replicas,
                 rows: &self.rows,
             };

@@ -47,7 +47,7 @@ pub struct StoreGateway {
 pub fn service(app: &mut App, config: &StoreGatewayConfig, deps: Deps) -> LeafService {
     let metrics = GatewayMetrics::register(&mut app.registry);
     let scans = Scans { threads: Compute::new(config.max_scans), tasks: app.tasks.clone() };
-    LeafService::new(deps.plugins, deps.open, metrics, scans, config.scan_concurrency)
+    LeafService::new(deps.plugins, deps.open, metrics, scans, config.scan_concurrency, app.clock.clone())
 }
 
 /// Starts the role.

@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use proto::quartet as pb;
 use proto::quartet::leaf_server::{Leaf, LeafServer};
 use proto::quartet::scan_response::Message;
-use runtime::{Chain, Compute, Tasks};
-use signal::{Plugin, Plugins, ScanError, ScanQuery, ScanStream, TimeRange};
+use runtime::{Chain, Clock, Compute, Tasks};
+use signal::{Plugin, Plugins, RowDrop, ScanError, ScanQuery, ScanStream, TimeRange};
 use storage::block::OpenBlock;
-use storage::catalog::Entry;
+use storage::catalog::{Entry, NumberedDelete};
 use tenancy::TenantId;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -29,6 +30,7 @@ pub struct LeafService {
     metrics: GatewayMetrics,
     scans: Scans,
     concurrency: usize,
+    clock: Arc<dyn Clock>,
 }
 
 /// Where blocks are scanned: a scan decodes between its reads, which threads that wait for sockets must not do.
@@ -55,8 +57,15 @@ struct Ask {
 impl LeafService {
     /// The service; each request scans `concurrency` blocks at once.
     #[must_use]
-    pub fn new(plugins: Plugins, open: OpenBlock, metrics: GatewayMetrics, scans: Scans, concurrency: usize) -> Self {
-        Self { plugins, open, metrics, scans, concurrency: concurrency.max(1) }
+    pub fn new(
+        plugins: Plugins,
+        open: OpenBlock,
+        metrics: GatewayMetrics,
+        scans: Scans,
+        concurrency: usize,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { plugins, open, metrics, scans, concurrency: concurrency.max(1), clock }
     }
 
     /// As tonic mounts it.
@@ -77,7 +86,10 @@ impl LeafService {
         let asks = asks(&tenant, &plugin, &request.blocks)?;
         self.metrics.per_request.observe(f64::from(u32::try_from(asks.len()).unwrap_or(u32::MAX)));
         let range = TimeRange { start: request.start_ns, end: request.end_ns };
-        let scan = Scan { plugin, open: self.open.clone(), metrics: self.metrics.clone(), tenant, range, payload: request.query };
+        let deletes = signal::rpc::decode_deletes(&request.deletes)?;
+        let over = plugin.policy.drops(&tenant, self.clock.now_ns());
+        let scan =
+            Scan { plugin, open: self.open.clone(), metrics: self.metrics.clone(), tenant, range, payload: request.query, deletes, over };
         let blocks = stream::iter(asks).map(move |ask| scan.block(ask)).flatten_unordered(self.concurrency);
         Ok(self.scans.run(blocks.boxed()))
     }
@@ -142,13 +154,19 @@ struct Scan {
     tenant: TenantId,
     range: TimeRange,
     payload: Bytes,
+    deletes: Vec<NumberedDelete>,
+    /// Rows whose retention is over.
+    over: Vec<RowDrop>,
 }
 
 impl Scan {
     /// The rows of one block, then the word that it is done; a failure ends the whole answer.
     fn block(&self, ask: Ask) -> ScanBlock {
         let block = ask.entry.id.to_string();
-        let query = ScanQuery { tenant: self.tenant.clone(), range: self.range, payload: self.payload.clone(), alone: ask.alone };
+        let deleted = RowDrop::above(ask.entry.delete_number, &self.deletes);
+        let here = |dropped: &RowDrop| dropped.range.overlaps(&ask.entry.facts.range);
+        let drops = deleted.chain(self.over.iter().cloned()).filter(here).collect();
+        let query = ScanQuery { tenant: self.tenant.clone(), range: self.range, payload: self.payload.clone(), alone: ask.alone, drops };
         let rows = self.plugin.blocks.scan((self.open)(&ask.entry), &query);
         self.metrics.blocks.inc();
         ScanBlock { block, rows: Some(rows), metrics: self.metrics.clone() }

@@ -25,7 +25,7 @@ use ring::sim::{Pace, World};
 use ring::{Member, MemberState, Process, ViewBuilder};
 use runtime::config::HumanDuration;
 use runtime::{ManualClock, Tasks};
-use signal::{Item, MergeOptions, Plugins, ScanError, ScanQuery, TimeRange, WriteBatch, WriteSink};
+use signal::{Item, MergeInput, MergeOptions, Plugins, ScanError, ScanQuery, TimeRange, WriteBatch, WriteSink};
 use storage::block::{BlockId, BlockUpload};
 use storage::bucket::{Bucket, FlakyConfig, Memory};
 use storage::catalog::{Announcer, Catalog, Entry, LeaderMetrics, Record, Shard};
@@ -430,7 +430,8 @@ impl Gateway {
         let mut messages = Vec::new();
         for ask in request.blocks {
             let entry: Entry = serde_json::from_slice(&ask.entry).map_err(|err| Status::invalid_argument(err.to_string()))?;
-            let query = ScanQuery { tenant: tenant.clone(), range, payload: request.query.clone(), alone: ask.alone };
+            let query =
+                ScanQuery { tenant: tenant.clone(), range, payload: request.query.clone(), alone: ask.alone, drops: Arc::default() };
             let mut rows = plugin.blocks.scan(storage::block::open(&self.bucket, &entry), &query);
             let (block, mut gone) = (entry.id.to_string(), false);
             while let Some(batch) = rows.next().await {
@@ -474,8 +475,9 @@ impl Worker {
     async fn merge(&self, job: &Job) -> Option<()> {
         let first = job.inputs.first()?;
         let (tenant, signal) = (first.tenant.clone(), first.signal.clone());
-        let readers = job.inputs.iter().map(|entry| storage::block::open(&self.bucket, entry)).collect();
-        let options = MergeOptions { tenant: tenant.clone(), window_ns: job.window_ns, target_bytes: job.target_bytes };
+        let input = |entry| MergeInput { block: storage::block::open(&self.bucket, entry), drops: Vec::new() };
+        let readers = job.inputs.iter().map(input).collect();
+        let options = MergeOptions { tenant: tenant.clone(), window_ns: job.window_ns, target_bytes: job.target_bytes, shards: job.shards };
         let made = self.plugins.get(&signal)?.blocks.merge(readers, options).await.ok()?;
         let now_ms = runtime::Clock::now_ms(&*self.clock);
         let dice = self.net.dice(&self.name, u64::try_from(now_ms).unwrap_or(0));
@@ -496,6 +498,7 @@ impl Worker {
                 shard: Shard::WHOLE,
                 parents: parents.clone(),
                 delete_number: 0,
+                rules: None,
             };
             entries.push(storage::block::upload(&*self.bucket, &tenant, &signal, upload).await.ok()?);
         }

@@ -12,11 +12,12 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use runtime::ErrorKind;
 use signal::{
-    BlockFormat, Cut, Head, HeadContext, Heads, Leaves, MergeOptions, NewBlock, PartialStream, Plugin, Plugins, Policy, Queries,
-    QueryError, QueryExecutor, Receivers, Routes, Scan, ScanError, ScanQuery, ScanStream, SignalError, SignalName, Source, SubQuery,
-    TimeRange, WriteOptions, WriteSink,
+    BlockFormat, Cut, Head, HeadContext, Heads, Leaves, MergeInput, MergeOptions, NewBlock, PartialStream, Plugin, Plugins, Policy,
+    Queries, QueryError, QueryExecutor, Receivers, Routes, Scan, ScanError, ScanQuery, ScanStream, SignalError, SignalName, Source,
+    SubQuery, TimeRange, WriteOptions, WriteSink,
 };
 use storage::block::{BlockFacts, BlockReader};
+use storage::catalog::Shard;
 use storage::error::StoreError;
 use tenancy::TenantId;
 
@@ -80,7 +81,7 @@ pub(crate) fn blocks<'a>(rows: impl IntoIterator<Item = &'a Row>, window_ns: i64
         let hash_range = (keys.clone().min().unwrap_or(0), keys.max().unwrap_or(u32::MAX));
         let range = range(&rows).unwrap_or(TimeRange::ALL);
         let facts = BlockFacts { range, rows: rows.len() as u64, series: 1, hash_range, footer_len: 0, schema_version: 1 };
-        NewBlock { facts, data: encode(&rows), index: None }
+        NewBlock { facts, data: encode(&rows), index: None, shard: Shard::WHOLE }
     };
     windows.into_values().map(block).collect()
 }
@@ -155,11 +156,11 @@ impl BlockFormat for Rows {
         .boxed()
     }
 
-    fn merge(&self, readers: Vec<BlockReader>, options: MergeOptions) -> BoxFuture<'static, Result<Vec<NewBlock>, SignalError>> {
+    fn merge(&self, inputs: Vec<MergeInput>, options: MergeOptions) -> BoxFuture<'static, Result<Vec<NewBlock>, SignalError>> {
         async move {
             let mut rows = BTreeSet::new();
-            for reader in &readers {
-                rows.extend(decode(&read(reader).await.map_err(|err| failed(&err))?));
+            for input in &inputs {
+                rows.extend(decode(&read(&input.block).await.map_err(|err| failed(&err))?));
             }
             Ok(blocks(&rows, options.window_ns))
         }

@@ -9,7 +9,7 @@ use ulid::Ulid;
 use super::{PlanRules, plan};
 
 fn rules() -> PlanRules {
-    PlanRules { windows_ns: vec![10, 100], settled_before_ns: 1000, max_inputs: 32, target_bytes: 1 << 20 }
+    PlanRules { windows_ns: vec![10, 100], settled_before_ns: 1000, max_inputs: 32, target_bytes: 1 << 20, shards: 0 }
 }
 
 fn block(id: u128, start: i64, end: i64, arrived: i64, parents: &[u128]) -> Arc<Entry> {
@@ -27,6 +27,7 @@ fn block(id: u128, start: i64, end: i64, arrived: i64, parents: &[u128]) -> Arc<
         shard: Shard::WHOLE,
         parents: parents.iter().map(|id| BlockId(Ulid::from(*id))).collect(),
         delete_number: 0,
+        rules: None,
     })
 }
 

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use storage::block::{BlockFacts, BlockReader};
+use storage::catalog::Shard;
 use tenancy::TenantId;
 
-use crate::{Cut, ScanQuery, ScanStream, SignalError};
+use crate::{Cut, RowDrop, ScanQuery, ScanStream, SignalError};
 
 /// The format of a signal's blocks.
 ///
@@ -18,8 +19,8 @@ pub trait BlockFormat: Send + Sync {
     fn scan(&self, block: BlockReader, query: &ScanQuery) -> ScanStream;
 
     /// Merges blocks of one tenant into as many as `options` asks for, dropping rows that stand twice: the same
-    /// function that the querier uses. The result holds every row of the inputs and no other.
-    fn merge(&self, blocks: Vec<BlockReader>, options: MergeOptions) -> BoxFuture<'static, Result<Vec<NewBlock>, SignalError>>;
+    /// function that the querier uses. The result holds every row of the inputs that none of the input's drops names, and no other.
+    fn merge(&self, inputs: Vec<MergeInput>, options: MergeOptions) -> BoxFuture<'static, Result<Vec<NewBlock>, SignalError>>;
 }
 
 /// How a cut becomes blocks.
@@ -31,6 +32,15 @@ pub struct WriteOptions {
     pub window_ns: i64,
 }
 
+/// A block that is merged.
+#[derive(Clone, Debug)]
+pub struct MergeInput {
+    /// The block.
+    pub block: BlockReader,
+    /// Rows of it that are left out.
+    pub drops: Vec<RowDrop>,
+}
+
 /// How blocks are merged.
 #[derive(Clone, Debug)]
 pub struct MergeOptions {
@@ -40,6 +50,8 @@ pub struct MergeOptions {
     pub window_ns: i64,
     /// About how large a block may become, bytes.
     pub target_bytes: u64,
+    /// Into how many shards rows are split by their shard key; 0 and 1: into none.
+    pub shards: u32,
 }
 
 /// A block that was made and not yet uploaded.
@@ -51,4 +63,6 @@ pub struct NewBlock {
     pub data: Bytes,
     /// `index`, where it serves something.
     pub index: Option<Bytes>,
+    /// Its share of the tenant's series.
+    pub shard: Shard,
 }

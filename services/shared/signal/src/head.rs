@@ -9,7 +9,7 @@ use bytes::Bytes;
 use runtime::Clock;
 use tenancy::TenantId;
 
-use crate::{Push, Refusal, ScanQuery, ScanStream, SignalError, TimeRange};
+use crate::{Push, Refusal, RowDrop, ScanQuery, ScanStream, SignalError, TimeRange};
 
 /// The number of a WAL segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +81,10 @@ pub trait Head: Send + Sync + fmt::Debug {
     /// Readers find the rows of a cut in blocks from now on: drop them.
     fn forget(&self, cut: CutId);
 
+    /// Drops rows of everything committed and not yet forgotten, and encodes that for the WAL: the record of `segment` makes a replay do
+    /// the same to what came before it, and give back `number`. Called like `cut`: nothing waits, and no push is prepared meanwhile.
+    fn delete(&self, number: u64, rows: &[RowDrop], segment: SegmentId) -> Bytes;
+
     /// Figures for limits, cuts and pages.
     fn stats(&self) -> HeadStats;
 
@@ -112,6 +116,8 @@ pub struct Appended {
     pub rows: u64,
     /// What was not stored, found in `prepare` or in `commit`.
     pub refused: Vec<Refusal>,
+    /// Of a replay: the number of a delete that was done again.
+    pub deletes: Option<u64>,
 }
 
 /// The rows of one cut.

@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod block;
+pub mod drops;
 pub mod error;
 pub mod head;
 pub mod otlp;
@@ -18,7 +19,8 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use batch::{Item, Push, PushItem, Refusal, WriteBatch};
-pub use block::{BlockFormat, MergeOptions, NewBlock, WriteOptions};
+pub use block::{BlockFormat, MergeInput, MergeOptions, NewBlock, WriteOptions};
+pub use drops::{RowDeletes, RowDrop};
 pub use error::{QueryError, ScanError, SignalError};
 pub use head::{Appended, Cut, CutId, Head, HeadContext, HeadStats, Heads, Pending, Prepared, SegmentId, WalSeq};
 pub use policy::Policy;

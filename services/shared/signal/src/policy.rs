@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tenancy::TenantId;
 
+use crate::RowDrop;
+
 /// A signal's answers about one tenant, from its limits; they change when an overrides file does.
 pub trait Policy: Send + Sync {
     /// How many ingesters hold the tenant's rows; 0 is all of them.
@@ -20,4 +22,17 @@ pub trait Policy: Send + Sync {
 
     /// How many bytes one query may hold in a querier; 0 is no limit of the tenant's own.
     fn max_query_bytes(&self, tenant: &TenantId) -> u64;
+
+    /// Rows whose own retention is over at `now_ns`, beside what [`Policy::retention`] says of all rows. The order and the words follow from
+    /// the limits alone; with the time only the ends of the ranges move.
+    fn drops(&self, tenant: &TenantId, now_ns: i64) -> Vec<RowDrop> {
+        let _ = (tenant, now_ns);
+        Vec::new()
+    }
+
+    /// Into how many shards the tenant's rows are split when blocks are merged; 0 and 1: into none.
+    fn merge_shards(&self, tenant: &TenantId) -> u32 {
+        let _ = tenant;
+        0
+    }
 }

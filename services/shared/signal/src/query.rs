@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use tenancy::{TenantId, Tenants};
 
-use crate::{QueryError, Routes, ScanError, SignalName, TimeRange};
+use crate::{QueryError, Routes, RowDeletes, RowDrop, ScanError, SignalName, TimeRange};
 
 /// A signal's query APIs.
 pub trait Queries: Send + Sync {
@@ -26,6 +26,11 @@ pub type PartialStream = BoxStream<'static, Result<Bytes, QueryError>>;
 pub trait QueryExecutor: Send + Sync {
     /// Runs one sub-query on some querier.
     fn run(&self, query: SubQuery) -> PartialStream;
+
+    /// Where deletes of rows are recorded; none where this process has no catalog.
+    fn deletes(&self) -> Option<Arc<dyn RowDeletes>> {
+        None
+    }
 }
 
 /// A part of a query that one querier answers.
@@ -95,6 +100,8 @@ pub struct ScanQuery {
     pub payload: Bytes,
     /// True when no other source of the query overlaps this one: the leaf may aggregate.
     pub alone: bool,
+    /// Rows that are no more: they are left out.
+    pub drops: Arc<[RowDrop]>,
 }
 
 /// Rows of one source, encoded by the signal.

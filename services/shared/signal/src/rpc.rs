@@ -1,5 +1,7 @@
-//! What the internal API carries beside its messages: the tenant, as metadata.
+//! What the internal API carries beside its messages, the tenant as metadata, and what is written alike in several of them.
 
+use bytes::Bytes;
+use storage::catalog::NumberedDelete;
 use tenancy::TenantId;
 use tenancy::http::TENANT_HEADER;
 use tonic::metadata::{MetadataMap, MetadataValue};
@@ -18,4 +20,20 @@ pub fn request<T>(tenant: &TenantId, message: T) -> Result<Request<T>, Status> {
     let name = MetadataValue::try_from(tenant.as_str()).map_err(|_| Status::internal("a tenant's name is no header value"))?;
     request.metadata_mut().insert(TENANT_HEADER, name);
     Ok(request)
+}
+
+/// Deletes of rows as a scan's request carries them.
+pub fn encode_deletes(deletes: &[NumberedDelete]) -> Bytes {
+    if deletes.is_empty() {
+        return Bytes::new();
+    }
+    serde_json::to_vec(deletes).expect("numbers and texts are JSON, and memory takes them").into()
+}
+
+/// Reads [`encode_deletes`]'s bytes.
+pub fn decode_deletes(bytes: &[u8]) -> Result<Vec<NumberedDelete>, Status> {
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_slice(bytes).map_err(|err| Status::invalid_argument(format!("deletes: {err}")))
 }

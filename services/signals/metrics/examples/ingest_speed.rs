@@ -69,7 +69,7 @@ fn main() {
         assert!(appended.refused.is_empty(), "all of it is good");
     }
     let everything = LeafQuery::Chunks { matchers: Vec::new(), shard: None }.encode();
-    let query = ScanQuery { tenant: tenant.clone(), range: TimeRange::ALL, payload: everything, alone: false };
+    let query = ScanQuery { tenant: tenant.clone(), range: TimeRange::ALL, payload: everything, alone: false, drops: Arc::default() };
     let pool = tokio::runtime::Builder::new_current_thread().build().expect("a thread to wait on");
     let (scan, batches) = time(|| pool.block_on(head.scan(&query).try_collect::<Vec<_>>()));
     let scanned: usize = batches.expect("the head answers").iter().map(|batch| batch.len()).sum();

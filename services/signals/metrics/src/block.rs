@@ -34,7 +34,7 @@ mod writer;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryFutureExt};
-use signal::{BlockFormat, Cut, MergeOptions, NewBlock, ScanQuery, ScanStream, SignalError, WriteOptions};
+use signal::{BlockFormat, Cut, MergeInput, MergeOptions, NewBlock, ScanQuery, ScanStream, SignalError, WriteOptions};
 use storage::block::BlockReader;
 
 pub use cut::CutData;
@@ -54,8 +54,8 @@ impl BlockFormat for MetricsBlocks {
         scan::scan(block, query.clone())
     }
 
-    fn merge(&self, blocks: Vec<BlockReader>, options: MergeOptions) -> BoxFuture<'static, Result<Vec<NewBlock>, SignalError>> {
-        merge::merge(blocks, options).map_err(SignalError::from).boxed()
+    fn merge(&self, inputs: Vec<MergeInput>, options: MergeOptions) -> BoxFuture<'static, Result<Vec<NewBlock>, SignalError>> {
+        merge::merge(inputs, options).map_err(SignalError::from).boxed()
     }
 }
 

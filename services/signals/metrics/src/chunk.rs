@@ -145,6 +145,26 @@ impl Chunk {
         Ok(samples)
     }
 
+    /// The chunk without the samples of these times, in the same encoding; `None` when none is left.
+    pub fn without(&self, gone: impl Fn(i64) -> bool) -> Result<Option<Self>, ChunkError> {
+        let floats = || {
+            let mut samples = self.decode()?;
+            samples.retain(|sample| !gone(sample.t));
+            Ok(samples)
+        };
+        Ok(match self.encoding {
+            Encoding::Xor => Self::encode(&floats()?),
+            Encoding::Packed => Self::pack(&floats()?),
+            Encoding::Histogram => {
+                let mut samples = Vec::new();
+                self.decode_histograms_into(&mut samples)?;
+                let mut encoder = HistogramEncoder::default();
+                samples.iter().filter(|sample| !gone(sample.t)).for_each(|sample| encoder.push(sample.t, &sample.h));
+                encoder.chunk()
+            }
+        })
+    }
+
     /// True when a part of `start..=end`, ms, lies in the chunk.
     #[must_use]
     pub const fn overlaps(&self, start: i64, end: i64) -> bool {

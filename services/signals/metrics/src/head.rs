@@ -14,6 +14,7 @@
 
 mod commit;
 mod cut;
+mod delete;
 mod prepare;
 pub mod record;
 mod refuse;
@@ -24,9 +25,11 @@ mod state;
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use signal::{
-    Appended, Cut, CutId, Head, HeadContext, HeadStats, Heads, Pending, Prepared, Push, ScanQuery, ScanStream, SegmentId, SignalError,
+    Appended, Cut, CutId, Head, HeadContext, HeadStats, Heads, Pending, Prepared, Push, RowDrop, ScanQuery, ScanStream, SegmentId,
+    SignalError,
 };
 use tenancy::TenantId;
 
@@ -141,6 +144,9 @@ impl Head for MetricsHead {
     }
 
     fn replay(&self, record: &[u8], segment: SegmentId) -> Result<Appended, SignalError> {
+        if record.first() == Some(&delete::DELETE) {
+            return delete::replay(&self.shared, record);
+        }
         commit::replay(&self.shared, &mut self.replay.lock(), record, segment)
     }
 
@@ -154,6 +160,10 @@ impl Head for MetricsHead {
 
     fn forget(&self, cut: CutId) {
         self.shared.state.write().forget(cut);
+    }
+
+    fn delete(&self, number: u64, rows: &[RowDrop], _: SegmentId) -> Bytes {
+        delete::delete(&self.shared, number, rows)
     }
 
     fn stats(&self) -> HeadStats {

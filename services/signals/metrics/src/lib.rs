@@ -6,6 +6,7 @@
 pub mod api;
 pub mod block;
 pub mod chunk;
+pub mod drops;
 pub mod head;
 pub mod histogram;
 pub mod ingest;

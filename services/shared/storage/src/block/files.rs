@@ -10,7 +10,7 @@ use tenancy::TenantId;
 
 use super::{BlockFacts, BlockId, BlockReader, Ranged, SignalId};
 use crate::bucket::Bucket;
-use crate::catalog::{Entry, FileRef, Shard};
+use crate::catalog::{Entry, FileRef, RulesApplied, Shard};
 use crate::error::StoreError;
 use crate::layout::{self, BlockFile};
 use crate::time::TimeRange;
@@ -41,6 +41,8 @@ pub struct BlockUpload {
     pub parents: Vec<BlockId>,
     /// Deletes of rows up to this number are applied in it.
     pub delete_number: u64,
+    /// Which rules for the retention of some rows are applied in it.
+    pub rules: Option<RulesApplied>,
 }
 
 impl BlockUpload {
@@ -48,12 +50,12 @@ impl BlockUpload {
     #[must_use]
     pub fn cut(id: BlockId, facts: BlockFacts, data: Bytes, index: Option<Bytes>, arrival: TimeRange, delete_number: u64) -> Self {
         let (retention_ns, level, shard, parents) = (None, 0, Shard::WHOLE, Vec::new());
-        Self { id, facts, data, index, arrival, retention_ns, level, shard, parents, delete_number }
+        Self { id, facts, data, index, arrival, retention_ns, level, shard, parents, delete_number, rules: None }
     }
 
     /// Its entry, with its files where the caller puts them.
     pub(super) fn entry(&self, tenant: &TenantId, signal: &SignalId, data: FileRef, index: Option<FileRef>) -> Entry {
-        let Self { id, facts, data: _, index: _, arrival, retention_ns, level, shard, parents, delete_number } = self;
+        let Self { id, facts, data: _, index: _, arrival, retention_ns, level, shard, parents, delete_number, rules } = self;
         Entry {
             id: *id,
             tenant: tenant.clone(),
@@ -67,6 +69,7 @@ impl BlockUpload {
             shard: *shard,
             parents: parents.clone(),
             delete_number: *delete_number,
+            rules: *rules,
         }
     }
 }

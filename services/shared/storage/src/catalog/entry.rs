@@ -73,6 +73,18 @@ pub struct Entry {
     /// Deletes of rows up to this number of the log are applied in it.
     #[serde(default)]
     pub delete_number: u64,
+    /// Which of the tenant's rules for the retention of some rows are applied in it; none: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<RulesApplied>,
+}
+
+/// Rules for the retention of some rows, as they were applied to a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesApplied {
+    /// As of this instant, nanoseconds since the Unix epoch.
+    pub at_ns: i64,
+    /// A hash of the rules: others have to be applied anew.
+    pub hash: u64,
 }
 
 impl Entry {

@@ -7,6 +7,7 @@ use storage::block::BlockId;
 use storage::error::StoreError;
 
 use crate::chunk::ChunkError;
+use crate::drops::DropError;
 use crate::wire::DecodeError;
 
 /// Why a block could not be written, read or merged.
@@ -61,6 +62,9 @@ pub enum BlockError {
     /// A matcher of the question.
     #[error(transparent)]
     Matcher(#[from] RegexError),
+    /// What is to be left out.
+    #[error(transparent)]
+    Drops(#[from] DropError),
     /// A cut that another signal made.
     #[error("cut is not of metrics")]
     ForeignCut,
@@ -84,6 +88,7 @@ impl Classify for BlockError {
             Self::Index { .. }
             | Self::Corrupt { .. }
             | Self::Chunk { .. }
+            | Self::Drops(_)
             | Self::ForeignCut
             | Self::WriteIndex(_)
             | Self::WriteRows(_)

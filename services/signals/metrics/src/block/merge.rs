@@ -3,20 +3,19 @@
 use std::collections::VecDeque;
 
 use futures::future::try_join_all;
-use signal::{MergeOptions, NewBlock};
-use storage::block::{BlockId, BlockReader};
+use signal::{MergeInput, MergeOptions, NewBlock};
+use storage::block::BlockId;
 
 use super::error::BlockError;
 use super::reader::{OpenBlock, SlabReader};
-use super::windows::Form;
 use super::writer::BlocksWriter;
 use crate::model::Labels;
 use crate::wire::SeriesChunks;
 
 /// Merges blocks of one tenant.
-pub(super) async fn merge(blocks: Vec<BlockReader>, options: MergeOptions) -> Result<Vec<NewBlock>, BlockError> {
-    let mut inputs = try_join_all(blocks.into_iter().map(Input::open)).await?;
-    let mut writer = BlocksWriter::new(options.tenant, options.window_ns, Form::Packed, Some(options.target_bytes.max(1)));
+pub(super) async fn merge(inputs: Vec<MergeInput>, options: MergeOptions) -> Result<Vec<NewBlock>, BlockError> {
+    let mut inputs = try_join_all(inputs.into_iter().map(Input::open)).await?;
+    let mut writer = BlocksWriter::merging(&options);
     loop {
         if inputs.iter().any(Input::is_hungry) {
             try_join_all(inputs.iter_mut().map(Input::fill)).await?;
@@ -44,8 +43,8 @@ struct Input {
 }
 
 impl Input {
-    async fn open(block: BlockReader) -> Result<Self, BlockError> {
-        let block = OpenBlock::open(block).await?;
+    async fn open(input: MergeInput) -> Result<Self, BlockError> {
+        let block = OpenBlock::open(input.block).await?.without(&input.drops)?;
         let reader = block.chunks(block.all()?, i64::MIN, i64::MAX)?;
         Ok(Self { id: block.id, reader, slab: VecDeque::new(), last: None, done: false })
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use index::{IndexError, IndexReader, Matcher, RoaringBitmap, SeriesCursor};
+use signal::RowDrop;
 use storage::block::{BlockId, BlockReader, Ranged};
 use tenancy::TenantId;
 use zstd::bulk::Decompressor;
@@ -14,6 +15,7 @@ use zstd::bulk::Decompressor;
 use super::error::BlockError;
 use super::skip::{ChunkMeta, Page};
 use super::{page, schema, skip};
+use crate::drops::{self, Drops, Span};
 use crate::model::{Labels, SeriesHash};
 use crate::wire::{SeriesChunks, SeriesShard};
 
@@ -39,6 +41,8 @@ pub(super) struct OpenBlock {
     pub index: IndexReader,
     data: Arc<dyn Ranged>,
     pages: Arc<[Page]>,
+    /// What is left out.
+    drops: Arc<Drops>,
 }
 
 impl OpenBlock {
@@ -56,7 +60,17 @@ impl OpenBlock {
         let index = IndexReader::open(bytes).map_err(|source| BlockError::Index { block: id, source })?;
         let pages = index.attachment().map_err(|source| BlockError::Index { block: id, source })?;
         let pages = skip::decode_pages(pages, block.data.len()).map_err(|_| BlockError::Corrupt { block: id, what: "table of pages" })?;
-        Ok(Self { id, index, data: block.data, pages: pages.into() })
+        Ok(Self { id, index, data: block.data, pages: pages.into(), drops: Arc::default() })
+    }
+
+    /// The block without the rows that are dropped.
+    pub(super) fn without(self, drops: &[RowDrop]) -> Result<Self, BlockError> {
+        Ok(Self { drops: Arc::new(Drops::compile(drops)?), ..self })
+    }
+
+    /// True when rows may be left out: the index alone says too much then.
+    pub(super) fn is_thinned(&self) -> bool {
+        !self.drops.is_empty()
     }
 
     /// All series.
@@ -102,6 +116,8 @@ impl OpenBlock {
 #[derive(Debug)]
 pub(super) struct Plan {
     pub labels: Labels,
+    /// Times that are left out.
+    gone: Vec<Span>,
     chunks: Vec<(u64, ChunkMeta)>,
 }
 
@@ -128,11 +144,26 @@ impl PlanReader {
                 skip::decode_series(entry.payload).map_err(|_| BlockError::Corrupt { block, what: "rows of a series" })?;
             let rows = (0u64..).map(|row| first_row.saturating_add(row));
             let chunks: Vec<_> = rows.zip(metas).filter(|(_, meta)| meta.overlaps(self.start, self.end)).collect();
-            if !chunks.is_empty() {
-                return Ok(Some(Plan { labels: Labels::from_sorted(entry.labels), chunks }));
+            if chunks.is_empty() {
+                continue;
+            }
+            let plan = Plan { labels: Labels::from_sorted(entry.labels), gone: Vec::new(), chunks };
+            if let Some(plan) = plan.thinned(&self.block.drops) {
+                return Ok(Some(plan));
             }
         }
         Ok(None)
+    }
+}
+
+impl Plan {
+    /// What is left when rows are dropped.
+    fn thinned(mut self, drops: &Drops) -> Option<Self> {
+        if !drops.is_empty() {
+            self.gone = drops.of(&self.labels);
+            self.chunks.retain(|(_, meta)| !drops::covers(&self.gone, meta.min_t, meta.max_t));
+        }
+        (!self.chunks.is_empty()).then_some(self)
     }
 }
 
@@ -214,6 +245,8 @@ impl SlabReader {
             let bytes = usize::try_from(row - first_row).ok().and_then(|at| values.get(at));
             chunks.push(meta.with(bytes.ok_or_else(|| self.plans.block.corrupt("a page has too few rows"))?.clone()));
         }
+        let thinned = drops::thin(&mut chunks, &plan.gone);
+        thinned.map_err(|source| BlockError::Chunk { series: plan.labels.to_string(), source })?;
         Ok(SeriesChunks { labels: plan.labels, chunks })
     }
 

@@ -1,5 +1,7 @@
 //! Answers the questions of a leaf from one block.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt, TryStreamExt};
@@ -30,24 +32,30 @@ async fn answer(block: BlockReader, query: ScanQuery) -> Result<Batches, BlockEr
     match asked {
         LeafQuery::Chunks { matchers, shard } => {
             let matchers = Matcher::compile_all(&matchers)?;
-            let block = OpenBlock::open(block).await?;
+            let block = OpenBlock::open(block).await?.without(&query.drops)?;
             Ok(chunks(block.chunks(block.select(&matchers)?, start, end)?.of_shard(&query.tenant, shard)))
         }
         LeafQuery::LabelNames { sets, limit } => {
             let sets = compile(&sets)?;
-            let block = OpenBlock::open(block).await?;
+            let block = OpenBlock::open(block).await?.without(&query.drops)?;
+            if block.is_thinned() {
+                return Ok(strings(names(&block, select(&block, &sets)?)?, limit));
+            }
             let names = block.index.label_names(select(&block, &sets)?.as_ref()).map_err(|source| block.index_error(source))?;
             Ok(strings(names, limit))
         }
         LeafQuery::LabelValues { name, sets, limit } => {
             let sets = compile(&sets)?;
-            let block = OpenBlock::open(block).await?;
+            let block = OpenBlock::open(block).await?.without(&query.drops)?;
+            if block.is_thinned() {
+                return Ok(strings(values(&block, select(&block, &sets)?, &name)?, limit));
+            }
             let values = block.index.label_values(&name, select(&block, &sets)?.as_ref()).map_err(|source| block.index_error(source))?;
             Ok(strings(values, limit))
         }
         LeafQuery::Series { sets, limit } => {
             let sets = compile(&sets)?;
-            let block = OpenBlock::open(block).await?;
+            let block = OpenBlock::open(block).await?.without(&query.drops)?;
             let selected = select(&block, &sets)?.map_or_else(|| block.all(), Ok)?;
             Ok(series(block.series(selected, start, end)?, limit))
         }
@@ -70,6 +78,27 @@ fn select(block: &OpenBlock, sets: &[Vec<Matcher>]) -> Result<Option<RoaringBitm
         selected |= block.select(set)?;
     }
     Ok(Some(selected))
+}
+
+/// Labels of the series that have rows left.
+fn left(block: &OpenBlock, selected: Option<RoaringBitmap>, mut each: impl FnMut(&Labels)) -> Result<(), BlockError> {
+    let mut plans = block.series(selected.map_or_else(|| block.all(), Ok)?, i64::MIN, i64::MAX)?;
+    while let Some(plan) = plans.next_plan()? {
+        each(&plan.labels);
+    }
+    Ok(())
+}
+
+fn names(block: &OpenBlock, selected: Option<RoaringBitmap>) -> Result<Vec<String>, BlockError> {
+    let mut names = BTreeSet::new();
+    left(block, selected, |labels| names.extend(labels.iter().map(|(name, _)| name.to_owned())))?;
+    Ok(names.into_iter().collect())
+}
+
+fn values(block: &OpenBlock, selected: Option<RoaringBitmap>, name: &str) -> Result<Vec<String>, BlockError> {
+    let mut values = BTreeSet::new();
+    left(block, selected, |labels| values.extend(labels.get(name).map(str::to_owned)))?;
+    Ok(values.into_iter().collect())
 }
 
 /// Batches of chunks. The reader is dropped with the stream, and reads no slab before somebody wants it.

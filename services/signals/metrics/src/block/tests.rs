@@ -41,12 +41,13 @@ fn reader(block: &NewBlock) -> BlockReader {
 }
 
 fn merged(blocks: &[&NewBlock], window_ns: i64, target_bytes: u64) -> Vec<NewBlock> {
-    let options = MergeOptions { tenant: TenantId::anonymous(), window_ns, target_bytes };
-    block_on(MetricsBlocks.merge(blocks.iter().map(|block| reader(block)).collect(), options)).unwrap()
+    let options = MergeOptions { tenant: TenantId::anonymous(), window_ns, target_bytes, shards: 1 };
+    block_on(MetricsBlocks.merge(blocks.iter().map(|block| MergeInput { block: reader(block), drops: Vec::new() }).collect(), options))
+        .unwrap()
 }
 
 fn ask(block: BlockReader, query: &LeafQuery, range: TimeRange) -> Result<Vec<LeafRows>, ScanError> {
-    let query = ScanQuery { tenant: TenantId::anonymous(), range, payload: query.encode(), alone: false };
+    let query = ScanQuery { tenant: TenantId::anonymous(), range, payload: query.encode(), alone: false, drops: Arc::default() };
     let batches: Vec<Bytes> = block_on(MetricsBlocks.scan(block, &query).try_collect())?;
     Ok(batches.iter().map(|batch| LeafRows::decode(batch).unwrap()).collect())
 }
@@ -379,7 +380,13 @@ fn a_bad_question_is_the_askers_fault() {
     let block = write(vec![series("a", &steady(0, 3))], HOUR_NS).remove(0);
     let err = chunks(reader(&block), vec![LabelMatcher::new("a", MatchOp::Regex, "(")], TimeRange::ALL).unwrap_err();
     assert_eq!((err.kind(), err.to_string()), (ErrorKind::BadInput, "error parsing regexp: missing closing ): `(`".to_owned()));
-    let query = ScanQuery { tenant: TenantId::anonymous(), range: TimeRange::ALL, payload: Bytes::from_static(b"\xff"), alone: false };
+    let query = ScanQuery {
+        tenant: TenantId::anonymous(),
+        range: TimeRange::ALL,
+        payload: Bytes::from_static(b"\xff"),
+        alone: false,
+        drops: Arc::default(),
+    };
     let err = block_on(MetricsBlocks.scan(reader(&block), &query).try_collect::<Vec<_>>()).unwrap_err();
     assert_eq!(err.kind(), ErrorKind::BadInput);
 }

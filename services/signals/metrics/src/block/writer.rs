@@ -11,8 +11,9 @@ use index::IndexWriter;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::errors::ParquetError;
-use signal::{NewBlock, TimeRange, WriteOptions};
+use signal::{MergeOptions, NewBlock, TimeRange, WriteOptions};
 use storage::block::BlockFacts;
+use storage::catalog::Shard;
 use tenancy::TenantId;
 
 use super::error::BlockError;
@@ -28,7 +29,7 @@ const BATCH_ROWS: usize = 1024;
 
 /// Writes a cut: one block per window.
 pub(super) fn write(data: &CutData, options: &WriteOptions) -> Result<Vec<NewBlock>, BlockError> {
-    let mut writer = BlocksWriter::new(options.tenant.clone(), options.window_ns, Form::Cut, None);
+    let mut writer = BlocksWriter::new(options);
     for (labels, chunks) in group(data.series.iter().cloned()) {
         writer.push(&labels, chunks)?;
     }
@@ -42,29 +43,43 @@ pub(super) struct BlocksWriter {
     windows: Windows,
     form: Form,
     target_bytes: Option<u64>,
-    open: BTreeMap<i128, BlockWriter>,
+    shards: u32,
+    /// By window and shard.
+    open: BTreeMap<(i128, u32), BlockWriter>,
     done: Vec<NewBlock>,
 }
 
 impl BlocksWriter {
-    pub(super) fn new(tenant: TenantId, window_ns: i64, form: Form, target_bytes: Option<u64>) -> Self {
-        Self { tenant, windows: Windows::new(window_ns), form, target_bytes, open: BTreeMap::new(), done: Vec::new() }
+    /// For a cut.
+    pub(super) fn new(options: &WriteOptions) -> Self {
+        let (tenant, windows) = (options.tenant.clone(), Windows::new(options.window_ns));
+        Self { tenant, windows, form: Form::Cut, target_bytes: None, shards: 1, open: BTreeMap::new(), done: Vec::new() }
+    }
+
+    /// For a merge.
+    pub(super) fn merging(options: &MergeOptions) -> Self {
+        let (tenant, windows) = (options.tenant.clone(), Windows::new(options.window_ns));
+        let (target_bytes, shards) = (Some(options.target_bytes.max(1)), options.shards.max(1));
+        Self { tenant, windows, form: Form::Packed, target_bytes, shards, open: BTreeMap::new(), done: Vec::new() }
     }
 
     /// Takes all chunks of a series, in any order. Series come sorted, each once.
     pub(super) fn push(&mut self, labels: &Labels, chunks: Vec<Chunk>) -> Result<(), BlockError> {
         let arranged =
             arrange(chunks, self.windows, self.form).map_err(|source| BlockError::Chunk { series: labels.to_string(), source })?;
+        let key = shard_key(self.tenant.as_str(), labels.hash());
+        let shard = Shard { index: key % self.shards, of: self.shards };
         for (window, chunks) in arranged {
-            let mut writer = match self.open.remove(&window) {
+            let place = (window, shard.index);
+            let mut writer = match self.open.remove(&place) {
                 Some(writer) => writer,
-                None => BlockWriter::new()?,
+                None => BlockWriter::new(shard)?,
             };
-            writer.push(&self.tenant, labels, &chunks)?;
+            writer.push(key, labels, &chunks)?;
             if self.target_bytes.is_some_and(|target| writer.bytes() >= target) {
                 self.done.push(writer.finish()?);
             } else {
-                self.open.insert(window, writer);
+                self.open.insert(place, writer);
             }
         }
         Ok(())
@@ -76,7 +91,7 @@ impl BlocksWriter {
         for writer in self.open.into_values() {
             blocks.push(writer.finish()?);
         }
-        blocks.sort_by_key(|block| block.facts.range);
+        blocks.sort_by_key(|block| (block.facts.range, block.shard));
         Ok(blocks)
     }
 }
@@ -86,6 +101,7 @@ impl BlocksWriter {
 struct BlockWriter {
     parquet: ArrowWriter<Vec<u8>>,
     index: IndexWriter,
+    shard: Shard,
     rows: Rows,
     /// Chunks written, one row each.
     chunks: u64,
@@ -101,11 +117,12 @@ struct BlockWriter {
 }
 
 impl BlockWriter {
-    fn new() -> Result<Self, BlockError> {
+    fn new(shard: Shard) -> Result<Self, BlockError> {
         let options = ArrowWriterOptions::new().with_properties(schema::properties()).with_skip_arrow_metadata(true);
         Ok(Self {
             parquet: ArrowWriter::try_new_with_options(Vec::new(), schema::schema(), options).map_err(BlockError::WriteRows)?,
             index: IndexWriter::new().map_err(BlockError::WriteIndex)?,
+            shard,
             rows: Rows::default(),
             chunks: 0,
             samples: 0,
@@ -118,9 +135,8 @@ impl BlockWriter {
         })
     }
 
-    fn push(&mut self, tenant: &TenantId, labels: &Labels, chunks: &[Chunk]) -> Result<(), BlockError> {
+    fn push(&mut self, key: u32, labels: &Labels, chunks: &[Chunk]) -> Result<(), BlockError> {
         let series = self.index.add(labels.iter(), &skip::encode_series(self.chunks, chunks)).map_err(BlockError::WriteIndex)?;
-        let key = shard_key(tenant.as_str(), labels.hash());
         (self.min_key, self.max_key) = (self.min_key.min(key), self.max_key.max(key));
         self.series += 1;
         for chunk in chunks {
@@ -169,7 +185,7 @@ impl BlockWriter {
             footer_len,
             schema_version: schema::VERSION,
         };
-        Ok(NewBlock { facts, data, index: Some(index) })
+        Ok(NewBlock { facts, data, index: Some(index), shard: self.shard })
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn commit(shared: &Shared, mut pending: PendingPush) -> Appended {
     pending.runs.clear();
     let refused = std::mem::take(&mut pending.refused);
     count(shared, rows.count, &refused);
-    Appended { rows: rows.count, refused }
+    Appended { rows: rows.count, refused, deletes: None }
 }
 
 fn count(shared: &Shared, stored: u64, refused: &[signal::Refusal]) {
@@ -94,7 +94,7 @@ pub(super) fn replay(shared: &Shared, replay: &mut Replay, record: &[u8], segmen
     state.stored(rows);
     drop(state);
     shared.count_created(created);
-    result.map(|()| Appended { rows: rows.count, refused: Vec::new() })
+    result.map(|()| Appended { rows: rows.count, ..Appended::default() })
 }
 
 impl Replay {

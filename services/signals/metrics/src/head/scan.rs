@@ -5,12 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use index::{Matcher, RoaringBitmap};
-use runtime::ErrorKind;
+use runtime::{Chain, ErrorKind};
 use signal::{ScanError, ScanQuery, ScanStream, SignalError, TimeRange};
 
 use super::Shared;
-use super::series::View;
+use super::series::{Series, View};
 use crate::chunk::{self, Chunk};
+use crate::drops::{self, Drops};
 use crate::model::{Labels, TimestampMs};
 use crate::wire::{BATCH_BYTES, LeafQuery, LeafRows, SeriesChunks, SeriesShard};
 
@@ -31,15 +32,14 @@ struct Question {
     query: LeafQuery,
     /// First and last ms.
     range: (i64, i64),
+    /// What is left out.
+    drops: Drops,
 }
 
 /// Answers a query.
 pub(super) fn scan(shared: &Arc<Shared>, query: &ScanQuery) -> ScanStream {
     let compute = shared.deps.compute.clone();
-    let range = ms(query.range);
-    let asked = LeafQuery::decode(&query.payload)
-        .map(|query| Scan::Asked(Question { shared: Arc::clone(shared), query, range }))
-        .map_err(|err| SignalError::new(ErrorKind::BadInput, err.to_string()));
+    let asked = ask(shared, query).map(Scan::Asked);
     let steps = stream::once(std::future::ready(asked)).map(move |asked| {
         let compute = compute.clone();
         let steps = stream::try_unfold(asked, move |scan| {
@@ -54,6 +54,12 @@ pub(super) fn scan(shared: &Arc<Shared>, query: &ScanQuery) -> ScanStream {
         steps.map(|batch| batch.map_err(ScanError::from))
     });
     steps.flatten().boxed()
+}
+
+fn ask(shared: &Arc<Shared>, query: &ScanQuery) -> Result<Question, SignalError> {
+    let asked = LeafQuery::decode(&query.payload).map_err(|err| SignalError::new(ErrorKind::BadInput, err.to_string()))?;
+    let drops = Drops::compile(&query.drops).map_err(|err| SignalError::internal(Chain(&err).to_string()))?;
+    Ok(Question { shared: Arc::clone(shared), query: asked, range: ms(query.range), drops })
 }
 
 impl Scan {
@@ -110,6 +116,8 @@ impl Question {
             let series = selected.iter().filter_map(|number| state.get(number)).filter(|series| wanted(&series.labels));
             series.filter_map(|series| series.view(start, end)).collect()
         };
+        let drops = self.drops.clone();
+        let views = views.into_iter().map(move |view| thinned(view, &drops));
         Box::new(views.into_iter().flat_map(|view| {
             let late: Vec<Chunk> = chunk::encode_run(&view.late).collect();
             view.chunks.into_iter().chain(late).map(move |chunk| (view.labels.clone(), chunk))
@@ -135,7 +143,7 @@ impl Question {
         let selected = self.selected(sets)?;
         let (start, end) = self.range;
         let state = self.shared.state.read();
-        let any = selected.iter().any(|number| state.get(number).is_some_and(|series| series.overlaps(start, end)));
+        let any = selected.iter().any(|number| state.get(number).is_some_and(|series| self.has_rows(series, start, end)));
         Ok(if any { selected } else { RoaringBitmap::new() })
     }
 
@@ -144,8 +152,33 @@ impl Question {
         let selected = self.selected(sets)?;
         let (start, end) = self.range;
         let state = self.shared.state.read();
-        Ok(selected.iter().filter(|number| state.get(*number).is_some_and(|series| series.overlaps(start, end))).collect())
+        Ok(selected.iter().filter(|number| state.get(*number).is_some_and(|series| self.has_rows(series, start, end))).collect())
     }
+
+    /// Whether a series may have samples of `start..=end`, ms, that are not left out.
+    fn has_rows(&self, series: &Series, start: i64, end: i64) -> bool {
+        if self.drops.is_empty() {
+            return series.overlaps(start, end);
+        }
+        let spans = self.drops.of(&series.labels);
+        series.view(start, end).is_some_and(|view| {
+            view.chunks.iter().any(|chunk| !drops::covers(&spans, chunk.min_t, chunk.max_t))
+                || view.late.iter().any(|sample| !drops::drops(&spans, sample.t))
+        })
+    }
+}
+
+/// What is left of a view. A chunk that does not decode stays whole: who reads it finds out.
+fn thinned(mut view: View, drops: &Drops) -> View {
+    if !drops.is_empty() {
+        let spans = drops.of(&view.labels);
+        let whole = view.chunks.clone();
+        if drops::thin(&mut view.chunks, &spans).is_err() {
+            view.chunks = whole;
+        }
+        view.late.retain(|sample| !drops::drops(&spans, sample.t));
+    }
+    view
 }
 
 fn compile(matchers: &[syntax::LabelMatcher]) -> Result<Vec<Matcher>, SignalError> {

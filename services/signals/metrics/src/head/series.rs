@@ -2,6 +2,8 @@
 //!
 //! Hot file: no allocation per sample that comes in order.
 
+mod thin;
+
 use signal::{CutId, SegmentId};
 use smallvec::SmallVec;
 

@@ -200,6 +200,11 @@ impl State {
         dropped
     }
 
+    /// Says that a series may have no rows any more.
+    pub(super) fn note_emptied(&mut self, number: u32) {
+        self.emptied.push(number);
+    }
+
     /// True when [`State::drop_idle`] would have something to look at.
     pub(super) fn has_emptied(&self) -> bool {
         !self.emptied.is_empty()

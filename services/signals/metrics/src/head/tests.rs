@@ -106,7 +106,7 @@ impl World {
     }
 
     fn ask(&self, query: &LeafQuery, range: TimeRange) -> Vec<LeafRows> {
-        let query = ScanQuery { tenant: TenantId::anonymous(), range, payload: query.encode(), alone: false };
+        let query = ScanQuery { tenant: TenantId::anonymous(), range, payload: query.encode(), alone: false, drops: Arc::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let batches: Vec<Bytes> = runtime.block_on(self.head.scan(&query).try_collect()).unwrap();
         batches.iter().map(|batch| LeafRows::decode(batch).unwrap()).collect()
@@ -404,7 +404,7 @@ fn a_question_that_cannot_be_read_is_an_error() {
     let broken = LeafQuery::Chunks { matchers: vec![LabelMatcher::new("i", MatchOp::Regex, "(")], shard: None }.encode();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for payload in [broken, Bytes::new(), Bytes::from_static(b"\xff")] {
-        let query = ScanQuery { tenant: TenantId::anonymous(), range: TimeRange::ALL, payload, alone: false };
+        let query = ScanQuery { tenant: TenantId::anonymous(), range: TimeRange::ALL, payload, alone: false, drops: Arc::default() };
         let answers: Vec<_> = runtime.block_on(world.head.scan(&query).collect());
         assert_eq!(answers.len(), 1);
         assert!(matches!(&answers[0], Err(signal::ScanError::Signal(err)) if err.kind == ErrorKind::BadInput), "{answers:?}");
@@ -436,6 +436,7 @@ fn a_scan_sees_one_moment() {
         range: TimeRange::ALL,
         payload: LeafQuery::Chunks { matchers: Vec::new(), shard: None }.encode(),
         alone: false,
+        drops: Arc::default(),
     };
     let stream = world.head.scan(&query);
     let cut = world.head.cut().unwrap();

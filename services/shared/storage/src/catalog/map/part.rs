@@ -43,6 +43,21 @@ pub struct NumberedDelete {
     pub delete: RowDelete,
 }
 
+impl NumberedDelete {
+    /// True when a block may hold rows of it.
+    #[must_use]
+    pub fn is_open_in(&self, entry: &Entry) -> bool {
+        entry.delete_number < self.number && entry.facts.range.overlaps(&self.delete.range)
+    }
+
+    /// True when it takes everything out of a block.
+    #[must_use]
+    pub fn empties(&self, entry: &Entry) -> bool {
+        let (wide, range) = (&self.delete.range, &entry.facts.range);
+        self.is_open_in(entry) && self.delete.what.is_empty() && wide.start <= range.start && range.end <= wide.end
+    }
+}
+
 /// The blocks of one tenant's signal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SignalBlocks {
@@ -80,7 +95,7 @@ impl SignalBlocks {
     /// Takes a record in that fits.
     pub(super) fn apply(&mut self, stamp: Stamp, record: &Record) {
         self.gone.retain(|_, gone| gone.at_ms >= stamp.forget_before_ms);
-        self.deletes.retain(|known| known.delete.keep_until_ms >= stamp.at_ms);
+        self.drop_deletes(stamp);
         match &record.change {
             Change::Add { entries } => self.add(stamp, entries),
             Change::Replace { parents, entries } => {
@@ -98,6 +113,12 @@ impl SignalBlocks {
             Change::ShardSize { size, at_ms } => self.shard_sizes.push(ShardSize { size: *size, at_ms: *at_ms }),
             Change::DeleteRows(delete) => self.deletes.push(NumberedDelete { number: stamp.number, delete: delete.clone() }),
         }
+    }
+
+    /// Forgets deletes whose time is over, once no block holds rows of theirs.
+    fn drop_deletes(&mut self, stamp: Stamp) {
+        let live = &self.live;
+        self.deletes.retain(|known| known.delete.keep_until_ms >= stamp.at_ms || live.values().any(|entry| known.is_open_in(entry)));
     }
 
     fn add(&mut self, stamp: Stamp, entries: &[Entry]) {

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use expect_test::expect;
+use storage::catalog::Shard;
 
 use super::*;
 
@@ -36,7 +37,7 @@ fn level_1() -> NewBlock {
 fn committed(version: &str, name: &str, facts: &storage::block::BlockFacts) -> NewBlock {
     let directory = directory(version, name);
     let file = |name: &str| Bytes::from(fs::read(directory.join(name)).unwrap());
-    NewBlock { data: file("data.parquet"), index: Some(file("index")), facts: facts.clone() }
+    NewBlock { data: file("data.parquet"), index: Some(file("index")), facts: facts.clone(), shard: Shard::WHOLE }
 }
 
 fn bless(version: &str, name: &str, block: &NewBlock) {

@@ -286,7 +286,7 @@ proptest! {
                 index: block.index.map(|bytes| Arc::new(InMemory(bytes)) as Arc<dyn Ranged>),
             };
             let payload = LeafQuery::Chunks { matchers: Vec::new(), shard: None }.encode();
-            let query = ScanQuery { tenant: TenantId::anonymous(), range: TimeRange::ALL, payload, alone: false };
+            let query = ScanQuery { tenant: TenantId::anonymous(), range: TimeRange::ALL, payload, alone: false, drops: Arc::default() };
             for batch in runtime.block_on(MetricsBlocks.scan(reader, &query).try_collect::<Vec<_>>()).unwrap() {
                 match LeafRows::decode(&batch).unwrap() {
                     LeafRows::Chunks(chunks) => series.extend(chunks),

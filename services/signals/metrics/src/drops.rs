@@ -1,0 +1,156 @@
+//! Rows that are no more, in this signal's words: series that meet matchers, within times.
+//!
+//! [`RowDrop::what`] is JSON: a list of matcher sets, each a list of `[name, operator, value]`, operators as in PromQL. A series is meant
+//! when it meets all matchers of any set; empty text means all series.
+
+use index::{Matcher, RegexError};
+use signal::RowDrop;
+use syntax::{LabelMatcher, MatchOp};
+
+use crate::chunk::{Chunk, ChunkError};
+use crate::model::{Labels, TimestampMs};
+
+/// A drop could not be understood.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DropError {
+    /// No list of matchers.
+    #[error("read matchers of dropped rows")]
+    Words(#[from] serde_json::Error),
+    /// An operator of a later version.
+    #[error("unknown operator {0:?} in matchers of dropped rows")]
+    Operator(String),
+    /// A regular expression that does not compile.
+    #[error(transparent)]
+    Matcher(#[from] RegexError),
+}
+
+/// Drops, ready to be asked.
+#[derive(Clone, Debug, Default)]
+pub struct Drops(Vec<One>);
+
+#[derive(Clone, Debug)]
+struct One {
+    /// None of them: all series.
+    sets: Vec<Vec<Matcher>>,
+    /// First and last ms.
+    range: Span,
+}
+
+/// First and last ms that belong to it.
+pub type Span = (i64, i64);
+
+/// A matcher as it stands in [`RowDrop::what`].
+type Words = (String, String, String);
+
+/// Says which series are meant.
+#[must_use]
+pub fn encode(sets: &[Vec<LabelMatcher>]) -> String {
+    let word = |op| match op {
+        MatchOp::Equal => "=",
+        MatchOp::NotEqual => "!=",
+        MatchOp::Regex => "=~",
+        MatchOp::NotRegex => "!~",
+    };
+    let words = |matcher: &LabelMatcher| (matcher.name.clone(), word(matcher.op).to_owned(), matcher.value.clone());
+    let all: Vec<Vec<Words>> = sets.iter().map(|set| set.iter().map(words).collect()).collect();
+    serde_json::to_string(&all).expect("lists of texts are JSON")
+}
+
+fn decode(what: &str) -> Result<Vec<Vec<Matcher>>, DropError> {
+    if what.is_empty() {
+        return Ok(vec![Vec::new()]);
+    }
+    let compile = |(name, op, value): Words| {
+        let op = match op.as_str() {
+            "=" => MatchOp::Equal,
+            "!=" => MatchOp::NotEqual,
+            "=~" => MatchOp::Regex,
+            "!~" => MatchOp::NotRegex,
+            _ => return Err(DropError::Operator(op)),
+        };
+        Ok(Matcher::new(name, op, &value)?)
+    };
+    let all: Vec<Vec<Words>> = serde_json::from_str(what)?;
+    all.into_iter().map(|set| set.into_iter().map(compile).collect()).collect()
+}
+
+impl Drops {
+    /// Compiles what crossed the seam.
+    pub fn compile(drops: &[RowDrop]) -> Result<Self, DropError> {
+        let compile = |drop: &RowDrop| {
+            // A time that has nanoseconds in it is never a sample's.
+            let start = if drop.range.start == i64::MIN { i64::MIN } else { TimestampMs::ceil_ns(drop.range.start).0 };
+            let end = if drop.range.end == i64::MAX { i64::MAX } else { TimestampMs::floor_ns(drop.range.end).0 };
+            Ok(One { sets: decode(&drop.what)?, range: (start, end) })
+        };
+        drops.iter().map(compile).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// True when nothing is dropped.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The matcher sets of all drops.
+    pub fn sets(&self) -> impl Iterator<Item = &[Matcher]> {
+        self.0.iter().flat_map(|one| one.sets.iter().map(Vec::as_slice))
+    }
+
+    /// Times of a series that are dropped: sorted, without overlaps.
+    #[must_use]
+    pub fn of(&self, labels: &Labels) -> Vec<Span> {
+        let meets = |matcher: &Matcher| matcher.matches(labels.get(matcher.name()).unwrap_or_default());
+        let meant = self.0.iter().filter(|one| one.range.0 <= one.range.1 && one.sets.iter().any(|set| set.iter().all(meets)));
+        let mut spans: Vec<Span> = meant.map(|one| one.range).collect();
+        spans.sort_unstable();
+        spans.dedup_by(|next, kept| {
+            let touches = next.0 <= kept.1.saturating_add(1);
+            if touches {
+                kept.1 = kept.1.max(next.1);
+            }
+            touches
+        });
+        spans
+    }
+}
+
+/// True when all of `start..=end` is dropped.
+#[must_use]
+pub fn covers(spans: &[Span], start: i64, end: i64) -> bool {
+    spans.iter().any(|span| span.0 <= start && end <= span.1)
+}
+
+fn touches(spans: &[Span], start: i64, end: i64) -> bool {
+    spans.iter().any(|span| span.0 <= end && start <= span.1)
+}
+
+/// True when this time is dropped.
+#[must_use]
+pub fn drops(spans: &[Span], t: i64) -> bool {
+    touches(spans, t, t)
+}
+
+/// Takes samples out of chunks. Chunks that lose none stay as they are.
+pub fn thin(chunks: &mut Vec<Chunk>, spans: &[Span]) -> Result<(), ChunkError> {
+    if spans.is_empty() {
+        return Ok(());
+    }
+    let mut failed = None;
+    chunks.retain_mut(|chunk| {
+        if !touches(spans, chunk.min_t, chunk.max_t) {
+            return true;
+        }
+        match chunk.without(|t| drops(spans, t)) {
+            Ok(Some(rest)) => *chunk = rest,
+            Ok(None) => return false,
+            Err(err) => failed = Some(err),
+        }
+        true
+    });
+    failed.map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests;
