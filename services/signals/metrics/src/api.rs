@@ -3,15 +3,18 @@
 //! The only part of the signal's read side that knows HTTP. Handlers check parameters, split a query into sub-queries, have them
 //! answered, merge the parts and write the answer.
 
+mod about;
 mod answer;
 mod caller;
 mod error;
 mod evaluate;
+mod guard;
 mod json;
 mod lists;
 mod log;
 mod params;
 mod parse;
+mod remote_read;
 mod status;
 mod times;
 
@@ -36,18 +39,23 @@ struct Api {
     exec: Arc<dyn QueryExecutor>,
     /// Memory for answers.
     memory: Budget,
+    /// When queries that may not run often ran last.
+    last_runs: guard::LastRuns,
 }
 
 /// Mounts the routes: below `/prometheus` on the main port, at the root on the alias port `prometheus`.
 pub(crate) fn mount(deps: &Arc<Deps>, routes: &mut Routes, exec: Arc<dyn QueryExecutor>) {
     let memory = Budget::process("queries.metrics.max_answer_memory", Some(deps.query.max_answer_memory.0));
-    let api = Api { deps: deps.clone(), exec, memory };
+    let api = Api { deps: deps.clone(), exec, memory, last_runs: guard::LastRuns::default() };
     let queries = queries(api);
     routes.tenant(Router::new().nest("/prometheus", queries.clone()).merge(not_built()));
     routes.alias_tenant("prometheus", queries);
-    let buildinfo = Router::new().route("/api/v1/status/buildinfo", get(status::buildinfo));
-    routes.open(Router::new().nest("/prometheus", buildinfo.clone()).merge(buildinfo.clone()));
-    routes.alias_open("prometheus", buildinfo);
+    let about_itself = Router::new()
+        .route("/api/v1/status/buildinfo", get(status::buildinfo))
+        .route("/api/v1/status/config", get(status::empty))
+        .route("/api/v1/status/flags", get(status::empty));
+    routes.open(Router::new().nest("/prometheus", about_itself.clone()).merge(about_itself.clone()));
+    routes.alias_open("prometheus", about_itself);
 }
 
 /// The API of Prometheus.
@@ -60,11 +68,11 @@ fn queries(api: Api) -> Router {
         .route("/api/v1/series", get(lists::series).post(lists::series))
         .route("/api/v1/format_query", get(parse::format_query).post(parse::format_query))
         .route("/api/v1/parse_query", get(parse::parse_query).post(parse::parse_query))
-        .route("/api/v1/metadata", get(status::metadata))
-        .route("/api/v1/query_exemplars", get(status::query_exemplars).post(status::query_exemplars))
+        .route("/api/v1/metadata", get(about::metadata))
+        .route("/api/v1/query_exemplars", get(about::query_exemplars).post(about::query_exemplars))
         .route("/api/v1/rules", get(status::rules))
         .route("/api/v1/alerts", get(status::alerts))
-        .route("/api/v1/read", post(status::no_remote_read))
+        .route("/api/v1/read", post(remote_read::read))
         .with_state(api)
 }
 

@@ -1,6 +1,8 @@
 //! Limits of a tenant, by the names that Mimir's operators know. Limits that say "no effect yet" are read, so that an
 //! existing overrides file loads as it is, and wait for the issue that needs them.
 
+mod queries;
+
 use std::sync::Arc;
 
 use runtime::config::HumanDuration;
@@ -8,6 +10,7 @@ use runtime::{setting_enum, settings};
 use tenancy::{Overrides, Tenants};
 
 use crate::ingest::relabel::RelabelConfigs;
+pub use queries::{BlockedQueries, BlockedQuery, LimitedQueries, LimitedQuery};
 
 setting_enum! {
     /// Which names of metrics and labels are accepted.
@@ -132,6 +135,14 @@ settings! {
         pub max_cache_freshness: HumanDuration = HumanDuration::from_secs(600),
         /// No effect yet: queriers of a tenant; 0 is all.
         pub max_queriers_per_tenant: u64 = 0,
+        /// Queries that are refused: a list of `pattern`, `regex`, `reason`, `time_range_longer_than`, `step_size_shorter_than`.
+        pub blocked_queries: BlockedQueries = BlockedQueries::default(),
+        /// Queries that may run only so often: a list of `query` and `allowed_frequency`.
+        pub limited_queries: LimitedQueries = LimitedQueries::default(),
+        /// Whether the cardinality of labels may be asked for.
+        pub cardinality_analysis_enabled: bool = false,
+        /// Names of labels of one question for the cardinality of values.
+        pub label_values_max_cardinality_label_names_per_request: usize = 100,
         /// Names of labels that an answer may hold; 0 is no limit.
         pub max_label_names_limit: u64 = 0,
         /// Values of a label that an answer may hold; 0 is no limit.
@@ -172,6 +183,9 @@ impl MetricsLimits {
             // 0 is no limit.
             *mine = [*mine, others].into_iter().filter(|limit| *limit > 0).min().unwrap_or(0);
         }
+        self.blocked_queries.0.extend(other.blocked_queries.0.iter().cloned());
+        self.limited_queries.0.extend(other.limited_queries.0.iter().cloned());
+        self.cardinality_analysis_enabled &= other.cardinality_analysis_enabled;
         let durations = [
             (&mut self.max_total_query_length, other.max_total_query_length),
             (&mut self.max_partial_query_length, other.max_partial_query_length),

@@ -17,6 +17,7 @@ use crate::model::{Labels, Sample};
 use crate::query;
 use crate::query::engine::{Annotations, InstantSample, PointValue, RangeSeries, Usage};
 use crate::query::partial::{Fetched, Frame};
+use crate::wire::{MetricMetadata, SeriesExemplars};
 
 /// The most warnings, and the most infos, that an answer shows.
 const MAX_REMARKS: usize = 10;
@@ -49,6 +50,8 @@ pub(super) enum Value {
     Text { t: i64, text: String },
     Strings(Vec<String>),
     Series(Vec<Labels>),
+    Exemplars(Vec<SeriesExemplars>),
+    Metadata(Vec<MetricMetadata>),
 }
 
 /// Runs the parts, at most `width` at once, and gives what `write` makes of their answer.
@@ -147,6 +150,8 @@ impl Merge {
             Frame::Strings(strings) => Value::Strings(strings),
             Frame::Series(series) => Value::Series(series),
             Frame::Share(_) | Frame::WholeWanted => return Err(internal("a querier answered another question")),
+            Frame::Exemplars(series) => Value::Exemplars(series),
+            Frame::Metadata(metrics) => Value::Metadata(metrics),
         };
         match (&mut self.value, value) {
             (None, Value::Matrix(more)) => {
@@ -159,6 +164,8 @@ impl Merge {
             (Some(Value::Vector(rows)), Value::Vector(more)) => rows.extend(more),
             (Some(Value::Strings(strings)), Value::Strings(more)) => strings.extend(more),
             (Some(Value::Series(series)), Value::Series(more)) => series.extend(more),
+            (Some(Value::Exemplars(series)), Value::Exemplars(more)) => series.extend(more),
+            (Some(Value::Metadata(metrics)), Value::Metadata(more)) => metrics.extend(more),
             _ => return Err(internal("queriers answered with different kinds of values")),
         }
         Ok(false)
@@ -248,6 +255,8 @@ impl Value {
             Self::Vector(rows) => cut(rows, limit),
             Self::Strings(strings) => cut(strings, limit),
             Self::Series(series) => cut(series, limit),
+            Self::Exemplars(series) => cut(series, limit),
+            Self::Metadata(metrics) => cut(metrics, limit),
             Self::Scalar(_) | Self::Text { .. } => false,
         }
     }
@@ -260,6 +269,8 @@ impl Value {
             Self::Scalar(_) | Self::Text { .. } => 8,
             Self::Strings(strings) => strings.len(),
             Self::Series(series) => series.len() * 6,
+            Self::Exemplars(series) => series.iter().map(|one| 8 + 6 * one.exemplars.len()).sum(),
+            Self::Metadata(metrics) => metrics.iter().map(|one| 4 + 4 * one.entries.len()).sum(),
         };
         256 + items * 24
     }
@@ -318,6 +329,8 @@ impl Value {
             }
             Self::Strings(strings) => return json::list(out, strings, |out, one| json::text(out, one)),
             Self::Series(series) => return json::list(out, series, json::labels),
+            Self::Exemplars(series) => return json::list(out, series, exemplars),
+            Self::Metadata(metrics) => return metadata(out, metrics),
         }
         out.push(b'}');
     }
@@ -329,6 +342,44 @@ fn metric(out: &mut Vec<u8>, labels: &Labels) {
     json::labels(out, labels);
 }
 
+/// Appends the exemplars of a series.
+fn exemplars(out: &mut Vec<u8>, series: &SeriesExemplars) {
+    out.extend_from_slice(br#"{"seriesLabels":"#);
+    json::labels(out, &series.labels);
+    out.extend_from_slice(br#","exemplars":"#);
+    json::list(out, &series.exemplars, |out, exemplar| {
+        out.extend_from_slice(br#"{"labels":"#);
+        json::labels(out, &exemplar.labels);
+        out.extend_from_slice(br#","value":"#);
+        json::value(out, exemplar.value);
+        out.extend_from_slice(br#","timestamp":"#);
+        json::timestamp(out, exemplar.t);
+        out.push(b'}');
+    });
+    out.push(b'}');
+}
+
+/// Appends metadata: an object of lists by metric.
+fn metadata(out: &mut Vec<u8>, metrics: &[MetricMetadata]) {
+    out.push(b'{');
+    for (index, MetricMetadata { metric, entries }) in metrics.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        json::text(out, metric);
+        out.push(b':');
+        json::list(out, entries, |out, entry| {
+            let metadata = &entry.metadata;
+            for (name, value) in [("{\"type\":", metadata.kind.as_str()), (",\"help\":", &metadata.help), (",\"unit\":", &metadata.unit)] {
+                out.extend_from_slice(name.as_bytes());
+                json::text(out, value);
+            }
+            out.push(b'}');
+        });
+    }
+    out.push(b'}');
+}
+
 /// The answer to a range query that looks at nothing.
 pub(super) fn nothing() -> Answer {
     Answer { value: Value::Matrix(Vec::new()), annotations: Annotations::default(), fetched: Fetched::default(), usage: None }
@@ -337,6 +388,11 @@ pub(super) fn nothing() -> Answer {
 /// The answer to a request for a list that looks at nothing.
 pub(super) fn no_list() -> Answer {
     Answer { value: Value::Strings(Vec::new()), ..nothing() }
+}
+
+/// The answer to a request for metadata that wants none.
+pub(super) fn no_metadata() -> Answer {
+    Answer { value: Value::Metadata(Vec::new()), ..nothing() }
 }
 
 /// A success.

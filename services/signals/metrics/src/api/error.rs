@@ -90,6 +90,11 @@ impl PromError {
         Self::new(ErrorType::BadData, text.to_string())
     }
 
+    /// Something went wrong here.
+    pub(super) fn internal(text: impl Into<String>) -> Self {
+        Self::new(ErrorType::Internal, text)
+    }
+
     /// A parameter is wrong.
     pub(super) fn parameter(name: &str, err: impl std::fmt::Display) -> Self {
         Self::bad_data(format!("invalid parameter {name:?}: {err}"))

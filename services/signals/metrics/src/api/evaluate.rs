@@ -8,16 +8,15 @@ use runtime::{Classify, ErrorKind};
 use signal::{QueryError, SubQuery, TimeRange};
 use tenancy::Tenants;
 
-use super::answer::{Stats, ask, success};
+use super::answer::{Stats, ask};
 use super::caller::Caller;
 use super::error::PromError;
+use super::guard::Guard;
 use super::log::QueryLog;
 use super::params::Params;
 use super::{Api, answer, times};
-use crate::limits::MetricsLimits;
 use crate::query::access::Access;
 use crate::query::engine::{EvalError, Evaluation, Options, plan};
-use crate::query::limit::LimitExceeded;
 use crate::query::plan::split;
 use crate::query::promql::{Expr, parse};
 use crate::query::subquery::{Evaluate, Task};
@@ -30,14 +29,14 @@ const INLINE_QUERY: usize = 16 << 10;
 pub(super) async fn query(State(api): State<Api>, caller: Caller, params: Params) -> Result<Response, PromError> {
     let mut log = QueryLog::begin(&api.deps, "query", &caller, params.get("query"));
     let outcome = instant(&api, &caller, &params, &mut log).await;
-    log.outcome(outcome).map(success)
+    log.answer(outcome)
 }
 
 /// `GET` and `POST /api/v1/query_range`.
 pub(super) async fn query_range(State(api): State<Api>, caller: Caller, params: Params) -> Result<Response, PromError> {
     let mut log = QueryLog::begin(&api.deps, "query_range", &caller, params.get("query"));
     let outcome = range(&api, &caller, &params, &mut log).await;
-    log.outcome(outcome).map(success)
+    log.answer(outcome)
 }
 
 async fn instant(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog) -> Result<Vec<u8>, PromError> {
@@ -45,6 +44,8 @@ async fn instant(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog
     let at_ms = times::instant(params, api.deps.clock.now_ms())?;
     let asked = Asked::of(api, caller, params)?;
     log.times(at_ms, at_ms, 0);
+    asked.guard.check_blocked(&asked.task.query, Duration::ZERO, None)?;
+    asked.check_frequency(api, caller)?;
     let expr = asked.parse(api).await?;
     let part = asked.part(&expr, Evaluation::Instant { at_ms })?;
     asked.run(api, vec![part], limit, (at_ms, 0), log).await
@@ -55,6 +56,9 @@ async fn range(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog) 
     let limit = times::limit(params)?;
     let asked = Asked::of(api, caller, params)?;
     log.times(range.start_ms, range.end_ms, range.step_ms);
+    let length = Duration::from_millis((range.end_ms - range.start_ms).unsigned_abs());
+    asked.guard.check_blocked(&asked.task.query, length, Some(Duration::from_millis(range.step_ms.unsigned_abs())))?;
+    asked.check_frequency(api, caller)?;
     let expr = asked.parse(api).await?;
     if range.start_ms < asked.task.oldest_ms {
         // By whole steps: what is left has the times it was asked for.
@@ -64,7 +68,7 @@ async fn range(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog) 
     if range.start_ms > range.end_ms {
         return Ok(answer::nothing().write(&asked.task.query, limit, None));
     }
-    asked.check_length(&range)?;
+    asked.guard.check_length(range.start_ms, range.end_ms)?;
     let whole = Evaluation::Range { start_ms: range.start_ms, end_ms: range.end_ms, step_ms: range.step_ms };
     let parts = split(&expr, whole, api.deps.query.split_interval.as_ms());
     let parts = parts.into_iter().map(|part| asked.part(&expr, part)).collect::<Result<Vec<_>, _>>()?;
@@ -75,7 +79,7 @@ async fn range(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog) 
 struct Asked {
     tenants: Tenants,
     access: Access,
-    limits: std::sync::Arc<MetricsLimits>,
+    guard: Guard,
     timeout: Duration,
     max_samples: usize,
     /// Whether `stats` tell each step.
@@ -86,25 +90,22 @@ struct Asked {
 
 impl Asked {
     fn of(api: &Api, caller: &Caller, params: &Params) -> Result<Self, PromError> {
-        let limits = MetricsLimits::of_all(&api.deps.limits, &caller.tenants);
+        let guard = Guard::of(&api.deps, caller);
         let config = &api.deps.query;
         let query = params.get("query").to_owned();
-        let (size, limit) = (query.len() as u64, limits.max_query_expression_size_bytes);
-        if limit > 0 && size > limit {
-            return Err(QueryError::from(LimitExceeded::ExpressionSize { size, limit }).into());
-        }
+        guard.check_size(&query)?;
         let task = Evaluate {
             query,
             evaluation: Evaluation::Instant { at_ms: 0 },
             lookback_ms: times::lookback(params, config.lookback_delta.as_ms())?,
             subquery_step_ms: config.default_evaluation_interval.as_ms().max(1),
-            oldest_ms: super::oldest(&limits, api.deps.clock.now_ms()),
+            oldest_ms: guard.oldest_ms,
             stats: !params.get("stats").is_empty(),
         };
         let timeout = times::timeout(params, config.timeout.get())?;
         let stats_per_step = params.get("stats") == "all";
         let (tenants, access) = (caller.tenants.clone(), caller.access.clone());
-        Ok(Self { tenants, access, limits, timeout, max_samples: config.max_samples, stats_per_step, task })
+        Ok(Self { tenants, access, guard, timeout, max_samples: config.max_samples, stats_per_step, task })
     }
 
     async fn parse(&self, api: &Api) -> Result<Expr, PromError> {
@@ -113,13 +114,8 @@ impl Asked {
         parsed.map_err(|err| PromError::parameter("query", err))
     }
 
-    fn check_length(&self, range: &times::RangeTimes) -> Result<(), PromError> {
-        let length = Duration::from_millis((range.end_ms - range.start_ms).unsigned_abs());
-        let limit = self.limits.max_total_query_length;
-        if limit.is_zero() || length <= limit.get() {
-            return Ok(());
-        }
-        Err(QueryError::from(LimitExceeded::TotalLength { length, limit: limit.get() }).into())
+    fn check_frequency(&self, api: &Api, caller: &Caller) -> Result<(), PromError> {
+        self.guard.check_frequency(&self.task.query, caller, &api.last_runs, api.deps.clock.now_ms())
     }
 
     /// The sub-query that evaluates at some times.
@@ -149,7 +145,7 @@ impl Asked {
         log: &mut QueryLog,
     ) -> Result<Vec<u8>, PromError> {
         log.parts(parts.len());
-        let width = usize::try_from(self.limits.max_query_parallelism).unwrap_or(usize::MAX);
+        let width = usize::try_from(self.guard.limits.max_query_parallelism).unwrap_or(usize::MAX);
         let query = self.task.query.clone();
         let stats = self.task.stats.then_some(Stats { start_ms, step_ms, per_step: self.stats_per_step });
         let written = ask(api, parts, width, self.timeout, move |answer| (answer.fetched, answer.write(&query, limit, stats)));

@@ -6,7 +6,7 @@ use index::Matcher;
 use signal::{SubQuery, TimeRange};
 use syntax::LabelMatcher;
 
-use super::answer::{ask, success};
+use super::answer::ask;
 use super::caller::Caller;
 use super::error::PromError;
 use super::log::QueryLog;
@@ -82,7 +82,7 @@ impl Request {
         let matches: Vec<&str> = self.params.all("match[]").collect();
         let mut log = QueryLog::begin(&self.api.deps, kind, &self.caller, &matches.join(" "));
         let outcome = self.run(question, &mut log).await;
-        log.outcome(outcome).map(success)
+        log.answer(outcome)
     }
 
     async fn run(

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderValue;
 use axum::http::header::USER_AGENT;
+use axum::response::Response;
 use tokio::time::Instant;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
+use super::answer::success;
 use super::caller::Caller;
 use super::error::PromError;
 use crate::Deps;
@@ -67,6 +70,19 @@ impl QueryLog {
         self.fetched = fetched;
     }
 
+    /// The answer to the client: the body with what its making took, or the error.
+    pub(super) fn answer(&mut self, outcome: Result<Vec<u8>, PromError>) -> Result<Response, PromError> {
+        let body = self.outcome(outcome)?;
+        let mut response = success(body);
+        let Fetched { bytes, samples, .. } = self.fetched;
+        let milliseconds = self.began.elapsed().as_secs_f64() * 1000.0;
+        let timing = format!("response_time;dur={milliseconds:.3}, bytes_processed;val={bytes}, samples_processed;val={samples}");
+        if let Ok(timing) = HeaderValue::from_str(&timing) {
+            response.headers_mut().insert("server-timing", timing);
+        }
+        Ok(response)
+    }
+
     /// How it ended.
     pub(super) fn outcome<T>(&mut self, outcome: Result<T, PromError>) -> Result<T, PromError> {
         match &outcome {
@@ -104,6 +120,10 @@ impl Drop for QueryLog {
         let Fetched { series, chunks, bytes, samples } = self.fetched;
         let seconds = self.began.elapsed().as_secs_f64();
         self.count(seconds);
+        let slow = self.deps.query.log_queries_longer_than.get();
+        if !slow.is_zero() && seconds > slow.as_secs_f64() {
+            warn!(tenant = self.tenant, query = self.query, seconds, caller = self.caller, "slow query");
+        }
         info!(
             tenant = self.tenant,
             kind = self.kind,

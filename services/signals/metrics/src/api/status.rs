@@ -5,10 +5,6 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
 use super::answer::success;
-use super::error::PromError;
-use super::params::Params;
-use super::times;
-use crate::query::promql::parse;
 
 /// `GET /api/v1/status/buildinfo`. Clients take a server whose answer has `features` for Mimir, and use what they name.
 pub(super) async fn buildinfo() -> Response {
@@ -33,20 +29,9 @@ pub(super) async fn buildinfo() -> Response {
     success(body.to_string().into_bytes())
 }
 
-/// `GET /api/v1/metadata`: metadata of pushes is not kept, so there is none.
-pub(super) async fn metadata() -> Response {
+/// `GET /api/v1/status/config` and `/api/v1/status/flags`: empty, as in Mimir, whose settings stand on pages of their own.
+pub(super) async fn empty() -> Response {
     success(br#"{"status":"success","data":{}}"#.to_vec())
-}
-
-/// `GET` and `POST /api/v1/query_exemplars`: exemplars of pushes are not kept, so there are none. Parameters are checked none the
-/// less; a query without a selector has no content, as in Mimir.
-pub(super) async fn query_exemplars(params: Params) -> Result<Response, PromError> {
-    times::window(&params)?;
-    let expr = parse(params.get("query")).map_err(PromError::bad_data)?;
-    if expr.selectors().is_empty() {
-        return Ok(StatusCode::NO_CONTENT.into_response());
-    }
-    Ok(success(br#"{"status":"success","data":[]}"#.to_vec()))
 }
 
 /// `GET /api/v1/rules`: there is no ruler, so there are none.
@@ -57,11 +42,6 @@ pub(super) async fn rules() -> Response {
 /// `GET /api/v1/alerts`: there is no ruler, so there are none.
 pub(super) async fn alerts() -> Response {
     success(br#"{"status":"success","data":{"alerts":[]}}"#.to_vec())
-}
-
-/// Remote read.
-pub(super) async fn no_remote_read() -> Response {
-    not_implemented("remote read is not implemented")
 }
 
 /// The configuration of rules.

@@ -468,6 +468,9 @@ async fn routes_are_complete_and_strict() {
     for (method, path, status) in [
         (Method::GET, "/prometheus/api/v1/status/buildinfo", 200),
         (Method::GET, "/api/v1/status/buildinfo", 200),
+        (Method::GET, "/api/v1/status/config", 200),
+        (Method::GET, "/prometheus/api/v1/status/flags", 200),
+        (Method::GET, "/prometheus/api/v1/status/tsdb", 404),
         (Method::GET, "/prometheus/api/v1/metadata", 200),
         (Method::GET, "/prometheus/api/v1/query_exemplars?query=up", 200),
         (Method::GET, "/prometheus/api/v1/rules", 200),
@@ -475,7 +478,7 @@ async fn routes_are_complete_and_strict() {
         (Method::DELETE, "/prometheus/api/v1/query", 405),
         (Method::POST, "/prometheus/api/v1/label/job/values", 405),
         (Method::GET, "/prometheus/api/v1/read", 405),
-        (Method::POST, "/prometheus/api/v1/read", 501),
+        (Method::POST, "/prometheus/api/v1/read", 400),
         (Method::POST, "/prometheus/config/v1/rules/namespace", 501),
         (Method::GET, "/prometheus/config/v1/rules", 501),
         (Method::GET, "/api/v1/alerts", 501),

@@ -14,6 +14,8 @@ settings! {
         pub lookback_delta: HumanDuration = HumanDuration::from_secs(300),
         /// The step of subqueries that name none.
         pub default_evaluation_interval: HumanDuration = HumanDuration::from_secs(60),
+        /// Queries that take longer are named in the log once more, as slow; `0s`: none is.
+        pub log_queries_longer_than: HumanDuration = HumanDuration::from_secs(0),
         /// The most samples that the evaluation of one query may hold at once.
         pub max_samples: usize = 50_000_000,
         /// Bytes that the answers of all queries may take in a query-frontend at once; a query that does not fit gets 503.

@@ -7,7 +7,9 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use runtime::{Classify, ErrorKind};
 use signal::{Leaves, PartialStream, QueryError, SubQuery};
 
-use super::engine::{Cancel, EvalError, Evaluation, Options, Plan, SelectorRequest, plan};
+use super::engine::{
+    Annotations, Cancel, EvalError, Evaluation, Options, Plan, QueryResult, RangeSeries, ResultValue, SelectorRequest, plan,
+};
 use super::gather::{Gathering, run};
 use super::limit::LimitExceeded;
 use super::lists;
@@ -15,7 +17,7 @@ use super::partial;
 use super::promql::{Expr, parse};
 use super::scope::Scope;
 use super::shard;
-use super::subquery::{Evaluate, ShareOf, Task};
+use super::subquery::{Evaluate, Read, ShareOf, Task};
 use crate::Deps;
 use crate::limits::MetricsLimits;
 use crate::merge::SeriesSamples;
@@ -48,8 +50,24 @@ async fn answer(deps: Arc<Deps>, query: SubQuery, leaves: Arc<dyn Leaves>) -> Re
     match task {
         Task::Evaluate(task) => evaluate(&deps, scope, task, leaves).await,
         Task::Share(share) => evaluate_share(&deps, scope, share, leaves).await,
+        Task::Read(read) => series(&deps, scope, read, leaves).await,
         Task::List(asked) => lists::list(&deps, &scope, asked, query.range, leaves).await,
     }
+}
+
+/// Series as they are stored.
+async fn series(deps: &Deps, scope: Scope, read: Read, leaves: Arc<dyn Leaves>) -> Result<Vec<Bytes>, QueryError> {
+    let limits = MetricsLimits::of_all(&deps.limits, scope.tenants());
+    let gathering = Gathering::new(leaves, deps.compute.clone(), limits, scope, None);
+    let Read { matchers, start_ms, end_ms } = read;
+    let found = gathering.clone().select(SelectorRequest { matchers, start_ms, end_ms }).await?;
+    let fetched = gathering.fetched();
+    run(&deps.compute, move || {
+        let series = found.into_iter().map(|SeriesSamples { labels, samples, histograms }| RangeSeries { labels, samples, histograms });
+        let result = QueryResult { value: ResultValue::Matrix(series.collect()), annotations: Annotations::default() };
+        partial::encode(&result, fetched, None)
+    })
+    .await
 }
 
 /// Stops the evaluation when nobody waits for it any more.

@@ -76,6 +76,22 @@ pub enum LimitExceeded {
         /// `max_total_query_length`.
         limit: Duration,
     },
+    /// A query that nobody may ask.
+    #[error("the request has been blocked by the cluster administrator{} (err-mimir-query-blocked)", Because(reason))]
+    Blocked {
+        /// What the entry of `blocked_queries` says; may be empty.
+        reason: String,
+    },
+    /// A query that runs too often.
+    #[error(
+        "the query has been limited by the cluster administrator, and is being called more frequently than the allowed frequency {} \
+         (err-mimir-query-limited)",
+        GoDuration(*frequency)
+    )]
+    Limited {
+        /// `allowed_frequency` of the entry of `limited_queries`.
+        frequency: Duration,
+    },
     /// Too long a text.
     #[error(
         "the raw query size in bytes exceeds the limit (query size: {size}, limit: {limit}) (err-mimir-max-query-expression-size-bytes). \
@@ -93,7 +109,8 @@ impl Classify for LimitExceeded {
     /// What can be said of a request before it runs is a fault of the request.
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::TotalLength { .. } | Self::ExpressionSize { .. } => ErrorKind::BadInput,
+            Self::TotalLength { .. } | Self::ExpressionSize { .. } | Self::Blocked { .. } => ErrorKind::BadInput,
+            Self::Limited { .. } => ErrorKind::RateLimited,
             _ => ErrorKind::LimitExceeded,
         }
     }
@@ -102,6 +119,15 @@ impl Classify for LimitExceeded {
 impl From<LimitExceeded> for QueryError {
     fn from(err: LimitExceeded) -> Self {
         Self::new(err.kind(), err.to_string())
+    }
+}
+
+/// A reason behind a colon, if there is one.
+struct Because<'a>(&'a str);
+
+impl fmt::Display for Because<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, ": {}", self.0) }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::histogram::wire::{histogram, put_histogram};
 use crate::histogram::{Histogram, HistogramSample};
 use crate::model::{Labels, Sample};
 use crate::wire::codec::{Reader, put_bytes, put_len, put_signed, put_varint};
-use crate::wire::{self, DecodeError};
+use crate::wire::{self, DecodeError, MetricMetadata, SeriesExemplars};
 
 /// The version that is written.
 const VERSION: u8 = 2;
@@ -37,6 +37,8 @@ const WHOLE_WANTED: u8 = 9;
 
 /// The bit of a row's lane that says that the metric's name goes in the end.
 const DROP_NAME: u8 = 0x80;
+const EXEMPLARS: u8 = 20;
+const METADATA: u8 = 21;
 
 /// Kinds of a vector's values.
 const FLOAT: u8 = 0;
@@ -89,6 +91,10 @@ pub enum Frame {
     Share(Vec<ShareRow>),
     /// In place of rows: the part cannot be evaluated over a share of these series.
     WholeWanted,
+    /// Exemplars of series, sorted.
+    Exemplars(Vec<SeriesExemplars>),
+    /// Metadata of metrics, sorted.
+    Metadata(Vec<MetricMetadata>),
     /// Nothing follows.
     End {
         /// What was remarked.
@@ -245,6 +251,33 @@ pub fn encode_series(series: impl IntoIterator<Item = Labels>, fetched: Fetched)
     frames.finish(&Annotations::default(), fetched, None)
 }
 
+/// The frames of exemplars.
+#[must_use]
+pub fn encode_exemplars(series: &[SeriesExemplars]) -> Vec<Bytes> {
+    let mut frames = Frames::new(EXEMPLARS);
+    for one in series {
+        frames.item(|out| {
+            wire::put_labels(out, &one.labels);
+            wire::put_exemplars(out, &one.exemplars);
+        });
+    }
+    let fetched = Fetched { series: series.len() as u64, ..Fetched::default() };
+    frames.finish(&Annotations::default(), fetched, None)
+}
+
+/// The frames of metadata.
+#[must_use]
+pub fn encode_metadata(metrics: &[MetricMetadata]) -> Vec<Bytes> {
+    let mut frames = Frames::new(METADATA);
+    for one in metrics {
+        frames.item(|out| {
+            put_bytes(out, one.metric.as_bytes());
+            wire::put_metadata(out, &one.entries);
+        });
+    }
+    frames.finish(&Annotations::default(), Fetched::default(), None)
+}
+
 fn end(annotations: &Annotations, fetched: Fetched, usage: Option<&Usage>) -> Bytes {
     let mut out = vec![VERSION, END];
     let Fetched { series, chunks, bytes, samples } = fetched;
@@ -294,6 +327,12 @@ impl Frame {
                 Ok(ShareRow { lane: head & !DROP_NAME, drop_name: head & DROP_NAME != 0, series })
             })?),
             WHOLE_WANTED => items(from_wire, 1, |from| from.byte()).map(|_| Self::WholeWanted)?,
+            EXEMPLARS => Self::Exemplars(items(from_wire, 2, |from| {
+                Ok(SeriesExemplars { labels: wire::labels(from)?, exemplars: wire::read_exemplars(from)? })
+            })?),
+            METADATA => Self::Metadata(items(from_wire, 2, |from| {
+                Ok(MetricMetadata { metric: from.text()?.to_owned(), entries: wire::read_metadata(from)? })
+            })?),
             END => {
                 let fetched = Fetched {
                     series: from_wire.varint()?,

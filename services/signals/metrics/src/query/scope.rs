@@ -43,6 +43,11 @@ impl Scope {
         &self.tenants
     }
 
+    /// True when policies hide some of a tenant's series.
+    pub(super) fn is_limited(&self, tenant: &TenantId) -> bool {
+        !self.access.sets(tenant).is_empty()
+    }
+
     /// True when series are told apart by their tenants.
     pub(super) fn federates(&self) -> bool {
         self.tenants.all().len() > 1

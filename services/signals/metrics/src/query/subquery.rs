@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use signal::TimeRange;
-use syntax::Span;
+use syntax::{LabelMatcher, Span};
 
 use super::access::Access;
 use super::engine::{Evaluation, Merging};
 use crate::wire::codec::{Reader, put_bytes, put_len, put_signed, put_varint};
-use crate::wire::{DecodeError, LeafQuery, SeriesShard, put_shard, shard};
+use crate::wire::{self, DecodeError, LeafQuery, SeriesShard, put_shard, shard};
 
 /// The version that is written.
 const VERSION: u8 = 1;
@@ -19,8 +19,10 @@ pub enum Task {
     Evaluate(Evaluate),
     /// Evaluate a part of an expression, perhaps over a share of the series.
     Share(ShareOf),
-    /// List names of labels, values of labels, or series. The range is the sub-query's.
+    /// List names of labels, values of labels, series, exemplars or metadata. The range is the sub-query's.
     List(LeafQuery),
+    /// Give series as they are stored.
+    Read(Read),
 }
 
 /// An expression to evaluate.
@@ -53,6 +55,17 @@ pub struct ShareOf {
     pub shard: Option<SeriesShard>,
 }
 
+/// Series to give as they are stored, staleness markers included.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Read {
+    /// Which series.
+    pub matchers: Vec<LabelMatcher>,
+    /// The first ms, since the Unix epoch, whose samples are wanted.
+    pub start_ms: i64,
+    /// The last one.
+    pub end_ms: i64,
+}
+
 impl Task {
     /// The bytes of [`signal::SubQuery::payload`]: the task, and what of the data it may see.
     #[must_use]
@@ -77,6 +90,12 @@ impl Task {
                 out.push(2);
                 put_bytes(&mut out, &query.encode());
             }
+            Self::Read(read) => {
+                out.push(6);
+                wire::put_sets(&mut out, std::slice::from_ref(&read.matchers), 0);
+                put_signed(&mut out, read.start_ms);
+                put_signed(&mut out, read.end_ms);
+            }
         }
         out.into()
     }
@@ -98,6 +117,10 @@ impl Task {
                 shard: if from.count(2)? == 0 { None } else { Some(shard(&mut from)?) },
             }),
             2 => Self::List(LeafQuery::decode(from.bytes()?)?),
+            6 => {
+                let [matchers] = <[_; 1]>::try_from(wire::sets(&mut from)?.0).map_err(|_| DecodeError::Number { what: "matchers" })?;
+                Self::Read(Read { matchers, start_ms: from.signed()?, end_ms: from.signed()? })
+            }
             tag => return Err(DecodeError::Tag { what: "sub-query", tag }),
         };
         from.end()?;

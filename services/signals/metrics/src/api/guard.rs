@@ -1,0 +1,74 @@
+//! What a tenant's limits say of a read before it begins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use signal::QueryError;
+
+use super::caller::Caller;
+use super::error::PromError;
+use crate::Deps;
+use crate::limits::MetricsLimits;
+use crate::query::limit::LimitExceeded;
+
+/// The limits of one read.
+pub(super) struct Guard {
+    pub(super) limits: Arc<MetricsLimits>,
+    /// The time, ms since the Unix epoch, before which samples are not looked at.
+    pub(super) oldest_ms: i64,
+}
+
+/// When queries that are limited ran last, by tenants and text: only queries that some tenant's limits name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LastRuns(Arc<Mutex<FxHashMap<(String, String), i64>>>);
+
+impl Guard {
+    pub(super) fn of(deps: &Deps, caller: &Caller) -> Self {
+        let limits = MetricsLimits::of_all(&deps.limits, &caller.tenants);
+        let oldest_ms = super::oldest(&limits, deps.clock.now_ms());
+        Self { limits, oldest_ms }
+    }
+
+    /// Refuses a query whose text is too long.
+    pub(super) fn check_size(&self, query: &str) -> Result<(), PromError> {
+        let (size, limit) = (query.len() as u64, self.limits.max_query_expression_size_bytes);
+        if limit > 0 && size > limit { Err(refused(LimitExceeded::ExpressionSize { size, limit })) } else { Ok(()) }
+    }
+
+    /// Refuses a query that is blocked. `step` is that of a range query.
+    pub(super) fn check_blocked(&self, query: &str, length: Duration, step: Option<Duration>) -> Result<(), PromError> {
+        match self.limits.blocked_queries.0.iter().find(|blocked| blocked.blocks(query, length, step)) {
+            Some(blocked) => Err(refused(LimitExceeded::Blocked { reason: blocked.reason.clone() })),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a query that ran a short while ago, if it is one that may not run often.
+    pub(super) fn check_frequency(&self, query: &str, caller: &Caller, runs: &LastRuns, now_ms: i64) -> Result<(), PromError> {
+        let limited = self.limits.limited_queries.0.iter().find(|limited| limited.query.trim() == query.trim());
+        let Some(limited) = limited else { return Ok(()) };
+        let mut runs = runs.0.lock();
+        let last = runs.entry((caller.tenants.to_string(), limited.query.clone())).or_insert(i64::MIN);
+        if now_ms.saturating_sub(*last) < limited.allowed_frequency.as_ms() {
+            return Err(refused(LimitExceeded::Limited { frequency: limited.allowed_frequency.get() }));
+        }
+        *last = now_ms;
+        Ok(())
+    }
+
+    /// Refuses a query over too long a range.
+    pub(super) fn check_length(&self, start_ms: i64, end_ms: i64) -> Result<(), PromError> {
+        let length = Duration::from_millis(end_ms.saturating_sub(start_ms).max(0).unsigned_abs());
+        let limit = self.limits.max_total_query_length;
+        if limit.is_zero() || length <= limit.get() {
+            return Ok(());
+        }
+        Err(refused(LimitExceeded::TotalLength { length, limit: limit.get() }))
+    }
+}
+
+fn refused(err: LimitExceeded) -> PromError {
+    QueryError::from(err).into()
+}
