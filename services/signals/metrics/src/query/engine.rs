@@ -13,6 +13,7 @@ mod batch;
 mod binary;
 mod bits;
 mod buckets;
+mod counts;
 mod dates;
 mod error;
 mod eval;

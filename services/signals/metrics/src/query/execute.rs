@@ -164,9 +164,12 @@ fn evaluation_bytes(evaluation: Evaluation, request: &SelectorRequest, found: &[
     // A sample counts for the steps of so much time.
     let window = request.end_ms.abs_diff(request.start_ms).saturating_sub(range);
     let step = step_ms.unsigned_abs().max(1);
-    let steps = |series: &SeriesSamples| match (series.samples.first(), series.samples.last()) {
-        (Some(first), Some(last)) => (last.t.abs_diff(first.t).saturating_add(window).min(range) / step).saturating_add(1),
-        _ => 0,
+    let steps = |series: &SeriesSamples| {
+        let SeriesSamples { samples, histograms, .. } = series;
+        let first = samples.first().map(|sample| sample.t).into_iter().chain(histograms.first().map(|sample| sample.t)).min();
+        let last = samples.last().map(|sample| sample.t).into_iter().chain(histograms.last().map(|sample| sample.t)).max();
+        let (Some(first), Some(last)) = (first, last) else { return 0 };
+        (last.abs_diff(first).saturating_add(window).min(range) / step).saturating_add(1)
     };
     found.iter().map(steps).sum::<u64>().saturating_mul(BYTES_PER_STEP)
 }

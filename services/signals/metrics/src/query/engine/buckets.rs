@@ -73,12 +73,12 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, call: &CallNode, steps: Steps)
     let natives = native::natives(evaluator, &input, &mut histograms, forced_at);
     if call.function == FunctionId::HistogramFraction {
         let mut out = each(&histograms, &input, |_, step, buckets| Some(fraction(params[0][step], params[1][step], buckets)));
-        native::fractions(evaluator, &natives, &input, [&params[0], &params[1]], call.args[0].at, &mut out);
+        native::fractions(evaluator, &natives, &input, [&params[0], &params[1]], forced_at, &mut out);
         return Ok(out);
     }
     if call.function == FunctionId::HistogramQuantile {
         let mut out = quantiles(evaluator, &histograms, &input, &params[0], forced_at, steps);
-        native::quantiles(evaluator, &natives, &input, &params[0], call.args[0].at, &mut out);
+        native::quantiles(evaluator, &natives, &input, &params[0], forced_at, &mut out);
         return Ok(out);
     }
     let Kind::Text(label) = &call.args[1].kind else { unreachable!("the parser lets only a text stand here") };
@@ -86,7 +86,7 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, call: &CallNode, steps: Steps)
     let mut out = Batch::new(steps.count);
     for phis in &params {
         let mut values = quantiles(evaluator, &histograms, &input, phis, forced_at, steps);
-        native::quantiles(evaluator, &natives, &input, phis, call.args[0].at, &mut values);
+        native::quantiles(evaluator, &natives, &input, phis, forced_at, &mut values);
         add_labelled(&mut out, &values, &label, phis);
     }
     out.merge_same_labels()

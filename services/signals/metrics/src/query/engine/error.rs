@@ -129,6 +129,9 @@ pub enum EvalError {
         /// The time of both samples, ms since the Unix epoch.
         t: i64,
     },
+    /// An info metric that is a native histogram.
+    #[error("info sample should be float")]
+    InfoHistogram,
     /// Two info metrics that give a label different values.
     #[error("conflicting label: {label}")]
     ConflictingInfo {

@@ -39,6 +39,14 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, node: &InfoNode, steps: Steps)
         !name_matchers.is_empty() && name_matchers.iter().all(|matcher| matcher.matches(labels.metric_name().unwrap_or_default()))
     };
     let times = identified(&base, is_info, evaluator.select(&node.info, node.expr.at, steps, Pick::Time)?);
+    let has_histograms = |key: &SeriesKey| {
+        let stored = &evaluator.data[node.info.selector];
+        let place = stored.binary_search_by(|series| series.labels.cmp(&key.labels));
+        place.is_ok_and(|place| !stored[place].histograms.is_empty())
+    };
+    if times.keys().iter().any(has_histograms) {
+        return Err(EvalError::InfoHistogram);
+    }
     let names: Vec<String> = [METRIC_NAME, "instance", "job"].map(str::to_owned).to_vec();
     let infos = Infos::new(&times, &names, &base.any_present())?;
     let needs_info = data_matchers.iter().any(|matcher| !matcher.matches_empty());

@@ -3,6 +3,7 @@
 use syntax::{LabelMatcher, MatchOp};
 
 use super::batch::Steps;
+use super::counts::Looks;
 use super::plan::{AggregateNode, BinaryNode, CallNode, InfoNode, Kind, Node, Origin, Plan, RangeSource, Select, SelectorRequest};
 use super::shares::{Elsewhere, Merging};
 use super::{EvalError, Evaluation, Options};
@@ -31,7 +32,8 @@ pub(super) fn lower_around(expr: &Expr, evaluation: Evaluation, options: &Option
         return Err(EvalError::RangeQueryType { found: value_type });
     }
     let (start, end) = evaluation.bounds();
-    let mut lowering = Lowering { options, times: evaluation.query_times(), start, end, selectors: Vec::new(), elsewhere };
+    let times = evaluation.query_times();
+    let mut lowering = Lowering { options, times, start, end, selectors: Vec::new(), elsewhere, looks: Looks::AtAll };
     let root = lowering.node(expr, Span { first: steps.start, last: steps.end() })?;
     Ok(Plan {
         selectors: lowering.selectors,
@@ -67,10 +69,20 @@ struct Lowering<'a> {
     end: i64,
     selectors: Vec<SelectorRequest>,
     elsewhere: &'a [Elsewhere],
+    /// What is looked at where the lowering is.
+    looks: Looks,
 }
 
 impl Lowering<'_> {
     fn node(&mut self, expr: &Expr, span: Span) -> Result<Node, EvalError> {
+        let outside = self.looks;
+        self.looks = outside.within(expr);
+        let node = self.node_within(expr, span);
+        self.looks = outside;
+        node
+    }
+
+    fn node_within(&mut self, expr: &Expr, span: Span) -> Result<Node, EvalError> {
         if let Some(part) = self.elsewhere.iter().position(|part| part.span == expr.span()) {
             return self.elsewhere(part, expr, span);
         }
@@ -166,7 +178,7 @@ impl Lowering<'_> {
         }
         let looked = span.modified(fixed, offset);
         let selector = self.request(&matchers, looked.first.saturating_sub(self.options.lookback_ms - 1), looked.last);
-        let info = Select { selector, fixed, offset, smoothed: false };
+        let info = Select { selector, fixed, offset, smoothed: false, counts_only: false };
         let invariant = expr.invariant && fixed.is_some();
         Ok((Kind::Info(Box::new(InfoNode { expr, info, name_matchers, data_matchers })), invariant))
     }
@@ -216,7 +228,7 @@ impl Lowering<'_> {
         let last = if smoothed { span.last.saturating_add(lookback) } else { span.last };
         // A sample that is exactly as old as the lookback does not count.
         let selector = self.request(&vector.matchers, span.first.saturating_sub(lookback - 1), last);
-        Ok(Select { selector, fixed, offset, smoothed })
+        Ok(Select { selector, fixed, offset, smoothed, counts_only: self.looks == Looks::AtCounts })
     }
 
     fn matrix(&mut self, matrix: &MatrixSelector, span: Span) -> Result<(Kind, bool), EvalError> {
@@ -232,7 +244,14 @@ impl Lowering<'_> {
         };
         let span = span.modified(fixed, offset);
         let selector = self.request(&vector.matchers, span.first.saturating_sub(range + before - 1), span.last.saturating_add(after));
-        let source = RangeSource { origin: Origin::Selector(selector), range, offset, fixed, extension: vector.extension };
+        let source = RangeSource {
+            origin: Origin::Selector(selector),
+            range,
+            offset,
+            fixed,
+            extension: vector.extension,
+            counts_only: self.looks == Looks::AtCounts,
+        };
         Ok((Kind::Range(source), fixed.is_some()))
     }
 
@@ -247,7 +266,7 @@ impl Lowering<'_> {
         let outer = span.modified(fixed, offset);
         let inner = Span { first: outer.first.saturating_sub(range - 1), last: outer.last };
         let expr = Box::new(self.node(&subquery.expr, inner)?);
-        let source = RangeSource { origin: Origin::Subquery { expr, step }, range, offset, fixed, extension: None };
+        let source = RangeSource { origin: Origin::Subquery { expr, step }, range, offset, fixed, extension: None, counts_only: false };
         Ok((Kind::Range(source), fixed.is_some()))
     }
 

@@ -82,6 +82,8 @@ pub(crate) struct Select {
     pub(crate) offset: i64,
     /// `smoothed`: between two samples the value lies on the line through them.
     pub(crate) smoothed: bool,
+    /// Whether only counts and sums of histograms are looked at.
+    pub(crate) counts_only: bool,
 }
 
 /// Where the samples of a range vector come from.
@@ -97,6 +99,8 @@ pub(crate) struct RangeSource {
     pub(crate) fixed: Option<i64>,
     /// `anchored` or `smoothed`.
     pub(crate) extension: Option<Extension>,
+    /// Whether only counts and sums of stored histograms are looked at.
+    pub(crate) counts_only: bool,
 }
 
 /// Whether the samples of a range vector are stored or computed.

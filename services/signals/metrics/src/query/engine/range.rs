@@ -5,6 +5,7 @@ mod mixed;
 mod raw;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use self::function::RangeFunction;
 pub(crate) use self::raw::raw;
@@ -12,10 +13,11 @@ use super::EvalError;
 use super::annotations::Annotation;
 use super::batch::{Batch, SeriesKey, Steps};
 use super::bits;
+use super::counts::counted;
 use super::eval::{Evaluator, absent};
 use super::kernels::Remarks;
 use super::plan::{CallNode, Kind, Node, Origin, RangeSource, Windows};
-use crate::histogram::HistogramSample;
+use crate::histogram::{Histogram, HistogramSample, ResetHint};
 use crate::merge::SeriesSamples;
 use crate::model::{Sample, is_stale};
 use crate::query::promql::functions::FunctionId;
@@ -23,8 +25,8 @@ use crate::query::promql::functions::FunctionId;
 /// The series that a range vector draws from.
 #[derive(Debug)]
 pub(crate) enum Inputs<'a> {
-    /// Those of a selector.
-    Stored(&'a [SeriesSamples]),
+    /// Those of a selector, and whether only counts and sums of their histograms are looked at.
+    Stored(&'a [SeriesSamples], bool),
     /// Those of a subquery, at its steps.
     Computed(Batch, Steps),
 }
@@ -44,7 +46,7 @@ impl<'a> Inputs<'a> {
     /// The series of a range vector.
     pub(crate) fn of(evaluator: &mut Evaluator<'a>, source: &RangeSource, windows: Windows) -> Result<Self, EvalError> {
         match &source.origin {
-            Origin::Selector(selector) => Ok(Self::Stored(&evaluator.data[*selector])),
+            Origin::Selector(selector) => Ok(Self::Stored(&evaluator.data[*selector], source.counts_only)),
             Origin::Subquery { expr, step } => {
                 let steps = windows.inner_steps(*step);
                 evaluator.counting.enter();
@@ -57,22 +59,22 @@ impl<'a> Inputs<'a> {
 
     fn len(&self) -> usize {
         match self {
-            Self::Stored(series) => series.len(),
+            Self::Stored(series, _) => series.len(),
             Self::Computed(batch, _) => batch.len(),
         }
     }
 
     fn get(&self, index: usize) -> Input<'a> {
         match self {
-            Self::Stored(series) => Input {
+            Self::Stored(series, counts_only) => Input {
                 key: SeriesKey { labels: series[index].labels.clone(), drop_name: false },
                 samples: without_markers(&series[index].samples, |sample| is_stale(sample.v)),
-                histograms: without_markers(&series[index].histograms, |sample| sample.h.is_stale()),
+                histograms: without_markers(counted(&series[index].histograms, *counts_only), |sample| sample.h.is_stale()),
             },
             Self::Computed(batch, steps) => Input {
                 key: batch.key(index).clone(),
                 samples: Cow::Owned(batch.row_samples(index, *steps)),
-                histograms: Cow::Owned(batch.row_histogram_samples(index, *steps)),
+                histograms: Cow::Owned(batch.row_histogram_samples(index, *steps).into_iter().map(without_hint).collect()),
             },
         }
     }
@@ -83,13 +85,19 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// Samples without staleness markers; copied only where there are any.
-pub(crate) fn without_markers<S: Clone>(samples: &[S], is_marker: impl Fn(&S) -> bool) -> Cow<'_, [S]> {
-    if samples.iter().any(&is_marker) {
-        Cow::Owned(samples.iter().filter(|sample| !is_marker(sample)).cloned().collect())
-    } else {
-        Cow::Borrowed(samples)
+/// A histogram of a subquery. It says nothing of resets: what stood between it and the one before was left out, or it stands twice.
+fn without_hint(sample: HistogramSample) -> HistogramSample {
+    if !matches!(sample.h.hint, ResetHint::Reset | ResetHint::NotReset) {
+        return sample;
     }
+    let histogram = Histogram { hint: ResetHint::Unknown, ..Histogram::clone(&sample.h) };
+    HistogramSample { t: sample.t, h: Arc::new(histogram) }
+}
+
+/// Samples without staleness markers; copied only where there are any.
+pub(crate) fn without_markers<'a, S: Clone>(samples: impl Into<Cow<'a, [S]>>, is_marker: impl Fn(&S) -> bool) -> Cow<'a, [S]> {
+    let samples = samples.into();
+    if samples.iter().any(&is_marker) { Cow::Owned(samples.iter().filter(|sample| !is_marker(sample)).cloned().collect()) } else { samples }
 }
 
 /// The value of a call whose argument at `position` is a range vector.

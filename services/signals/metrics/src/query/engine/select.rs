@@ -3,12 +3,13 @@
 use super::EvalError;
 use super::annotations::Annotation;
 use super::batch::{Batch, RowMut, SeriesKey, Steps};
+use super::counts::counted;
 use super::eval::{Evaluator, advance};
 use super::kernels::{Each, EachMixed, Remark, Remarks, smoothed_histogram, smoothed_value};
 use super::plan::{Select, Windows};
 use super::range::without_markers;
 use super::result::PointValue;
-use crate::merge::SeriesSamples;
+use crate::histogram::HistogramSample;
 use crate::model::{Sample, is_stale};
 
 /// What of a sample is wanted.
@@ -43,11 +44,13 @@ impl Evaluator<'_> {
         for series in &data[select.selector] {
             self.cancel.check()?;
             let key = SeriesKey { labels: series.labels.clone(), drop_name: false };
-            count +=
-                out.push_with(
-                    key,
-                    |row| if series.histograms.is_empty() { look.floats(&series.samples, row) } else { look.mixed(series, row) },
-                );
+            count += out.push_with(key, |row| {
+                if series.histograms.is_empty() {
+                    look.floats(&series.samples, row);
+                } else {
+                    look.mixed(&series.samples, &counted(&series.histograms, select.counts_only), row);
+                }
+            });
             self.check_limit(count)?;
         }
         self.counting.selected(&out, steps);
@@ -64,7 +67,7 @@ impl Evaluator<'_> {
         for series in &data[select.selector] {
             self.cancel.check()?;
             let floats = without_markers(&series.samples, |sample| is_stale(sample.v));
-            let histograms = without_markers(&series.histograms, |sample| sample.h.is_stale());
+            let histograms = without_markers(counted(&series.histograms, select.counts_only), |sample| sample.h.is_stale());
             let mut remarks = Remarks::default();
             count += out.push_with(SeriesKey { labels: series.labels.clone(), drop_name: false }, |row| {
                 if histograms.is_empty() {
@@ -120,8 +123,7 @@ impl Look<'_> {
     }
 
     /// Of a series that has histograms: the newest sample of either kind counts.
-    fn mixed(&self, series: &SeriesSamples, row: &mut RowMut<'_>) {
-        let SeriesSamples { samples, histograms, .. } = series;
+    fn mixed(&self, samples: &[Sample], histograms: &[HistogramSample], row: &mut RowMut<'_>) {
         let (mut next, mut next_histogram) = (0, 0);
         for (step, time) in self.times() {
             next = advance(samples, next, time);

@@ -140,6 +140,10 @@ pub(crate) fn smoothed_histogram(samples: &[HistogramSample], time: i64, remarks
     let next = samples.partition_point(|sample| sample.t < time);
     match (next.checked_sub(1).map(|last| &samples[last]), samples.get(next)) {
         (_, Some(at)) if at.t == time => Some(at.h.clone()),
+        (Some(before), Some(after)) if before.h.is_custom() != after.h.is_custom() => {
+            remarks.note(Remark::MixedBuckets);
+            None
+        }
         (Some(before), Some(after)) => {
             let counter = before.h.hint != ResetHint::Gauge && after.h.hint != ResetHint::Gauge;
             on_line(before, after, time, counter, remarks).map(Arc::new)
