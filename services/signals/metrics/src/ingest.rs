@@ -1,4 +1,4 @@
-//! Ingest: Prometheus remote write 1.0 and 2.0 in, [`signal::WriteBatch`]es out.
+//! Ingest: Prometheus remote write 1.0 and 2.0, OTLP and Influx's line protocol in, [`signal::WriteBatch`]es out.
 //!
 //! A body goes through [`snappy`], is read in place, checked against the tenant's limits and handed on as byte ranges: of itself where it
 //! can stay as it came, else of what is written behind it. Every format goes through the same [`intake`].
@@ -11,9 +11,11 @@ pub mod config;
 pub mod error;
 mod fault;
 mod http;
+mod influx;
 pub(crate) mod intake;
 mod labels;
 pub(crate) mod metadata;
+pub mod otlp;
 pub mod protobuf;
 mod refusals;
 pub mod relabel;
@@ -77,7 +79,7 @@ pub fn read(block: &[u8], tenant: &TenantId, limits: &MetricsLimits, now: i64) -
 impl Receivers for MetricsReceivers {
     fn mount(&self, routes: &mut Routes, sink: Arc<dyn WriteSink>) {
         let intake = Arc::new(Intake::new(self.deps.clone(), sink));
-        let receiver = Arc::new(Receiver::new(intake));
+        let receiver = Arc::new(Receiver::new(Arc::clone(&intake)));
         let route = |success: StatusCode| {
             let receiver = Arc::clone(&receiver);
             post(move |request: Request| async move { receiver.push(request, success).await })
@@ -85,6 +87,19 @@ impl Receivers for MetricsReceivers {
         // Mimir answers 200, Prometheus 204.
         routes.tenant(Router::new().route("/api/v1/push", route(StatusCode::OK)).route("/api/prom/push", route(StatusCode::OK)));
         routes.alias_tenant("prometheus", Router::new().route("/api/v1/write", route(StatusCode::NO_CONTENT)));
+
+        let receiver = Arc::new(otlp::HttpReceiver::new(Arc::clone(&intake)));
+        let route = || {
+            let receiver = Arc::clone(&receiver);
+            post(move |request: Request| async move { receiver.push(request).await })
+        };
+        routes.tenant(Router::new().route("/otlp/v1/metrics", route()));
+        routes.otlp_http(Router::new().route("/v1/metrics", route()));
+        routes.otlp_grpc(otlp::GrpcReceiver::new(Arc::clone(&intake)).service());
+
+        let receiver = Arc::new(influx::InfluxReceiver::new(intake));
+        let push = post(move |request: Request| async move { receiver.push(request).await });
+        routes.tenant(Router::new().route("/api/v1/push/influx/write", push));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Limits of a tenant, by the names that Mimir's operators know. Limits that say "no effect yet" are read, so that an
 //! existing overrides file loads as it is, and wait for the issue that needs them.
 
+mod list;
 mod queries;
 
 use std::sync::Arc;
@@ -10,6 +11,9 @@ use runtime::{setting_enum, settings};
 use tenancy::{Overrides, Tenants};
 
 use crate::ingest::relabel::RelabelConfigs;
+
+pub use crate::ingest::otlp::TranslationStrategy;
+pub use list::CommaList;
 pub use queries::{BlockedQueries, BlockedQuery, LimitedQueries, LimitedQuery};
 
 setting_enum! {
@@ -99,8 +103,26 @@ settings! {
         pub ha_replica_label: String = "__replica__".to_owned(),
         /// High-availability pairs of a tenant; 0 is no limit.
         pub ha_max_clusters: u64 = 100,
-        /// No effect yet: whether OTLP metrics get suffixes of type and unit.
+        /// Whether OTLP metrics get suffixes of type and unit.
         pub otel_metric_suffixes_enabled: bool = false,
+        /// How names of OTLP become names of Prometheus; empty: escaped, with suffixes by `otel_metric_suffixes_enabled`.
+        pub otel_translation_strategy: TranslationStrategy = TranslationStrategy::Auto,
+        /// Whether labels that begin with one underscore after escaping get `key` in front.
+        pub otel_label_name_underscore_sanitization: bool = true,
+        /// Whether runs of underscores in labels are kept when names are escaped.
+        pub otel_label_name_preserve_multiple_underscores: bool = false,
+        /// Attributes of an OTLP resource that become labels of all its series: a list, or a text with commas.
+        pub promote_otel_resource_attributes: CommaList = CommaList::default(),
+        /// Whether `target_info` keeps the attributes that `job` and `instance` are made of.
+        pub otel_keep_identifying_resource_attributes: bool = false,
+        /// Whether name, version, schema and attributes of an OTLP scope become labels `otel_scope_…` of its series.
+        pub otel_promote_scope_metadata: bool = false,
+        /// Whether OTLP sums and histograms of delta temporality are stored as they come; else they are refused.
+        pub otel_native_delta_ingestion: bool = false,
+        /// Whether OTLP histograms with explicit bounds become native histograms with custom buckets.
+        pub otel_convert_histograms_to_nhcb: bool = false,
+        /// Whether the time at which an OTLP counter began becomes a sample with the value 0.
+        pub otel_created_timestamp_zero_ingestion_enabled: bool = false,
         /// Ingesters that hold a tenant's series; 0 is all.
         pub ingestion_tenant_shard_size: u64 = 0,
         /// Store-gateways that serve a tenant's blocks; 0 is all.

@@ -8,6 +8,10 @@ settings! {
     pub struct IngestConfig {
         /// Bytes of a push by remote write, compressed or not.
         pub max_recv_msg_size: ByteSize = ByteSize(100 << 20),
+        /// Bytes of a push by OTLP, compressed or not.
+        pub max_otlp_request_size: ByteSize = ByteSize(100 << 20),
+        /// Bytes of a push of Influx's line protocol, compressed or not.
+        pub max_influx_request_size: ByteSize = ByteSize(100 << 20),
         /// Pushes that are on their way at once; above it a push gets 503. 0 is no limit.
         pub max_inflight_push_requests: u64 = 2000,
         /// Bytes that the bodies of pushes take that are on their way, compressed and not; above it a push gets 503. 0 is no limit.

@@ -65,6 +65,29 @@ pub enum PushError {
         /// What is taken.
         limit: usize,
     },
+    /// By OTLP or Influx's line protocol, and larger than what is taken, compressed or not.
+    #[error("{}", instance_text(
+        &format!("the incoming {} request has been rejected because its message size{} is larger than the allowed limit of {limit} bytes",
+                 protocol.name(), size.map(|size| format!(" of {size} bytes")).unwrap_or_default()),
+        &format!("distributor-max-{}-request-size", protocol.word()), &format!("distributor.max-{}-request-size", protocol.word()),
+    ))]
+    RequestTooLarge {
+        /// Of what.
+        protocol: Protocol,
+        /// Its size, if that is known.
+        size: Option<u64>,
+        /// What is taken.
+        limit: usize,
+    },
+    /// By OTLP or Influx's line protocol, and not what its headers say.
+    #[error(transparent)]
+    Unreadable(otlp::BodyError),
+    /// Lines of Influx's protocol that are none. The rest of the request is stored.
+    #[error("error parsing points: {0}")]
+    Lines(String),
+    /// A unit of time that Influx's line protocol does not have.
+    #[error("precision supplied is not valid: {0}")]
+    Precision(String),
     /// The client stopped sending.
     #[error("the request's body did not come")]
     Body(#[source] axum::Error),
@@ -172,6 +195,9 @@ impl PushError {
             | Self::Corrupt
             | Self::Protobuf(_)
             | Self::Symbols(_) => StatusCode::BAD_REQUEST,
+            Self::Lines(_) | Self::Precision(_) => StatusCode::BAD_REQUEST,
+            Self::RequestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unreadable(err) => err.status(),
             Self::MediaType { .. } | Self::Encoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(_) => status_of(ErrorKind::Cancelled),
             Self::RequestRate { .. } | Self::IngestionRate { .. } | Self::IngestionBurst { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -194,10 +220,52 @@ impl PushError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after(attempt, jitter)));
+        if let Some(seconds) = self.retry_after(attempt, jitter) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+
+    /// Seconds until the client should come again, if it should; see [`PushError::response`].
+    #[must_use]
+    pub fn retry_after(&self, attempt: u32, jitter: u64) -> Option<u64> {
+        let status = self.status();
+        (status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()).then(|| retry_after(attempt, jitter))
+    }
+
+    /// A body that could not be read.
+    pub(crate) fn of_body(err: otlp::BodyError, protocol: Protocol) -> Self {
+        match err {
+            otlp::BodyError::TooLarge { size, limit } => Self::RequestTooLarge { protocol, size, limit },
+            otlp::BodyError::Busy(err) => Self::Busy(err),
+            otlp::BodyError::Broken(err) => Self::Body(err),
+            err => Self::Unreadable(err),
+        }
+    }
+}
+
+/// A protocol whose requests have a limit of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// OTLP.
+    Otlp,
+    /// Influx's line protocol.
+    Influx,
+}
+
+impl Protocol {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Otlp => "OTLP",
+            Self::Influx => "Influx",
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Otlp => "otlp",
+            Self::Influx => "influx",
+        }
     }
 }
 

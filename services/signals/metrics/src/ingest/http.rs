@@ -7,6 +7,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
+use tenancy::Reservation;
 use tracing::debug;
 
 use super::check::Counts;
@@ -55,7 +56,7 @@ impl Receiver {
             },
         };
         let (counts, refused) = match taken {
-            Ok(Written { counts, refused }) => (counts, refused),
+            Ok(Written { counts, refused, .. }) => (counts, refused),
             Err(err) => (Counts::default(), Some(err)),
         };
         let mut response = match refused {
@@ -80,7 +81,7 @@ impl Receiver {
         let limit = self.intake.max_body();
         let block = read_body(headers, body, limit, &mut admission).await?;
         admission.reserve(snappy::declared_len(&block, limit)?)?;
-        let decode = move || -> Result<Message, PushError> {
+        let decode = move |_: &mut Reservation| -> Result<Message, PushError> {
             let body = snappy::decompress(&block, limit)?;
             Ok(match version {
                 Version::One => Message::One(body),

@@ -15,6 +15,7 @@ use super::FORMAT;
 use super::caller::Caller;
 use super::check::{Checked, Counts, Rules};
 use super::error::{DecodeError, PushError};
+use super::otlp::{self, Starts};
 use super::refusals::{RefusalLog, Refused};
 use super::request;
 use super::series::RawSeries;
@@ -62,6 +63,8 @@ pub(crate) enum Message {
     One(Vec<u8>),
     /// An `io.prometheus.write.v2.Request`.
     Two(Vec<u8>),
+    /// A `prometheus.WriteRequest` that was made of metrics by OTLP, and where the counters in it began.
+    Otlp(Vec<u8>, Starts),
 }
 
 /// What became of a request that did not fail as a whole.
@@ -71,6 +74,8 @@ pub(crate) struct Written {
     pub(crate) counts: Counts,
     /// Why the rest is not: [`PushError::Refused`].
     pub(crate) refused: Option<PushError>,
+    /// Whether nothing was refused but by ingesters, for what else they hold.
+    pub(crate) soft: bool,
 }
 
 impl Intake {
@@ -96,6 +101,21 @@ impl Intake {
     pub(crate) fn max_body(&self) -> usize {
         // Offsets of items have 32 bits, and what is mended stands behind the body.
         usize::try_from(self.deps.ingest.max_recv_msg_size.0).unwrap_or(usize::MAX).min(256 << 20)
+    }
+
+    /// Bytes of a request by OTLP, compressed or not, at most; offsets as above.
+    pub(crate) fn max_otlp(&self) -> usize {
+        usize::try_from(self.deps.ingest.max_otlp_request_size.0).unwrap_or(usize::MAX).min(256 << 20)
+    }
+
+    /// Bytes of a request of Influx's lines, compressed or not, at most; offsets as above.
+    pub(crate) fn max_influx(&self) -> usize {
+        usize::try_from(self.deps.ingest.max_influx_request_size.0).unwrap_or(usize::MAX).min(256 << 20)
+    }
+
+    /// Any number: it spreads clients that come again.
+    pub(crate) fn jitter(&self) -> u64 {
+        self.deps.clock.now_ns().unsigned_abs() / 1000
     }
 
     /// Lets a request over HTTP go on, or says why not. Its tenants are those that the door left in its extensions.
@@ -128,18 +148,18 @@ impl Intake {
 
     /// Decodes, checks and writes a request.
     ///
-    /// * `decode`: makes the message; runs on the compute pool.
+    /// * `decode`: makes the message; runs on the compute pool, and holds what it takes in the reservation.
     /// * Errors: nothing is stored, or it is not known whether anything is.
     pub(crate) async fn write<D>(&self, admission: Admission, decode: D) -> Result<Written, PushError>
     where
-        D: FnOnce() -> Result<Message, PushError> + Send + 'static,
+        D: FnOnce(&mut Reservation) -> Result<Message, PushError> + Send + 'static,
     {
         let Admission { tenant, limits, caller, memory, _inflight } = admission;
         let (now, of, under) = (self.deps.clock.now_ms(), tenant.clone(), limits.clone());
         let work = move || -> Result<(Checked, Reservation), PushError> {
             let mut memory = memory;
             let rules = Rules { tenant: &of, limits: &under, now, replica_label: None };
-            Ok((decode()?.check(rules, &mut memory)?, memory))
+            Ok((decode(&mut memory)?.check(rules, &mut memory)?, memory))
         };
         let (checked, memory) = self.deps.compute.run(work).await??;
         self.count(&tenant, &checked);
@@ -211,7 +231,7 @@ impl Intake {
     /// Hands the good part on, and joins what was refused here with what comes back.
     async fn hand_on(&self, tenant: TenantId, caller: &Caller, checked: Checked) -> Result<Written, PushError> {
         self.count_good(&tenant, &checked);
-        let mut written = Written { counts: checked.good, refused: None };
+        let mut written = Written { counts: checked.good, refused: None, soft: checked.faults.is_empty() };
         let mut refused = Vec::new();
         if !checked.items.is_empty() {
             let (items, bytes) = (checked.items.clone(), checked.bytes.clone());
@@ -277,6 +297,7 @@ impl Message {
         match self {
             Self::One(body) => request::check(body, rules, memory),
             Self::Two(body) => version2::check(&body, rules, memory),
+            Self::Otlp(body, starts) => otlp::check(body, &starts, rules, memory),
         }
     }
 }
