@@ -144,9 +144,9 @@ impl fmt::Debug for Cut {
 pub struct HeadStats {
     /// Series, streams or live traces.
     pub series: u64,
-    /// Bytes of its arenas.
+    /// Bytes of memory.
     pub bytes: u64,
-    /// The part of `bytes` that holds rows which are not yet cut: what a cut by size goes by.
+    /// Bytes of rows which are not yet cut, in memory and in files: what a cut by size goes by.
     pub fresh_bytes: u64,
     /// Rows not yet cut.
     pub rows: u64,

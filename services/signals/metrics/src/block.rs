@@ -1,6 +1,6 @@
 //! The block format of metrics: rows are chunks, sorted by the labels of their series, then by time.
 //!
-//! # `data.parquet`, schema version 1
+//! # `data.parquet`, schema versions 1 and 2
 //!
 //! | column | type | |
 //! | --- | --- | --- |
@@ -8,17 +8,20 @@
 //! | `metric` | `STRING` | the label `__name__`, empty when there is none |
 //! | `labels` | `MAP<STRING, STRING>` | all other labels |
 //! | `min_time`, `max_time` | `TIMESTAMP(MILLIS, UTC)` | times of the chunk's first and last sample |
-//! | `samples` | `UINT_16` | samples of the chunk |
-//! | `encoding` | `UINT_8` | how the chunk is encoded: [`crate::chunk::Encoding`] |
-//! | `chunk` | `BINARY` | the samples; `PLAIN`, zstd, pages of about [`schema::PAGE_BYTES`] |
+//! | `samples` | `UINT_16` | samples of the chunk, or exemplars |
+//! | `encoding` | `UINT_8` | how the chunk is encoded: [`crate::chunk::Encoding`]; 200: the row holds exemplars |
+//! | `chunk` | `BINARY` | the samples, or the exemplars as they are on the wire; `PLAIN`, zstd, pages of about [`schema::PAGE_BYTES`] |
 //!
 //! Nothing is null. Every row carries the labels, so that other tools can read a block without `index`; dictionaries make that cheap.
-//! Times of a series do not overlap from row to row. `quartet.schema` in the footer's metadata says `metrics/1`.
+//! Rows of a series: chunks, sorted by time, then exemplars. Times of float chunks do not overlap, nor do those of histograms; a series
+//! that has both kinds has no time in both. `quartet.schema` in the footer's metadata says `metrics/` and the version.
+//!
+//! A block is of version 2 if it has native histograms, exemplars or metadata, which readers of version 1 do not know; else of version 1.
 //!
 //! # `index`
 //!
 //! The crate `index` holds labels and postings. Beside each series stands where its rows are and what is known of each chunk, beside all
-//! series where the pages of the column `chunk` lie, each with a CRC: see [`skip`]. So a scan needs the index and those pages of one
+//! series where the pages of the column `chunk` lie, each with a CRC, and the metadata of the block: see [`skip`]. So a scan needs the index and those pages of one
 //! column that hold wanted chunks, nothing else; it does not read the footer.
 
 pub mod cut;

@@ -1,4 +1,4 @@
-//! The head: a tenant's recent samples in memory.
+//! The head: a tenant's recent samples.
 //!
 //! `prepare` checks a push against what the head knows and encodes the record; a sample then *waits* with its series until
 //! `commit` or until the push is dropped, so that a second push can be checked against it. Nothing that waits is visible.
@@ -10,11 +10,19 @@
 //! all records of a cut that is in blocks.
 //!
 //! One lock per head, held for steps of the size of a push or of a list of chunk references; never while encoding for readers.
-//! Full chunks stay in memory until they are forgotten; they are not moved to a mapped file yet.
+//! Full chunks go to files, see `files`, so that an active series takes less than a kilobyte of memory; a late sample may have to read
+//! one back under the lock.
+//!
+//! Beside samples a head has exemplars, a ring over all series, and metadata of metrics. Both are rows as samples are: in the log, in
+//! cuts, forgotten with them.
 
 mod commit;
 mod cut;
 mod delete;
+mod exemplars;
+pub(crate) mod files;
+mod metadata;
+mod more;
 mod prepare;
 pub mod record;
 mod refuse;
@@ -66,7 +74,7 @@ impl MetricsHeads {
                 deps: self.deps.clone(),
                 context: context.clone(),
                 index: MutableIndex::new(),
-                state: RwLock::new(State::default()),
+                state: RwLock::new(State::new(context.directory.clone())),
             }),
             replay: Mutex::new(Replay::default()),
         }
@@ -99,6 +107,19 @@ impl Shared {
     /// The time, ms since the Unix epoch.
     fn now_ms(&self) -> i64 {
         self.context.clock.now_ms()
+    }
+
+    /// This head's share of a limit of the whole cluster; 0, which is no limit, becomes the largest number.
+    fn share(&self, limit: u64) -> u64 {
+        if limit == 0 { u64::MAX } else { self.context.share.of(&self.tenant, limit) }
+    }
+
+    /// How many exemplars it may have; here 0 is none.
+    fn max_exemplars(&self) -> u64 {
+        match self.deps.limits.of(&self.tenant).max_global_exemplars_per_user {
+            0 => 0,
+            limit => self.share(limit),
+        }
     }
 
     fn count_created(&self, series: u64) {

@@ -121,6 +121,14 @@ pub struct Instruments {
     pub ingested_samples: PerUser,
     /// `cortex_ingester_ingested_samples_failures_total`.
     pub ingested_samples_failures: PerUser,
+    /// `cortex_ingester_ingested_exemplars_total`.
+    pub ingested_exemplars: Counter,
+    /// `cortex_ingester_ingested_exemplars_failures_total`.
+    pub ingested_exemplars_failures: Counter,
+    /// `cortex_ingester_ingested_metadata_total`.
+    pub ingested_metadata: Counter,
+    /// `cortex_ingester_ingested_metadata_failures_total`.
+    pub ingested_metadata_failures: Counter,
     /// `cortex_query_seconds_total`: counted by query-frontends, as all that follow.
     pub query_seconds: Family<UserSharded, Counter<f64, AtomicU64>>,
     /// `cortex_query_fetched_series_total`.
@@ -181,6 +189,15 @@ impl Instruments {
         );
         cortex.register("distributor_instance_limits", "Limits of this distributor; 0 is none", all.instance_limits.clone());
         cortex.register("labels_per_sample", "Labels of a series", all.labels_per_series.clone());
+        let counters = [
+            ("ingester_ingested_exemplars", "Exemplars that were stored", &all.ingested_exemplars),
+            ("ingester_ingested_exemplars_failures", "Exemplars that were refused", &all.ingested_exemplars_failures),
+            ("ingester_ingested_metadata", "Metadata entries that were stored", &all.ingested_metadata),
+            ("ingester_ingested_metadata_failures", "Metadata entries that were refused", &all.ingested_metadata_failures),
+        ];
+        for (name, help, counter) in counters {
+            cortex.register(name, help, counter.clone());
+        }
         cortex.register("ingester_memory_series", "Series in memory", all.memory_series.clone());
         cortex.register("ingester_memory_users", "Tenants in memory", all.memory_users.clone());
         cortex.register("query_seconds", "Time that queries took, in seconds", all.query_seconds.clone());
@@ -250,6 +267,10 @@ impl Default for Instruments {
             series_removed: Family::default(),
             ingested_samples: Family::default(),
             ingested_samples_failures: Family::default(),
+            ingested_exemplars: Counter::default(),
+            ingested_exemplars_failures: Counter::default(),
+            ingested_metadata: Counter::default(),
+            ingested_metadata_failures: Counter::default(),
             query_seconds: Family::default(),
             fetched_series: Family::default(),
             fetched_chunks: Family::default(),

@@ -73,15 +73,17 @@ settings! {
         pub past_grace_period: HumanDuration = HumanDuration::from_secs(0),
         /// How much older than the newest sample of its series a sample may be; `0s` refuses all that are older.
         pub out_of_order_time_window: HumanDuration = HumanDuration::from_secs(0),
-        /// No effect yet: exemplars kept per tenant.
-        pub max_global_exemplars_per_user: u64 = 0,
-        /// No effect yet: metadata entries per tenant.
+        /// Exemplars that all ingesters together keep; the oldest go first. 0 stores none.
+        pub max_global_exemplars_per_user: u64 = 100_000,
+        /// Whether a push is told nothing of exemplars that are older than the newest of their series.
+        pub ignore_ooo_exemplars: bool = false,
+        /// Metrics that have metadata over all ingesters; 0 is no limit.
         pub max_global_metadata_per_user: u64 = 0,
-        /// No effect yet: metadata entries per metric.
+        /// Metadata entries of one metric over all ingesters; 0 is no limit.
         pub max_global_metadata_per_metric: u64 = 0,
         /// Whether native histograms are stored; else they are dropped silently.
         pub native_histograms_ingestion_enabled: bool = true,
-        /// No effect yet: whether native histograms may come out of order.
+        /// No effect: native histograms may come as late as other samples.
         pub ooo_native_histograms_ingestion_enabled: bool = false,
         /// Buckets of a native histogram; 0 is no limit.
         pub max_native_histogram_buckets: u64 = 0,

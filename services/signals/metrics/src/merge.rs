@@ -1,14 +1,16 @@
 //! Merging replicas: the one function that the querier and the compactor use.
 //!
 //! A row's identity is (series, timestamp). Of two samples with the same identity: equal bits are one; a stale marker
-//! loses; else the greater bits win. The winner does not depend on the order in which samples come.
+//! loses; a histogram wins over a float; else the greater bits win, of histograms the greater bytes as [`put_histogram`] writes them. The
+//! winner does not depend on the order in which samples come. Exemplars are one when all of them is equal, and so is metadata.
 
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashSet;
 
-use crate::chunk::{Chunk, ChunkError};
+use crate::chunk::{Chunk, ChunkError, Encoding};
 use crate::histogram::HistogramSample;
+use crate::histogram::wire::put_histogram;
 use crate::model::{Exemplar, Labels, Metadata, STALE_BITS, Sample};
 use crate::wire::{MetadataEntry, MetricMetadata, SeriesChunks, SeriesExemplars};
 
@@ -28,10 +30,11 @@ pub struct SeriesSamples {
 pub fn merge_replicas(rows: impl IntoIterator<Item = SeriesChunks>, start: i64, end: i64) -> Result<Vec<SeriesSamples>, ChunkError> {
     let mut merged = Vec::new();
     for (labels, chunks) in group(rows) {
-        let mut samples = merge_chunks(chunks)?;
-        clamp(&mut samples, start, end);
-        if !samples.is_empty() {
-            merged.push(SeriesSamples { labels, samples, histograms: Vec::new() });
+        let Merged { mut samples, mut histograms } = merge_all(chunks)?;
+        clamp(&mut samples, start, end, |sample| sample.t);
+        clamp(&mut histograms, start, end, |sample| sample.t);
+        if !samples.is_empty() || !histograms.is_empty() {
+            merged.push(SeriesSamples { labels, samples, histograms });
         }
     }
     Ok(merged)
@@ -46,6 +49,15 @@ pub fn group(rows: impl IntoIterator<Item = SeriesChunks>) -> BTreeMap<Labels, V
     series
 }
 
+/// The samples of one series: timestamps rise strictly in each list, and none stands in both.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Merged {
+    /// Float samples.
+    pub samples: Vec<Sample>,
+    /// Samples that are histograms.
+    pub histograms: Vec<HistogramSample>,
+}
+
 /// Takes out chunks that stand twice, without decoding any, and sorts the others by time.
 pub fn distinct(chunks: &mut Vec<Chunk>) {
     let mut seen = FxHashSet::default();
@@ -54,7 +66,65 @@ pub fn distinct(chunks: &mut Vec<Chunk>) {
     chunks.sort_by_key(|chunk| (chunk.min_t, chunk.max_t));
 }
 
-/// The samples of all chunks of one series as one run with strictly rising timestamps.
+/// The samples of all chunks of one series, of both kinds.
+pub fn merge_all(chunks: Vec<Chunk>) -> Result<Merged, ChunkError> {
+    let (with_histograms, floats): (Vec<_>, Vec<_>) = chunks.into_iter().partition(|chunk| chunk.encoding == Encoding::Histogram);
+    let mut samples = merge_chunks(floats)?;
+    if with_histograms.is_empty() {
+        return Ok(Merged { samples, histograms: Vec::new() });
+    }
+    let mut histograms = merge_histogram_chunks(with_histograms)?;
+    leave_one_kind(&mut samples, &mut histograms);
+    Ok(Merged { samples, histograms })
+}
+
+/// The histograms of chunks of one series as one run with strictly rising timestamps.
+fn merge_histogram_chunks(mut chunks: Vec<Chunk>) -> Result<Vec<HistogramSample>, ChunkError> {
+    distinct(&mut chunks);
+    let mut samples: Vec<HistogramSample> = Vec::with_capacity(chunks.iter().map(|chunk| usize::from(chunk.count)).sum());
+    for chunk in &chunks {
+        chunk.decode_histograms_into(&mut samples)?;
+    }
+    samples.sort_by_key(|sample| sample.t);
+    samples.dedup_by(|next, kept| {
+        let same = next.t == kept.t;
+        if same && !next.h.same_bits(&kept.h) {
+            *kept = histogram_winner(kept.clone(), next.clone());
+        }
+        same
+    });
+    Ok(samples)
+}
+
+/// Where a time stands in both lists, leaves it in one: in that of the histograms, unless that one is a stale marker and the float is none.
+fn leave_one_kind(samples: &mut Vec<Sample>, histograms: &mut Vec<HistogramSample>) {
+    let mut lost = Vec::new();
+    samples.retain(|sample| match histograms.binary_search_by_key(&sample.t, |histogram| histogram.t) {
+        Ok(at) if histograms[at].h.is_stale() && sample.v.to_bits() != STALE_BITS => {
+            lost.push(at);
+            true
+        }
+        Ok(_) => false,
+        Err(_) => true,
+    });
+    // Times rise in both lists, and so do the places of those that lost.
+    for at in lost.into_iter().rev() {
+        histograms.remove(at);
+    }
+}
+
+/// Which of two histograms of one series and timestamp stays.
+#[must_use]
+pub fn histogram_winner(one: HistogramSample, other: HistogramSample) -> HistogramSample {
+    let rank = |sample: &HistogramSample| {
+        let mut bytes = Vec::new();
+        put_histogram(&mut bytes, &sample.h);
+        (!sample.h.is_stale(), bytes)
+    };
+    if rank(&one) >= rank(&other) { one } else { other }
+}
+
+/// The float samples of chunks of one series that hold floats, as one run with strictly rising timestamps.
 pub fn merge_chunks(mut chunks: Vec<Chunk>) -> Result<Vec<Sample>, ChunkError> {
     distinct(&mut chunks);
     let mut samples: Vec<Sample> = Vec::with_capacity(chunks.iter().map(|chunk| usize::from(chunk.count)).sum());
@@ -130,9 +200,9 @@ pub fn merge_metadata(rows: impl IntoIterator<Item = MetricMetadata>, limit: u64
 }
 
 /// Leaves what lies within `start..=end`.
-fn clamp(samples: &mut Vec<Sample>, start: i64, end: i64) {
-    samples.truncate(samples.partition_point(|sample| sample.t <= end));
-    let first = samples.partition_point(|sample| sample.t < start);
+fn clamp<T>(samples: &mut Vec<T>, start: i64, end: i64, t: impl Fn(&T) -> i64) {
+    samples.truncate(samples.partition_point(|sample| t(sample) <= end));
+    let first = samples.partition_point(|sample| t(sample) < start);
     samples.drain(..first);
 }
 

@@ -370,5 +370,13 @@ pub fn shard_key(tenant: &str, series_hash: u64) -> u32 {
     u32::try_from(mixed >> 32).expect("32 bits are left")
 }
 
+/// The place of a metric's metadata on the ring: that of a series which has the name alone.
+#[must_use]
+pub fn metadata_key(tenant: &str, metric: &str) -> u32 {
+    let mut hash = SeriesHash::default();
+    hash.add(METRIC_NAME.as_bytes(), metric.as_bytes());
+    shard_key(tenant, hash.finish())
+}
+
 #[cfg(test)]
 mod tests;

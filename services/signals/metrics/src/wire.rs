@@ -393,4 +393,4 @@ fn chunk(from: &mut Reader<'_>, whole: &Bytes) -> Result<Chunk, DecodeError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -68,6 +68,12 @@ pub enum BlockError {
     /// A cut that another signal made.
     #[error("cut is not of metrics")]
     ForeignCut,
+    /// Chunks of a cut that are in a file of the head.
+    #[error("read chunks of the cut")]
+    ReadCut(#[source] std::io::Error),
+    /// Metadata could not be compressed.
+    #[error("write metadata")]
+    WriteMetadata(#[source] std::io::Error),
     /// More than a block can hold.
     #[error("write index")]
     WriteIndex(#[source] IndexError),
@@ -90,6 +96,8 @@ impl Classify for BlockError {
             | Self::Chunk { .. }
             | Self::Drops(_)
             | Self::ForeignCut
+            | Self::ReadCut(_)
+            | Self::WriteMetadata(_)
             | Self::WriteIndex(_)
             | Self::WriteRows(_)
             | Self::Rows(_) => ErrorKind::Internal,

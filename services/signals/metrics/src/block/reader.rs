@@ -12,12 +12,15 @@ use storage::block::{BlockId, BlockReader, Ranged};
 use tenancy::TenantId;
 use zstd::bulk::Decompressor;
 
+use super::cut::SeriesRows;
 use super::error::BlockError;
-use super::skip::{ChunkMeta, Page};
+use super::skip::{Compressed, Kind, Page, RowMeta};
 use super::{page, schema, skip};
+use crate::chunk::Chunk;
 use crate::drops::{self, Drops, Span};
 use crate::model::{Labels, SeriesHash};
-use crate::wire::{SeriesChunks, SeriesShard};
+use crate::wire::codec::Reader;
+use crate::wire::{MetricMetadata, SeriesShard, read_exemplars};
 
 /// Pages that a slab reads, bytes, about. A series is never split, so that a very long one may take more.
 const SLAB_BYTES: u64 = 4 << 20;
@@ -41,15 +44,34 @@ pub(super) struct OpenBlock {
     pub index: IndexReader,
     data: Arc<dyn Ranged>,
     pages: Arc<[Page]>,
+    metadata: Option<Compressed>,
     /// What is left out.
     drops: Arc<Drops>,
+}
+
+/// Which rows of a series are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    Chunks,
+    Exemplars,
+    All,
+}
+
+impl Want {
+    fn is(self, kind: Kind) -> bool {
+        match self {
+            Self::Chunks => matches!(kind, Kind::Chunk(_)),
+            Self::Exemplars => kind == Kind::Exemplars,
+            Self::All => true,
+        }
+    }
 }
 
 impl OpenBlock {
     /// Reads the index of a block.
     pub(super) async fn open(block: BlockReader) -> Result<Self, BlockError> {
         let id = block.id;
-        if block.facts.schema_version != schema::VERSION {
+        if !(schema::FLOATS..=schema::VERSION).contains(&block.facts.schema_version) {
             return Err(BlockError::Version { block: id, version: block.facts.schema_version, known: schema::VERSION });
         }
         let index = block.index.ok_or(BlockError::Corrupt { block: id, what: "no index" })?;
@@ -58,9 +80,10 @@ impl OpenBlock {
         }
         let bytes = index.read(0..index.len()).await.map_err(|source| BlockError::Store { block: id, source })?;
         let index = IndexReader::open(bytes).map_err(|source| BlockError::Index { block: id, source })?;
-        let pages = index.attachment().map_err(|source| BlockError::Index { block: id, source })?;
-        let pages = skip::decode_pages(pages, block.data.len()).map_err(|_| BlockError::Corrupt { block: id, what: "table of pages" })?;
-        Ok(Self { id, index, data: block.data, pages: pages.into(), drops: Arc::default() })
+        let attachment = Bytes::copy_from_slice(index.attachment().map_err(|source| BlockError::Index { block: id, source })?);
+        let (pages, metadata) = skip::decode_attachment(&attachment, block.data.len())
+            .map_err(|_| BlockError::Corrupt { block: id, what: "table of pages" })?;
+        Ok(Self { id, index, data: block.data, pages: pages.into(), metadata, drops: Arc::default() })
     }
 
     /// The block without the rows that are dropped.
@@ -71,6 +94,12 @@ impl OpenBlock {
     /// True when rows may be left out: the index alone says too much then.
     pub(super) fn is_thinned(&self) -> bool {
         !self.drops.is_empty()
+    }
+
+    /// What is known about metrics, sorted by their names.
+    pub(super) fn metadata(&self) -> Result<Vec<MetricMetadata>, BlockError> {
+        let Some(metadata) = &self.metadata else { return Ok(Vec::new()) };
+        metadata.read().map_err(|_| self.corrupt("metadata"))
     }
 
     /// All series.
@@ -86,12 +115,12 @@ impl OpenBlock {
     /// Series with a chunk that overlaps `start..=end`, ms.
     pub(super) fn series(&self, selected: RoaringBitmap, start: i64, end: i64) -> Result<PlanReader, BlockError> {
         let cursor = self.index.series(selected).map_err(|source| self.index_error(source))?;
-        Ok(PlanReader { block: self.clone(), cursor, start, end, shard: None })
+        Ok(PlanReader { block: self.clone(), cursor, start, end, want: Want::Chunks, shard: None })
     }
 
-    /// The same, with chunks.
-    pub(super) fn chunks(&self, selected: RoaringBitmap, start: i64, end: i64) -> Result<SlabReader, BlockError> {
-        let plans = self.series(selected, start, end)?;
+    /// Series with a wanted row that overlaps `start..=end`, ms, and these rows.
+    pub(super) fn rows(&self, selected: RoaringBitmap, start: i64, end: i64, want: Want) -> Result<SlabReader, BlockError> {
+        let plans = PlanReader { want, ..self.series(selected, start, end)? };
         let decompressor = Decompressor::new().map_err(|_| self.index_error(IndexError::TooLarge { what: "decompressor" }))?;
         Ok(SlabReader { plans, decompressor, current: None })
     }
@@ -112,13 +141,13 @@ impl OpenBlock {
     }
 }
 
-/// A series and those of its chunks that are wanted, by their rows.
+/// A series and those of its rows that are wanted.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub labels: Labels,
     /// Times that are left out.
     gone: Vec<Span>,
-    chunks: Vec<(u64, ChunkMeta)>,
+    rows: Vec<(u64, RowMeta)>,
 }
 
 /// Series in the order of their labels, from the index alone.
@@ -128,12 +157,13 @@ pub(super) struct PlanReader {
     cursor: SeriesCursor,
     start: i64,
     end: i64,
+    want: Want,
     /// Whose series of which shard are wanted; none is all.
     shard: Option<(TenantId, SeriesShard)>,
 }
 
 impl PlanReader {
-    /// The next series with a wanted chunk.
+    /// The next series with a wanted row.
     pub(super) fn next_plan(&mut self) -> Result<Option<Plan>, BlockError> {
         let block = self.block.id;
         while let Some(entry) = self.cursor.next_series().map_err(|source| BlockError::Index { block, source })? {
@@ -142,12 +172,13 @@ impl PlanReader {
             }
             let (first_row, metas) =
                 skip::decode_series(entry.payload).map_err(|_| BlockError::Corrupt { block, what: "rows of a series" })?;
-            let rows = (0u64..).map(|row| first_row.saturating_add(row));
-            let chunks: Vec<_> = rows.zip(metas).filter(|(_, meta)| meta.overlaps(self.start, self.end)).collect();
-            if chunks.is_empty() {
+            let rows = (0u64..).map(|row| first_row.saturating_add(row)).zip(metas);
+            let wanted = |meta: &RowMeta| self.want.is(meta.kind) && meta.overlaps(self.start, self.end);
+            let rows: Vec<_> = rows.filter(|(_, meta)| wanted(meta)).collect();
+            if rows.is_empty() {
                 continue;
             }
-            let plan = Plan { labels: Labels::from_sorted(entry.labels), gone: Vec::new(), chunks };
+            let plan = Plan { labels: Labels::from_sorted(entry.labels), gone: Vec::new(), rows };
             if let Some(plan) = plan.thinned(&self.block.drops) {
                 return Ok(Some(plan));
             }
@@ -161,9 +192,9 @@ impl Plan {
     fn thinned(mut self, drops: &Drops) -> Option<Self> {
         if !drops.is_empty() {
             self.gone = drops.of(&self.labels);
-            self.chunks.retain(|(_, meta)| !drops::covers(&self.gone, meta.min_t, meta.max_t));
+            self.rows.retain(|(_, meta)| !drops::covers(&self.gone, meta.min_t, meta.max_t));
         }
-        (!self.chunks.is_empty()).then_some(self)
+        (!self.rows.is_empty()).then_some(self)
     }
 }
 
@@ -174,7 +205,7 @@ fn hash(labels: &[(&str, &str)]) -> u64 {
     hash.finish()
 }
 
-/// Series with their chunks, slab by slab.
+/// Series with their rows, slab by slab.
 pub(super) struct SlabReader {
     plans: PlanReader,
     decompressor: Decompressor<'static>,
@@ -190,13 +221,13 @@ impl SlabReader {
     }
 
     /// The next series, sorted by labels; empty after the last.
-    pub(super) async fn next_slab(&mut self) -> Result<Vec<SeriesChunks>, BlockError> {
+    pub(super) async fn next_slab(&mut self) -> Result<Vec<SeriesRows>, BlockError> {
         let mut plans: Vec<Plan> = Vec::new();
         let mut pages: Vec<usize> = Vec::new();
         let mut bytes = 0;
         while bytes < SLAB_BYTES && plans.len() < SLAB_SERIES {
             let Some(plan) = self.plans.next_plan()? else { break };
-            for (row, _) in &plan.chunks {
+            for (row, _) in &plan.rows {
                 let page = self.plans.block.page_of(*row)?;
                 if pages.last().is_none_or(|last| *last < page) {
                     bytes += u64::from(self.plans.block.pages[page].len);
@@ -232,10 +263,11 @@ impl SlabReader {
         reads.buffered(PARALLEL_READS).try_collect().await
     }
 
-    /// Takes the chunks of a series out of the pages that were read.
-    fn fill(&mut self, plan: Plan, fetched: &[Fetched]) -> Result<SeriesChunks, BlockError> {
-        let mut chunks = Vec::with_capacity(plan.chunks.len());
-        for (row, meta) in plan.chunks {
+    /// Takes the rows of a series out of the pages that were read.
+    fn fill(&mut self, plan: Plan, fetched: &[Fetched]) -> Result<SeriesRows, BlockError> {
+        let Plan { labels, gone, rows } = plan;
+        let mut filled = SeriesRows { labels, chunks: Vec::with_capacity(rows.len()), exemplars: Vec::new() };
+        for (row, meta) in rows {
             let page = self.plans.block.page_of(row)?;
             if self.current.as_ref().is_none_or(|(current, _)| *current != page) {
                 self.current = Some((page, self.decode(page, fetched)?));
@@ -243,11 +275,20 @@ impl SlabReader {
             let first_row = self.plans.block.pages[page].first_row;
             let values = self.current.as_ref().map_or(&[][..], |(_, values)| values);
             let bytes = usize::try_from(row - first_row).ok().and_then(|at| values.get(at));
-            chunks.push(meta.with(bytes.ok_or_else(|| self.plans.block.corrupt("a page has too few rows"))?.clone()));
+            let bytes = bytes.ok_or_else(|| self.plans.block.corrupt("a page has too few rows"))?.clone();
+            let RowMeta { min_t, max_t, count, kind } = meta;
+            match kind {
+                Kind::Chunk(encoding) => filled.chunks.push(Chunk { min_t, max_t, count, encoding, bytes }),
+                Kind::Exemplars => {
+                    let exemplars = read_exemplars(&mut Reader::new(&bytes));
+                    filled.exemplars.extend(exemplars.map_err(|_| self.plans.block.corrupt("exemplars"))?);
+                }
+            }
         }
-        let thinned = drops::thin(&mut chunks, &plan.gone);
-        thinned.map_err(|source| BlockError::Chunk { series: plan.labels.to_string(), source })?;
-        Ok(SeriesChunks { labels: plan.labels, chunks })
+        let thinned = drops::thin(&mut filled.chunks, &gone);
+        thinned.map_err(|source| BlockError::Chunk { series: filled.labels.to_string(), source })?;
+        filled.exemplars.retain(|exemplar| !drops::drops(&gone, exemplar.t));
+        Ok(filled)
     }
 
     fn decode(&mut self, page: usize, fetched: &[Fetched]) -> Result<Vec<Bytes>, BlockError> {

@@ -10,10 +10,12 @@ use signal::{ScanError, ScanQuery, ScanStream};
 use storage::block::BlockReader;
 use syntax::LabelMatcher;
 
+use super::cut::SeriesRows;
 use super::error::BlockError;
-use super::reader::{OpenBlock, PlanReader, SlabReader};
+use super::reader::{OpenBlock, PlanReader, SlabReader, Want};
+use crate::merge::{merge_exemplars, merge_metadata};
 use crate::model::{Labels, TimestampMs};
-use crate::wire::{BATCH_BYTES, LeafQuery, LeafRows, SeriesChunks};
+use crate::wire::{BATCH_BYTES, LeafQuery, LeafRows, MetricMetadata, SeriesChunks, SeriesExemplars};
 
 /// About what a chunk takes in a message beside its bytes.
 const CHUNK_BYTES: usize = 16;
@@ -33,7 +35,7 @@ async fn answer(block: BlockReader, query: ScanQuery) -> Result<Batches, BlockEr
         LeafQuery::Chunks { matchers, shard } => {
             let matchers = Matcher::compile_all(&matchers)?;
             let block = OpenBlock::open(block).await?.without(&query.drops)?;
-            Ok(chunks(block.chunks(block.select(&matchers)?, start, end)?.of_shard(&query.tenant, shard)))
+            Ok(chunks(block.rows(block.select(&matchers)?, start, end, Want::Chunks)?.of_shard(&query.tenant, shard)))
         }
         LeafQuery::LabelNames { sets, limit } => {
             let sets = compile(&sets)?;
@@ -59,9 +61,55 @@ async fn answer(block: BlockReader, query: ScanQuery) -> Result<Batches, BlockEr
             let selected = select(&block, &sets)?.map_or_else(|| block.all(), Ok)?;
             Ok(series(block.series(selected, start, end)?, limit))
         }
-        // None are stored yet.
-        LeafQuery::Exemplars { .. } | LeafQuery::Metadata { .. } => Ok(stream::empty().boxed()),
+        LeafQuery::Exemplars { sets } => {
+            let sets = compile(&sets)?;
+            let block = OpenBlock::open(block).await?.without(&query.drops)?;
+            let selected = select(&block, &sets)?.map_or_else(|| block.all(), Ok)?;
+            Ok(exemplars(block.rows(selected, start, end, Want::Exemplars)?, start, end))
+        }
+        LeafQuery::Metadata { metric, limit, limit_per_metric } => {
+            let block = OpenBlock::open(block).await?;
+            let mut all = block.metadata()?;
+            if let Some(metric) = metric {
+                all.retain(|known| known.metric == metric);
+            }
+            for known in &mut all {
+                known.entries.retain(|entry| (start..=end).contains(&entry.t));
+            }
+            Ok(metadata(merge_metadata(all, limit, limit_per_metric)))
+        }
     }
+}
+
+/// Batches of exemplars: one for each slab.
+fn exemplars(reader: SlabReader, start: i64, end: i64) -> Batches {
+    let slabs = stream::try_unfold(reader, |mut reader| async move {
+        let slab = reader.next_slab().await?;
+        Ok((!slab.is_empty()).then_some((slab, reader)))
+    });
+    let batch = move |slab: Vec<SeriesRows>| {
+        let rows = slab.into_iter().map(|rows| SeriesExemplars { labels: rows.labels, exemplars: rows.exemplars });
+        LeafRows::Exemplars(merge_exemplars(rows, start, end)).encode()
+    };
+    slabs.map_ok(batch).boxed()
+}
+
+/// Batches of metadata.
+fn metadata(all: Vec<MetricMetadata>) -> Batches {
+    let mut rest = all.into_iter().peekable();
+    let batches = std::iter::from_fn(move || {
+        rest.peek()?;
+        let mut bytes = 0;
+        let mut batch = Vec::new();
+        while bytes < BATCH_BYTES
+            && let Some(next) = rest.next()
+        {
+            bytes += next.metric.len() + next.entries.iter().map(|entry| entry.metadata.text_bytes() + 16).sum::<usize>();
+            batch.push(next);
+        }
+        Some(Ok(LeafRows::Metadata(batch).encode()))
+    });
+    stream::iter(batches).boxed()
 }
 
 fn compile(sets: &[Vec<LabelMatcher>]) -> Result<Vec<Vec<Matcher>>, BlockError> {
@@ -112,11 +160,11 @@ async fn next_batches(mut reader: SlabReader) -> Result<Option<(Vec<Bytes>, Slab
 }
 
 /// Packs series into batches of about [`BATCH_BYTES`]; a long series is split between chunks.
-fn batches(slab: Vec<SeriesChunks>) -> Vec<Bytes> {
+fn batches(slab: Vec<SeriesRows>) -> Vec<Bytes> {
     let mut packed = Vec::new();
     let mut batch: Vec<SeriesChunks> = Vec::new();
     let mut bytes = 0;
-    for SeriesChunks { labels, chunks } in slab {
+    for SeriesRows { labels, chunks, .. } in slab {
         for chunk in chunks {
             if bytes >= BATCH_BYTES {
                 packed.push(LeafRows::Chunks(std::mem::take(&mut batch)).encode());

@@ -8,8 +8,14 @@ use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-/// Version of the columns and of what stands beside the series in `index`.
-pub const VERSION: u16 = 1;
+/// The newest version of the rows and of what stands in `index`.
+pub const VERSION: u16 = 2;
+
+/// The version of blocks that hold nothing but float chunks: readers of that version know all that is in them.
+pub const FLOATS: u16 = 1;
+
+/// The tag in the column `encoding` of rows that hold exemplars; tags of chunks are below.
+pub const EXEMPLARS_TAG: u8 = 200;
 
 /// About how many bytes of chunks share a page: what a scan of one series must read and decompress at least.
 pub const PAGE_BYTES: usize = 64 << 10;
@@ -23,9 +29,10 @@ const WRITE_BATCH: usize = 128;
 /// The column of chunks, the last one.
 pub(super) const CHUNK: &str = "chunk";
 
-/// Key and value of the footer's metadata that name the format.
-const SCHEMA_KEY: &str = "quartet.schema";
-const SCHEMA_VALUE: &str = "metrics/1";
+/// What the footer's metadata says of the format.
+pub(super) fn name(version: u16) -> KeyValue {
+    KeyValue::new("quartet.schema".to_owned(), format!("metrics/{version}"))
+}
 
 /// The columns.
 #[must_use]
@@ -68,7 +75,6 @@ pub(super) fn properties() -> WriterProperties {
         .set_max_row_group_row_count(None)
         .set_write_batch_size(WRITE_BATCH)
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_key_value_metadata(Some(vec![KeyValue::new(SCHEMA_KEY.to_owned(), SCHEMA_VALUE.to_owned())]))
         .set_sorting_columns(Some(vec![sorted(0), sorted(4)]))
         .set_column_dictionary_enabled(chunk(), false)
         .set_column_encoding(chunk(), Encoding::PLAIN)

@@ -11,6 +11,7 @@ use storage::error::StoreError;
 use syntax::{LabelMatcher, MatchOp};
 use tenancy::TenantId;
 
+use super::cut::SeriesRows;
 use super::windows::Form;
 use super::*;
 use crate::chunk::tests::runs;
@@ -20,6 +21,7 @@ use crate::model::{Labels, Sample, shard_key};
 use crate::wire::{LeafQuery, LeafRows, SeriesChunks, SeriesShard};
 
 mod golden;
+mod kinds;
 
 const HOUR_NS: i64 = 3_600_000_000_000;
 
@@ -27,12 +29,17 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-fn cut(series: Vec<SeriesChunks>) -> Cut {
-    Cut { id: CutId(1), range: TimeRange::ALL, rows: 0, data: Arc::new(CutData { series }) }
+fn cut(data: CutData) -> Cut {
+    Cut { id: CutId(1), range: TimeRange::ALL, rows: 0, data: Arc::new(data) }
 }
 
 fn write(series: Vec<SeriesChunks>, window_ns: i64) -> Vec<NewBlock> {
-    MetricsBlocks.write(&cut(series), &WriteOptions { tenant: TenantId::anonymous(), window_ns }).unwrap()
+    let rows = |SeriesChunks { labels, chunks }| SeriesRows { labels, chunks, exemplars: Vec::new() };
+    write_cut(CutData::new(series.into_iter().map(rows).collect(), Vec::new()), window_ns)
+}
+
+fn write_cut(data: CutData, window_ns: i64) -> Vec<NewBlock> {
+    MetricsBlocks.write(&cut(data), &WriteOptions { tenant: TenantId::anonymous(), window_ns }).unwrap()
 }
 
 fn reader(block: &NewBlock) -> BlockReader {
@@ -224,7 +231,9 @@ proptest! {
         let _ = page::decode(&page, crc32fast::hash(&page), &mut decompressor);
         let _ = page::decode(&tail, crc32fast::hash(&tail), &mut decompressor);
         let _ = skip::decode_series(&tail);
-        let _ = skip::decode_pages(&tail, 1000);
+        if let Ok((_, Some(metadata))) = skip::decode_attachment(&tail.into(), 1000) {
+            let _ = metadata.read();
+        }
     }
 
     #[test]
@@ -370,9 +379,9 @@ fn a_block_that_is_gone_says_so() {
     let gone = BlockReader { data: Arc::new(Counted::new(&block.data, Some(0))), ..reader(&block) };
     let err = chunks(gone, vec![], TimeRange::ALL).unwrap_err();
     assert_eq!(err, ScanError::Gone { block: BlockId(ulid::Ulid::nil()).to_string() });
-    let newer = BlockReader { facts: storage::block::BlockFacts { schema_version: 2, ..block.facts.clone() }, ..reader(&block) };
+    let newer = BlockReader { facts: storage::block::BlockFacts { schema_version: 3, ..block.facts.clone() }, ..reader(&block) };
     let err = chunks(newer, vec![], TimeRange::ALL).unwrap_err();
-    assert_eq!(err.to_string(), "block 00000000000000000000000000 has schema version 2, the newest known here is 1");
+    assert_eq!(err.to_string(), "block 00000000000000000000000000 has schema version 3, the newest known here is 2");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Splits the chunks of one series at windows of time, and leaves each sample once.
 
+use std::collections::BTreeMap;
+
 use crate::chunk::packed::PACKED_SAMPLES;
-use crate::chunk::{Chunk, ChunkError, Encoding, MAX_SAMPLES, encode_run, pack_run};
+use crate::chunk::{Chunk, ChunkError, Encoding, MAX_SAMPLES, encode_histogram_run, encode_run, pack_run};
 use crate::merge;
 
 /// Aligned windows of data time.
@@ -41,6 +43,48 @@ pub(super) type Split = (i128, Vec<Chunk>);
 /// of [`crate::merge`] and encoded again; so are neighbours that fit into fewer chunks together.
 pub(super) fn arrange(mut chunks: Vec<Chunk>, windows: Windows, form: Form) -> Result<Vec<Split>, ChunkError> {
     merge::distinct(&mut chunks);
+    if chunks.iter().all(|chunk| chunk.encoding != Encoding::Histogram) {
+        return arrange_floats(chunks, windows, form);
+    }
+    let (histograms, mut floats): (Vec<_>, Vec<_>) = chunks.into_iter().partition(|chunk| chunk.encoding == Encoding::Histogram);
+    let mixed = floats.iter().any(|float| histograms.iter().any(|histogram| histogram.overlaps(float.min_t, float.max_t)));
+    let histograms = if mixed {
+        // A time may stand in both kinds.
+        let merged = merge::merge_all(floats.into_iter().chain(histograms).collect())?;
+        floats = encode_run(&merged.samples).collect();
+        encode_histogram_run(&merged.histograms).collect()
+    } else {
+        histograms
+    };
+    let mut arranged: BTreeMap<i128, Vec<Chunk>> = arrange_floats(floats, windows, form)?.into_iter().collect();
+    for (window, chunks) in arrange_histograms(histograms, windows)? {
+        arranged.entry(window).or_default().extend(chunks);
+    }
+    arranged.values_mut().for_each(|chunks| chunks.sort_by_key(|chunk| chunk.min_t));
+    Ok(arranged.into_iter().collect())
+}
+
+/// Arranges chunks of histograms, sorted by time: as they are where each is of one window and none overlaps another.
+fn arrange_histograms(chunks: Vec<Chunk>, windows: Windows) -> Result<Vec<Split>, ChunkError> {
+    let mut arranged = Vec::new();
+    let overlap = chunks.windows(2).any(|pair| pair[1].min_t <= pair[0].max_t);
+    let full =
+        chunks.windows(2).all(|pair| pair[0].count + pair[1].count > MAX_SAMPLES || windows.of(pair[0].min_t) != windows.of(pair[1].max_t));
+    if !overlap && full && chunks.iter().all(|chunk| windows.of(chunk.min_t) == windows.of(chunk.max_t)) {
+        for chunk in chunks {
+            put(&mut arranged, windows.of(chunk.min_t), std::iter::once(chunk));
+        }
+        return Ok(arranged);
+    }
+    let samples = merge::merge_all(chunks)?.histograms;
+    for run in samples.chunk_by(|one, next| windows.of(one.t) == windows.of(next.t)) {
+        put(&mut arranged, windows.of(run[0].t), encode_histogram_run(run));
+    }
+    Ok(arranged)
+}
+
+/// Arranges float chunks, sorted by time.
+fn arrange_floats(chunks: Vec<Chunk>, windows: Windows, form: Form) -> Result<Vec<Split>, ChunkError> {
     let mut arranged = Vec::new();
     let mut group = Group { form, chunks: Vec::new(), max_t: i64::MIN, samples: 0, overlaps: false };
     for chunk in chunks {

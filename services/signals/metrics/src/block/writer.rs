@@ -7,6 +7,7 @@ use arrow_array::builder::{
     BinaryBuilder, MapBuilder, MapFieldNames, StringBuilder, TimestampMillisecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder,
 };
 use arrow_array::{ArrayRef, RecordBatch};
+use bytes::Bytes;
 use index::IndexWriter;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -16,25 +17,35 @@ use storage::block::BlockFacts;
 use storage::catalog::Shard;
 use tenancy::TenantId;
 
+use super::cut::SeriesRows;
 use super::error::BlockError;
 use super::schema::{self, ROW_GROUP_BYTES};
+use super::skip::{Kind, RowMeta};
 use super::windows::{Form, Windows, arrange};
 use super::{CutData, skip};
-use crate::chunk::Chunk;
-use crate::merge::group;
-use crate::model::{Labels, METRIC_NAME, shard_key};
+use crate::chunk::{Chunk, Encoding};
+use crate::merge::merge_metadata;
+use crate::model::{Exemplar, Labels, METRIC_NAME, metadata_key, shard_key};
+use crate::wire::{MetricMetadata, put_exemplars};
 
 /// Rows that are collected before the Parquet writer gets them.
 const BATCH_ROWS: usize = 1024;
 
+/// Exemplars of one row at most.
+const ROW_EXEMPLARS: usize = 1024;
+
 /// Writes a cut: one block per window.
 pub(super) fn write(data: &CutData, options: &WriteOptions) -> Result<Vec<NewBlock>, BlockError> {
     let mut writer = BlocksWriter::new(options);
-    for (labels, chunks) in group(data.series.iter().cloned()) {
-        writer.push(&labels, chunks)?;
+    for series in data.series() {
+        writer.push(series.map_err(BlockError::ReadCut)?)?;
     }
+    writer.push_metadata(data.metadata().iter().cloned());
     writer.finish()
 }
+
+/// The number of a window, and that of a shard.
+type Place = (i128, u32);
 
 /// Writes series to one block per window, and begins the next one of a window where a block is large enough.
 #[derive(Debug)]
@@ -45,37 +56,43 @@ pub(super) struct BlocksWriter {
     target_bytes: Option<u64>,
     shards: u32,
     /// By window and shard.
-    open: BTreeMap<(i128, u32), BlockWriter>,
+    open: BTreeMap<Place, BlockWriter>,
+    metadata: BTreeMap<Place, Vec<MetricMetadata>>,
     done: Vec<NewBlock>,
 }
 
 impl BlocksWriter {
     /// For a cut.
     pub(super) fn new(options: &WriteOptions) -> Self {
-        let (tenant, windows) = (options.tenant.clone(), Windows::new(options.window_ns));
-        Self { tenant, windows, form: Form::Cut, target_bytes: None, shards: 1, open: BTreeMap::new(), done: Vec::new() }
+        Self::with(options.tenant.clone(), options.window_ns, Form::Cut, None, 1)
     }
 
     /// For a merge.
     pub(super) fn merging(options: &MergeOptions) -> Self {
-        let (tenant, windows) = (options.tenant.clone(), Windows::new(options.window_ns));
-        let (target_bytes, shards) = (Some(options.target_bytes.max(1)), options.shards.max(1));
-        Self { tenant, windows, form: Form::Packed, target_bytes, shards, open: BTreeMap::new(), done: Vec::new() }
+        let target_bytes = Some(options.target_bytes.max(1));
+        Self::with(options.tenant.clone(), options.window_ns, Form::Packed, target_bytes, options.shards.max(1))
     }
 
-    /// Takes all chunks of a series, in any order. Series come sorted, each once.
-    pub(super) fn push(&mut self, labels: &Labels, chunks: Vec<Chunk>) -> Result<(), BlockError> {
-        let arranged =
-            arrange(chunks, self.windows, self.form).map_err(|source| BlockError::Chunk { series: labels.to_string(), source })?;
+    fn with(tenant: TenantId, window_ns: i64, form: Form, target_bytes: Option<u64>, shards: u32) -> Self {
+        let windows = Windows::new(window_ns);
+        Self { tenant, windows, form, target_bytes, shards, open: BTreeMap::new(), metadata: BTreeMap::new(), done: Vec::new() }
+    }
+
+    /// Takes all rows of a series, in any order. Series come sorted, each once.
+    pub(super) fn push(&mut self, rows: SeriesRows) -> Result<(), BlockError> {
+        let SeriesRows { labels, chunks, exemplars } = rows;
+        let arranged = arrange(chunks, self.windows, self.form);
+        let arranged = arranged.map_err(|source| BlockError::Chunk { series: labels.to_string(), source })?;
+        let rows = |chunks: Vec<Chunk>| chunks.into_iter().map(Row::from).collect::<Vec<Row>>();
+        let mut by_window: BTreeMap<i128, Vec<Row>> = arranged.into_iter().map(|(window, chunks)| (window, rows(chunks))).collect();
+        for (window, row) in self.exemplar_rows(exemplars) {
+            by_window.entry(window).or_default().push(row);
+        }
         let key = shard_key(self.tenant.as_str(), labels.hash());
-        let shard = Shard { index: key % self.shards, of: self.shards };
-        for (window, chunks) in arranged {
-            let place = (window, shard.index);
-            let mut writer = match self.open.remove(&place) {
-                Some(writer) => writer,
-                None => BlockWriter::new(shard)?,
-            };
-            writer.push(key, labels, &chunks)?;
+        for (window, rows) in by_window {
+            let place = (window, key % self.shards);
+            let mut writer = self.writer(place)?;
+            writer.push(key, &labels, rows)?;
             if self.target_bytes.is_some_and(|target| writer.bytes() >= target) {
                 self.done.push(writer.finish()?);
             } else {
@@ -85,14 +102,77 @@ impl BlocksWriter {
         Ok(())
     }
 
+    /// The block of a place that is open, or a new one.
+    fn writer(&mut self, place: Place) -> Result<BlockWriter, BlockError> {
+        match self.open.remove(&place) {
+            Some(writer) => Ok(writer),
+            None => BlockWriter::new(Shard { index: place.1, of: self.shards }),
+        }
+    }
+
+    /// Rows of exemplars with their windows: sorted, each exemplar once.
+    fn exemplar_rows(&self, mut exemplars: Vec<Exemplar>) -> Vec<(i128, Row)> {
+        exemplars.sort();
+        exemplars.dedup();
+        let mut rows = Vec::new();
+        for run in exemplars.chunk_by(|one, next| self.windows.of(one.t) == self.windows.of(next.t)) {
+            rows.extend(run.chunks(ROW_EXEMPLARS).filter_map(|run| Some((self.windows.of(run.first()?.t), Row::of_exemplars(run)?))));
+        }
+        rows
+    }
+
+    /// Takes metadata, in any order: it goes by when it was received.
+    pub(super) fn push_metadata(&mut self, all: impl IntoIterator<Item = MetricMetadata>) {
+        for MetricMetadata { metric, entries } in all {
+            let shard = metadata_key(self.tenant.as_str(), &metric) % self.shards;
+            for entry in entries {
+                let of_place = self.metadata.entry((self.windows.of(entry.t), shard)).or_default();
+                match of_place.last_mut() {
+                    Some(last) if last.metric == metric => last.entries.push(entry),
+                    _ => of_place.push(MetricMetadata { metric: metric.clone(), entries: vec![entry] }),
+                }
+            }
+        }
+    }
+
     /// The blocks, sorted by time.
-    pub(super) fn finish(self) -> Result<Vec<NewBlock>, BlockError> {
+    pub(super) fn finish(mut self) -> Result<Vec<NewBlock>, BlockError> {
+        for (place, metadata) in std::mem::take(&mut self.metadata) {
+            let mut writer = self.writer(place)?;
+            writer.set_metadata(&self.tenant, merge_metadata(metadata, 0, 0));
+            self.open.insert(place, writer);
+        }
         let mut blocks = self.done;
         for writer in self.open.into_values() {
             blocks.push(writer.finish()?);
         }
         blocks.sort_by_key(|block| (block.facts.range, block.shard));
         Ok(blocks)
+    }
+}
+
+/// A row in the making.
+#[derive(Debug)]
+struct Row {
+    meta: RowMeta,
+    bytes: Bytes,
+}
+
+impl From<Chunk> for Row {
+    fn from(chunk: Chunk) -> Self {
+        let Chunk { min_t, max_t, count, encoding, bytes } = chunk;
+        Self { meta: RowMeta { min_t, max_t, count, kind: Kind::Chunk(encoding) }, bytes }
+    }
+}
+
+impl Row {
+    /// Of sorted exemplars; `None` when there are none.
+    fn of_exemplars(exemplars: &[Exemplar]) -> Option<Self> {
+        let (first, last) = (exemplars.first()?, exemplars.last()?);
+        let count = u16::try_from(exemplars.len()).ok()?;
+        let mut bytes = Vec::new();
+        put_exemplars(&mut bytes, exemplars);
+        Some(Self { meta: RowMeta { min_t: first.t, max_t: last.t, count, kind: Kind::Exemplars }, bytes: bytes.into() })
     }
 }
 
@@ -103,9 +183,12 @@ struct BlockWriter {
     index: IndexWriter,
     shard: Shard,
     rows: Rows,
-    /// Chunks written, one row each.
-    chunks: u64,
+    /// Rows written.
+    written: u64,
+    /// Samples, exemplars and entries of metadata.
     samples: u64,
+    metadata: Vec<MetricMetadata>,
+    version: u16,
     series: u32,
     /// Times, ms.
     min_t: i64,
@@ -124,8 +207,10 @@ impl BlockWriter {
             index: IndexWriter::new().map_err(BlockError::WriteIndex)?,
             shard,
             rows: Rows::default(),
-            chunks: 0,
+            written: 0,
             samples: 0,
+            metadata: Vec::new(),
+            version: schema::FLOATS,
             series: 0,
             min_t: i64::MAX,
             max_t: i64::MIN,
@@ -135,16 +220,22 @@ impl BlockWriter {
         })
     }
 
-    fn push(&mut self, key: u32, labels: &Labels, chunks: &[Chunk]) -> Result<(), BlockError> {
-        let series = self.index.add(labels.iter(), &skip::encode_series(self.chunks, chunks)).map_err(BlockError::WriteIndex)?;
-        (self.min_key, self.max_key) = (self.min_key.min(key), self.max_key.max(key));
+    /// Takes the rows of a series. Series come sorted, each once.
+    fn push(&mut self, key: u32, labels: &Labels, rows: Vec<Row>) -> Result<(), BlockError> {
+        let payload = skip::encode_series(self.written, rows.iter().map(|row| row.meta));
+        let series = self.index.add(labels.iter(), &payload).map_err(BlockError::WriteIndex)?;
+        self.hold_key(key);
         self.series += 1;
-        for chunk in chunks {
-            self.rows.push(series, labels, chunk)?;
-            self.chunks += 1;
-            self.samples += u64::from(chunk.count);
-            (self.min_t, self.max_t) = (self.min_t.min(chunk.min_t), self.max_t.max(chunk.max_t));
-            self.group_bytes += chunk.bytes.len();
+        for Row { meta, bytes } in rows {
+            self.rows.push(series, labels, meta, &bytes)?;
+            self.written += 1;
+            self.samples += u64::from(meta.count);
+            self.hold_time(meta.min_t);
+            self.hold_time(meta.max_t);
+            self.group_bytes += bytes.len();
+            if matches!(meta.kind, Kind::Exemplars | Kind::Chunk(Encoding::Histogram)) {
+                self.version = schema::VERSION;
+            }
             if self.rows.len() >= BATCH_ROWS {
                 self.write_rows()?;
             }
@@ -156,6 +247,24 @@ impl BlockWriter {
             self.group_bytes = 0;
         }
         Ok(())
+    }
+
+    fn set_metadata(&mut self, tenant: &TenantId, metadata: Vec<MetricMetadata>) {
+        for MetricMetadata { metric, entries } in &metadata {
+            self.hold_key(metadata_key(tenant.as_str(), metric));
+            self.samples += entries.len() as u64;
+            entries.iter().for_each(|entry| self.hold_time(entry.t));
+            self.version = schema::VERSION;
+        }
+        self.metadata = metadata;
+    }
+
+    fn hold_key(&mut self, key: u32) {
+        (self.min_key, self.max_key) = (self.min_key.min(key), self.max_key.max(key));
+    }
+
+    fn hold_time(&mut self, t: i64) {
+        (self.min_t, self.max_t) = (self.min_t.min(t), self.max_t.max(t));
     }
 
     fn write_rows(&mut self) -> Result<(), BlockError> {
@@ -172,9 +281,11 @@ impl BlockWriter {
 
     fn finish(mut self) -> Result<NewBlock, BlockError> {
         self.write_rows()?;
+        self.parquet.append_key_value_metadata(schema::name(self.version));
         let data = self.parquet.into_inner().map_err(BlockError::WriteRows)?.into();
         let (pages, footer) = skip::find_pages(&data).map_err(BlockError::WriteRows)?;
-        let index = self.index.finish(&skip::encode_pages(&pages)).map_err(BlockError::WriteIndex)?;
+        let attachment = skip::encode_attachment(&pages, &self.metadata).map_err(BlockError::WriteMetadata)?;
+        let index = self.index.finish(&attachment).map_err(BlockError::WriteIndex)?;
         let footer_len = u32::try_from(data.len() as u64 - footer)
             .map_err(|_| BlockError::WriteRows(ParquetError::General("footer of more than 4 GiB".to_owned())))?;
         let facts = BlockFacts {
@@ -183,7 +294,7 @@ impl BlockWriter {
             series: u64::from(self.series),
             hash_range: (self.min_key, self.max_key),
             footer_len,
-            schema_version: schema::VERSION,
+            schema_version: self.version,
         };
         Ok(NewBlock { facts, data, index: Some(index), shard: self.shard })
     }
@@ -226,7 +337,7 @@ impl Rows {
         arrow_array::builder::ArrayBuilder::len(&self.series)
     }
 
-    fn push(&mut self, series: u32, labels: &Labels, chunk: &Chunk) -> Result<(), BlockError> {
+    fn push(&mut self, series: u32, labels: &Labels, row: RowMeta, bytes: &[u8]) -> Result<(), BlockError> {
         self.series.append_value(series);
         self.metric.append_value(labels.metric_name().unwrap_or_default());
         for (name, value) in labels.iter().filter(|(name, _)| *name != METRIC_NAME) {
@@ -234,11 +345,11 @@ impl Rows {
             self.labels.values().append_value(value);
         }
         self.labels.append(true).map_err(BlockError::Rows)?;
-        self.min_time.append_value(chunk.min_t);
-        self.max_time.append_value(chunk.max_t);
-        self.samples.append_value(chunk.count);
-        self.encoding.append_value(chunk.encoding.tag());
-        self.chunk.append_value(&chunk.bytes);
+        self.min_time.append_value(row.min_t);
+        self.max_time.append_value(row.max_t);
+        self.samples.append_value(row.count);
+        self.encoding.append_value(row.kind.tag());
+        self.chunk.append_value(bytes);
         Ok(())
     }
 

@@ -1,11 +1,15 @@
 //! Reading and writing single bits, the highest bit of a byte first.
 
+/// How many bytes more are reserved when those that are reserved are used up: heads hold one writer for each series, and doubling
+/// would leave a third of all that memory empty.
+const GROW_BYTES: usize = 32;
+
 /// Collects bits.
 #[derive(Clone, Debug, Default)]
 pub struct BitWriter {
     bytes: Vec<u8>,
     /// Bits of the last byte that are free, 0 to 7.
-    free: u32,
+    free: u8,
 }
 
 impl BitWriter {
@@ -14,14 +18,18 @@ impl BitWriter {
         let mut left = count;
         while left > 0 {
             if self.free == 0 {
+                if self.bytes.len() == self.bytes.capacity() {
+                    self.bytes.reserve_exact(GROW_BYTES);
+                }
                 self.bytes.push(0);
                 self.free = 8;
             }
-            let take = left.min(self.free);
+            let free = u32::from(self.free);
+            let take = left.min(free);
             let part = (value >> (left - take)) & ((1 << take) - 1);
             let last = self.bytes.last_mut().expect("a byte with free bits was pushed");
-            *last |= u8::try_from(part << (self.free - take)).expect("the part fits the free bits");
-            self.free -= take;
+            *last |= u8::try_from(part << (free - take)).expect("the part fits the free bits");
+            self.free = u8::try_from(free - take).expect("at most 7 bits are left free");
             left -= take;
         }
     }
@@ -30,6 +38,11 @@ impl BitWriter {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Forgets what was written, and gives the memory back.
+    pub fn clear(&mut self) {
+        *self = Self::default();
     }
 
     /// Bytes reserved.

@@ -135,6 +135,12 @@ impl HistogramEncoder {
         self.last
     }
 
+    /// Bytes so far.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.bits.bytes().len()
+    }
+
     /// Bytes reserved on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {

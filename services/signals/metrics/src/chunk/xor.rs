@@ -31,7 +31,7 @@ const MAX_LEADING: u32 = 31;
 /// Widths of the delta of deltas after the prefixes `10`, `110` and `1110`.
 const WIDTHS: [u32; 3] = [14, 17, 20];
 
-/// A chunk in the making.
+/// A chunk in the making. Heads hold one for each series: it is packed.
 #[derive(Clone, Debug, Default)]
 pub struct XorEncoder {
     bits: BitWriter,
@@ -48,7 +48,7 @@ pub(super) struct XorValue {
     /// Its bits.
     pub(super) bits: u64,
     /// Leading and trailing zeros of the window of significant bits in use; none before the first that differs.
-    window: Option<(u32, u32)>,
+    window: Option<(u8, u8)>,
 }
 
 impl XorEncoder {
@@ -71,6 +71,20 @@ impl XorEncoder {
         self.count += 1;
     }
 
+    /// Forgets its samples and gives their memory back. Time and value of the last one stay known.
+    pub fn restart(&mut self) {
+        self.bits.clear();
+        self.count = 0;
+        self.delta = 0;
+        self.value = XorValue { bits: self.value.bits, ..XorValue::default() };
+    }
+
+    /// Bytes so far.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bits.bytes()
+    }
+
     /// Samples so far.
     #[must_use]
     pub fn count(&self) -> u16 {
@@ -83,13 +97,13 @@ impl XorEncoder {
         self.first
     }
 
-    /// Time of the last sample; meaningless when there is none.
+    /// Time of the last sample; meaningless when there was none.
     #[must_use]
     pub fn max_t(&self) -> i64 {
         self.last
     }
 
-    /// The last value; 0 when there is none.
+    /// The last value; 0 when there was none.
     #[must_use]
     pub fn last_value(&self) -> f64 {
         f64::from_bits(self.value.bits)
@@ -118,7 +132,7 @@ impl XorValue {
         }
         let leading = xor.leading_zeros().min(MAX_LEADING);
         let trailing = xor.trailing_zeros();
-        if let Some((known_leading, known_trailing)) = self.window
+        if let Some((known_leading, known_trailing)) = self.window.map(|(leading, trailing)| (u32::from(leading), u32::from(trailing)))
             && leading >= known_leading
             && trailing >= known_trailing
         {
@@ -130,7 +144,8 @@ impl XorValue {
         bits.write(u64::from(leading), 5);
         bits.write(u64::from(significant & 63), 6);
         bits.write(xor >> trailing, significant);
-        self.window = Some((leading, trailing));
+        let byte = |zeros: u32| u8::try_from(zeros).expect("at most 64");
+        self.window = Some((byte(leading), byte(trailing)));
     }
 
     /// Becomes the next value; `None` when there is none.
@@ -139,17 +154,17 @@ impl XorValue {
             return Some(());
         }
         if bits.bit()? {
-            let leading = u32::try_from(bits.read(5)?).ok()?;
-            let significant = match u32::try_from(bits.read(6)?).ok()? {
+            let leading = u8::try_from(bits.read(5)?).ok()?;
+            let significant = match u8::try_from(bits.read(6)?).ok()? {
                 0 => 64,
                 some => some,
             };
             // Only garbage says more than 64 bits.
-            self.window = Some((leading, 64u32.checked_sub(leading + significant)?));
+            self.window = Some((leading, 64u8.checked_sub(leading + significant)?));
         }
         // Only garbage uses a window that was never given.
         let (leading, trailing) = self.window?;
-        self.bits ^= bits.read(64 - leading - trailing)? << trailing;
+        self.bits ^= bits.read(u32::from(64 - leading - trailing))? << trailing;
         Some(())
     }
 }

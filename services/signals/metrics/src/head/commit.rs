@@ -4,13 +4,13 @@ use rustc_hash::FxHashMap;
 use signal::{Appended, SegmentId, SignalError};
 
 use super::Shared;
-use super::prepare::PendingPush;
-use super::record::{Entry, RecordReader};
+use super::prepare::{Failed, PendingPush};
+use super::record::{Entry, Parts, RecordReader, SeriesEntry};
 use super::series::Put;
 use super::state::{Rows, State};
-use crate::instruments::User;
-use crate::model::{Labels, Sample};
-use crate::wire::DecodeError;
+use crate::instruments::{User, discard};
+use crate::model::Labels;
+use crate::wire::{DecodeError, MetadataEntry};
 
 /// What the numbers of a segment's series mean, while it is replayed.
 #[derive(Debug, Default)]
@@ -20,53 +20,116 @@ pub(super) struct Replay {
     numbers: FxHashMap<u32, u32>,
 }
 
+/// What was stored, by kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stored {
+    rows: Rows,
+    /// Floats and histograms.
+    samples: u64,
+    exemplars: u64,
+    metadata: u64,
+}
+
 /// Makes a prepared push visible.
 pub(super) fn commit(shared: &Shared, mut pending: PendingPush) -> Appended {
     debug_assert!(std::ptr::eq(shared, &*pending.shared), "a head commits what it prepared itself");
-    let now = shared.now_ms();
-    let mut rows = Rows::default();
+    let mut storing = Storing::new(shared);
     let mut state = shared.state.write();
-    for (number, samples) in pending.runs() {
-        state.change(number, |series| {
-            series.release(samples);
-            series.logged = series.logged.max(Some(pending.segment));
+    for (number, parts) in pending.runs() {
+        state.change(number, |series, _| {
+            series.release(parts.samples, parts.histograms);
+            series.logged_in(pending.segment);
         });
-        rows.join(store(shared, &mut state, number, samples, now));
+        storing.series(&mut state, number, parts);
     }
-    state.stored(rows);
+    for (metric, entry) in &pending.metadata {
+        storing.metadata(&mut state, metric, entry.clone());
+    }
+    state.stored(storing.stored.rows);
     drop(state);
     // Nothing waits any more: nothing is to be released when it is dropped.
     pending.runs.clear();
     let refused = std::mem::take(&mut pending.refused);
-    count(shared, rows.count, &refused);
-    Appended { rows: rows.count, refused, deletes: None }
+    storing.count();
+    count_refused(shared, &refused);
+    count_failed(shared, pending.failed);
+    Appended { rows: storing.stored.rows.count, refused, deletes: None }
 }
 
-fn count(shared: &Shared, stored: u64, refused: &[signal::Refusal]) {
+fn count_refused(shared: &Shared, refused: &[signal::Refusal]) {
     let instruments = &shared.deps.instruments;
     let user = User::from(&shared.tenant);
-    instruments.ingested_samples.get_or_create(&user).inc_by(stored);
     for refusal in refused {
         instruments.ingested_samples_failures.get_or_create(&user).inc_by(u64::from(refusal.rows));
         instruments.discard_samples(&shared.tenant, &refusal.reason, u64::from(refusal.rows));
     }
 }
 
-/// Puts samples into a series and makes it visible.
-fn store(shared: &Shared, state: &mut State, number: u32, samples: &[Sample], now: i64) -> Rows {
-    let mut rows = Rows::default();
-    state.change(number, |series| {
-        for sample in samples {
-            if series.put(*sample) == Put::Stored {
-                rows.add(sample.t);
+fn count_failed(shared: &Shared, failed: Failed) {
+    let Failed { exemplars, metadata_per_user, metadata_per_metric } = failed;
+    let instruments = &shared.deps.instruments;
+    instruments.ingested_exemplars_failures.inc_by(exemplars);
+    instruments.ingested_metadata_failures.inc_by(metadata_per_user + metadata_per_metric);
+    discard(&instruments.discarded_metadata, &shared.tenant, "per_user_metadata_limit", metadata_per_user);
+    discard(&instruments.discarded_metadata, &shared.tenant, "per_metric_metadata_limit", metadata_per_metric);
+}
+
+/// Stores what a push or a record brings.
+struct Storing<'a> {
+    shared: &'a Shared,
+    now: i64,
+    /// How many exemplars the head may have.
+    exemplars: u64,
+    stored: Stored,
+}
+
+impl<'a> Storing<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        Self { shared, now: shared.now_ms(), exemplars: shared.max_exemplars(), stored: Stored::default() }
+    }
+
+    /// Stores what came of a series and makes it visible.
+    fn series(&mut self, state: &mut State, number: u32, parts: Parts<'_>) {
+        let Self { shared, now, stored, .. } = self;
+        state.change(number, |series, files| {
+            for sample in parts.samples {
+                if series.put(*sample, files) == Put::Stored {
+                    stored.rows.add(sample.t);
+                    stored.samples += 1;
+                }
+            }
+            for sample in parts.histograms {
+                if series.put_histogram(sample, files) == Put::Stored {
+                    stored.rows.add(sample.t);
+                    stored.samples += 1;
+                }
+            }
+            series.touch(*now);
+            if !std::mem::replace(&mut series.visible, true) {
+                shared.index.add(number, series.labels.iter());
+            }
+        });
+        for exemplar in parts.exemplars {
+            if state.exemplars.put(number, exemplar.clone(), self.exemplars) {
+                stored.rows.add(exemplar.t);
+                stored.exemplars += 1;
             }
         }
-        series.touched = now;
-        if !std::mem::replace(&mut series.visible, true) {
-            shared.index.add(number, series.labels.iter());
-        }
-    });
-    rows
+    }
+
+    fn metadata(&mut self, state: &mut State, metric: &str, entry: MetadataEntry) {
+        self.stored.rows.add(entry.t);
+        self.stored.metadata += 1;
+        state.metadata.put(metric, entry);
+    }
+
+    fn count(&self) {
+        let instruments = &self.shared.deps.instruments;
+        let user = User::from(&self.shared.tenant);
+        instruments.ingested_samples.get_or_create(&user).inc_by(self.stored.samples);
+        instruments.ingested_exemplars.inc_by(self.stored.exemplars);
+        instruments.ingested_metadata.inc_by(self.stored.metadata);
+    }
 }
 
 /// Takes a record again. Limits and windows do not count: what stands in the log was good.
@@ -77,24 +140,35 @@ pub(super) fn replay(shared: &Shared, replay: &mut Replay, record: &[u8], segmen
     // All of it is read before any of it is taken.
     let entries = RecordReader::new(record).and_then(|reader| reader.collect::<Result<Vec<Entry>, DecodeError>>());
     let entries = entries.map_err(|err| SignalError::internal(format!("record of segment {}: {err}", segment.0)))?;
-    let now = shared.now_ms();
-    let mut rows = Rows::default();
+    let mut storing = Storing::new(shared);
     let mut created = 0;
     let mut state = shared.state.write();
     let mut result = Ok(());
     for entry in entries {
-        match replay.meaning(&mut state, entry.number, entry.labels, segment, &mut created) {
-            Ok(number) => rows.join(store(shared, &mut state, number, &entry.samples, now)),
-            Err(err) => {
-                result = Err(err);
-                break;
+        match entry {
+            Entry::Series(SeriesEntry { number, labels, samples, histograms, exemplars }) => {
+                match replay.meaning(&mut state, number, labels, segment, &mut created) {
+                    Ok(number) => {
+                        let parts = Parts { samples: &samples, histograms: &histograms, exemplars: &exemplars };
+                        storing.series(&mut state, number, parts);
+                    }
+                    Err(err) => {
+                        result = Err(err);
+                        break;
+                    }
+                }
+            }
+            Entry::Metadata(of_metric) => {
+                for entry in of_metric.entries {
+                    storing.metadata(&mut state, &of_metric.metric, entry);
+                }
             }
         }
     }
-    state.stored(rows);
+    state.stored(storing.stored.rows);
     drop(state);
     shared.count_created(created);
-    result.map(|()| Appended { rows: rows.count, ..Appended::default() })
+    result.map(|()| Appended { rows: storing.stored.rows.count, ..Appended::default() })
 }
 
 impl Replay {

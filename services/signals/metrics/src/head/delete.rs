@@ -5,11 +5,12 @@
 use bytes::Bytes;
 use index::RoaringBitmap;
 use runtime::Chain;
+use rustc_hash::FxHashMap;
 use signal::{Appended, RowDrop, SignalError};
 use tracing::warn;
 
 use super::Shared;
-use crate::drops::Drops;
+use crate::drops::{self, Drops};
 use crate::wire::codec::{DecodeError, Reader, put_varint};
 
 /// First byte of a record that deletes: no version of a record of samples.
@@ -44,13 +45,16 @@ fn drop_rows(shared: &Shared, rows: &[RowDrop]) {
     };
     let meant = drops.sets().fold(RoaringBitmap::new(), |all, set| all | shared.index.select(set));
     let mut state = shared.state.write();
+    let mut all_spans = FxHashMap::default();
     for number in meant {
         let Some(spans) = state.get(number).map(|series| drops.of(&series.labels)) else { continue };
-        let thinned = state.change(number, |series| series.thin(&spans).map(|()| series.has_no_rows()));
+        let thinned = state.change(number, |series, files| series.thin(&spans, files).map(|()| series.has_no_rows()));
+        all_spans.insert(number, spans);
         match thinned {
             Some(Ok(true)) => state.note_emptied(number),
             Some(Err(err)) => warn!(tenant = %shared.tenant, error = %Chain(&err), "rows could not be deleted"),
             Some(Ok(false)) | None => {}
         }
     }
+    state.exemplars.retain(|number, t| all_spans.get(&number).is_none_or(|spans| !drops::drops(spans, t)));
 }

@@ -1,22 +1,27 @@
 //! The first half of a push: checks against what the head knows, the record, and what waits until the commit.
 //!
-//! Hot file: decodes before it takes the lock; no allocation per sample, none per known series once the buffers have grown.
+//! Hot file: decodes before it takes the lock; no allocation per float sample, none per known series once the buffers have grown.
 
-use std::ops::Range;
+mod items;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use signal::{Push, Refusal, SegmentId};
 
 use super::Shared;
-use super::record::RecordWriter;
+use super::exemplars::Verdict;
+use super::files::Files;
+use super::metadata::{MetadataLimits, Verdict as OfMetadata};
+use super::record::{Parts, RecordWriter};
 use super::refuse::{Cause, Refusals};
-use super::series::{Known, Series};
+use super::series::{Known, Series, Value};
 use super::state::State;
-use crate::ingest::FORMAT;
-use crate::ingest::series::RawSeries;
+use crate::histogram::HistogramSample;
 use crate::limits::MetricsLimits;
-use crate::model::{Labels, Sample, SeriesHash};
+use crate::model::{Exemplar, Labels, Sample};
+use crate::wire::MetadataEntry;
+use items::{Decoded, Items, to_labels};
 
 /// About how many bytes of a record one sample takes.
 const SAMPLE_BYTES: usize = 10;
@@ -27,27 +32,62 @@ pub(super) struct PendingPush {
     pub(super) shared: Arc<Shared>,
     pub(super) segment: SegmentId,
     pub(super) runs: Vec<Run>,
-    /// The samples of all runs, one after the other.
-    pub(super) samples: Vec<Sample>,
+    parts: AllParts,
+    pub(super) metadata: Vec<(Box<str>, MetadataEntry)>,
     pub(super) refused: Vec<Refusal>,
+    pub(super) failed: Failed,
 }
 
-/// Samples of one series, sorted by time, each time once.
-#[derive(Clone, Copy, Debug)]
+/// What all runs bring, one after the other.
+#[derive(Debug, Default)]
+struct AllParts {
+    samples: Vec<Sample>,
+    histograms: Vec<HistogramSample>,
+    exemplars: Vec<Exemplar>,
+}
+
+/// What one push brings to one series: samples sorted by time, each time once. Each kind ends here and begins where the run before
+/// ends.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Run {
-    pub(super) number: u32,
-    /// One past its last sample; it begins where the one before ends.
-    pub(super) end: usize,
+    number: u32,
+    samples: usize,
+    histograms: usize,
+    exemplars: usize,
+}
+
+/// What is not stored and is no sample.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Failed {
+    pub(super) exemplars: u64,
+    pub(super) metadata_per_user: u64,
+    pub(super) metadata_per_metric: u64,
+}
+
+impl AllParts {
+    /// What lies between the ends of two runs.
+    fn between(&self, start: Run, end: Run) -> Parts<'_> {
+        Parts {
+            samples: &self.samples[start.samples..end.samples],
+            histograms: &self.histograms[start.histograms..end.histograms],
+            exemplars: &self.exemplars[start.exemplars..end.exemplars],
+        }
+    }
+
+    /// The end of a run that ends here.
+    fn end(&self, number: u32) -> Run {
+        Run { number, samples: self.samples.len(), histograms: self.histograms.len(), exemplars: self.exemplars.len() }
+    }
 }
 
 impl PendingPush {
-    /// The runs with their samples.
-    pub(super) fn runs(&self) -> impl Iterator<Item = (u32, &[Sample])> {
-        let mut start = 0;
+    /// The series with what comes to them.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (u32, Parts<'_>)> {
+        let mut start = Run::default();
         self.runs.iter().map(move |run| {
-            let samples = &self.samples[start..run.end];
-            start = run.end;
-            (run.number, samples)
+            let parts = self.parts.between(start, *run);
+            start = *run;
+            (run.number, parts)
         })
     }
 }
@@ -59,9 +99,9 @@ impl Drop for PendingPush {
         }
         let mut removed = 0;
         let mut state = self.shared.state.write();
-        for (number, samples) in self.runs() {
-            let unused = state.change(number, |series| {
-                series.release(samples);
+        for (number, parts) in self.runs() {
+            let unused = state.change(number, |series, _| {
+                series.release(parts.samples, parts.histograms);
                 !series.visible && series.holders == 0
             });
             if unused == Some(true) {
@@ -84,86 +124,27 @@ pub(super) fn prepare(shared: &Arc<Shared>, push: &Push, segment: SegmentId) -> 
         limits: &limits,
         window: limits.out_of_order_time_window.as_ms(),
         segment,
-        record: RecordWriter::with_capacity(items.samples.len() * SAMPLE_BYTES),
+        record: RecordWriter::with_capacity(items.parts.samples.len() * SAMPLE_BYTES),
         runs: Vec::with_capacity(items.items.len()),
-        samples: Vec::with_capacity(items.samples.len()),
+        parts: AllParts { samples: Vec::with_capacity(items.parts.samples.len()), ..AllParts::default() },
+        metadata: Vec::new(),
         refusals,
+        failed: Failed::default(),
         created: 0,
         shares: None,
     };
     let mut state = shared.state.write();
     for item in &items.items {
-        preparing.item(&mut state, item, &items.labels[item.labels.clone()], &items.samples[item.samples.clone()]);
+        preparing.item(&mut state, item, &items.labels[item.labels.clone()], items.parts.between(item.start, item.end));
+    }
+    for metadata in items.metadata {
+        preparing.metadata(&state, metadata);
     }
     drop(state);
     shared.count_created(preparing.created);
-    let Preparing { record, runs, samples, refusals, .. } = preparing;
-    let pending = PendingPush { shared: Arc::clone(shared), segment, runs, samples, refused: refusals.into_inner() };
+    let Preparing { record, runs, parts, metadata, refusals, failed, .. } = preparing;
+    let pending = PendingPush { shared: Arc::clone(shared), segment, runs, parts, metadata, refused: refusals.into_inner(), failed };
     (record.finish().into(), pending)
-}
-
-/// The items of a push, decoded.
-#[derive(Debug, Default)]
-struct Items<'a> {
-    items: Vec<Decoded>,
-    labels: Vec<(&'a [u8], &'a [u8])>,
-    samples: Vec<Sample>,
-}
-
-/// One item: where its parts are.
-#[derive(Debug)]
-struct Decoded {
-    index: u32,
-    hash: u64,
-    labels: Range<usize>,
-    samples: Range<usize>,
-}
-
-impl<'a> Items<'a> {
-    /// Decodes what the receivers encoded. An item that is not as they make it is refused; the others are taken.
-    fn decode(push: &'a Push, refusals: &mut Refusals) -> Self {
-        let mut all = Self::default();
-        let mut series = RawSeries::default();
-        for (index, item) in (0u32..).zip(&push.items) {
-            let (labels, samples) = (all.labels.len(), all.samples.len());
-            let read = series.read(&item.bytes, 0..item.bytes.len()).is_ok() && push.format == FORMAT;
-            let Some(hash) = read.then(|| all.take(&series)).flatten() else {
-                all.labels.truncate(labels);
-                refusals.add(index, Cause::Malformed, u32::try_from(series.samples.len()).unwrap_or(u32::MAX), || None);
-                continue;
-            };
-            let run = &mut all.samples[samples..];
-            if !run.is_sorted_by_key(|sample| sample.t) {
-                // Stable: of two values with one time the first stays the first.
-                run.sort_by_key(|sample| sample.t);
-            }
-            all.items.push(Decoded { index, hash, labels: labels..all.labels.len(), samples: samples..all.samples.len() });
-        }
-        all
-    }
-
-    /// Takes labels and samples of a series; returns the hash of its labels. `None`: the labels are not as they should be.
-    fn take(&mut self, series: &RawSeries<'a>) -> Option<u64> {
-        let mut hash = SeriesHash::default();
-        let mut before: Option<&[u8]> = None;
-        for label in &series.labels {
-            if label.value.is_empty() || before.is_some_and(|before| before >= label.name) {
-                return None;
-            }
-            before = Some(label.name);
-            hash.add(label.name, label.value);
-            self.labels.push((label.name, label.value));
-        }
-        self.samples.extend_from_slice(&series.samples);
-        Some(hash.finish())
-    }
-}
-
-/// Labels of a request as the head keeps them; `None` if they are not UTF-8.
-fn to_labels(pairs: &[(&[u8], &[u8])]) -> Option<Labels> {
-    let text = |bytes| std::str::from_utf8(bytes).ok();
-    let pairs: Option<Vec<(&str, &str)>> = pairs.iter().map(|(name, value)| text(name).zip(text(value))).collect();
-    Some(Labels::from_sorted(pairs?))
 }
 
 /// A push on its way.
@@ -175,53 +156,65 @@ struct Preparing<'a> {
     segment: SegmentId,
     record: RecordWriter,
     runs: Vec<Run>,
-    samples: Vec<Sample>,
+    parts: AllParts,
+    metadata: Vec<(Box<str>, MetadataEntry)>,
     refusals: Refusals,
+    failed: Failed,
     created: u64,
     /// This head's shares of the limits of series, per tenant and per metric: worked out when the first new series asks.
     shares: Option<(u64, u64)>,
 }
 
 impl Preparing<'_> {
-    fn item(&mut self, state: &mut State, item: &Decoded, labels: &[(&[u8], &[u8])], samples: &[Sample]) {
-        if samples.is_empty() {
-            return;
-        }
+    fn item(&mut self, state: &mut State, item: &Decoded, labels: &[(&[u8], &[u8])], parts: Parts<'_>) {
         let number = match state.find(item.hash, |known| known.are(labels)) {
             Some(number) => number,
-            None => {
-                // Labels become text, and are checked to be that, when their series is new.
-                let labels = to_labels(labels);
-                match labels.clone().ok_or(Cause::Malformed).and_then(|labels| self.create(state, labels)) {
-                    Ok(number) => number,
-                    Err(cause) => {
-                        let rows = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-                        return self.refusals.add(item.index, cause, rows, || labels);
-                    }
-                }
-            }
+            None => match self.create(state, item, labels, parts) {
+                Some(number) => number,
+                None => return,
+            },
         };
-        let start = self.samples.len();
+        let start = self.parts.end(number);
         if let Some(series) = state.get(number) {
-            self.judge_all(series, item.index, samples);
+            self.floats(series, &state.files, item.index, parts.samples);
+            self.histograms(series, &state.files, item.index, parts.histograms, start.samples);
         }
-        let run = &self.samples[start..];
-        if run.is_empty() {
+        if !parts.exemplars.is_empty() {
+            self.exemplars(state, number, item.index, parts.exemplars);
+        }
+        let end = self.parts.end(number);
+        let taken = self.parts.between(start, end);
+        if taken.samples.is_empty() && taken.histograms.is_empty() && taken.exemplars.is_empty() {
             return;
         }
-        state.change(number, |series| {
-            series.hold(run);
-            let said = series.logged == Some(self.segment);
-            self.record.push(number, (!said).then_some(&series.labels), run);
+        state.change(number, |series, _| {
+            series.hold(taken.samples);
+            series.hold_histograms(taken.histograms);
+            let said = series.is_logged_in(self.segment);
+            self.record.push(number, (!said).then_some(&series.labels), taken);
         });
-        self.runs.push(Run { number, end: self.samples.len() });
+        self.runs.push(end);
     }
 
-    /// Adds a series, if the tenant's limits allow it.
-    fn create(&mut self, state: &mut State, labels: Labels) -> Result<u32, Cause> {
-        let share = |limit: u64| if limit == 0 { u64::MAX } else { self.shared.context.share.of(&self.shared.tenant, limit) };
+    /// Adds a series that is not there, if it has samples and the tenant's limits allow it.
+    fn create(&mut self, state: &mut State, item: &Decoded, labels: &[(&[u8], &[u8])], parts: Parts<'_>) -> Option<u32> {
+        // Labels become text, and are checked to be that, when their series is new.
+        let labels = to_labels(labels);
+        let rows = parts.samples.len() + parts.histograms.len();
+        let created = match &labels {
+            _ if rows == 0 => Err(parts.exemplars.first().map(|exemplar| Cause::ExemplarSeriesMissing { exemplar: exemplar.clone() })?),
+            Some(labels) => self.create_within_limits(state, labels.clone()),
+            None => Err(Cause::Malformed),
+        };
+        self.failed.exemplars += if created.is_err() { parts.exemplars.len() as u64 } else { 0 };
+        let refuse = |cause| self.refusals.add(item.index, cause, u32::try_from(rows).unwrap_or(u32::MAX), || labels);
+        created.map_err(refuse).ok()
+    }
+
+    fn create_within_limits(&mut self, state: &mut State, labels: Labels) -> Result<u32, Cause> {
         let (per_user, per_metric) = (self.limits.max_global_series_per_user, self.limits.max_global_series_per_metric);
-        let (user_share, metric_share) = *self.shares.get_or_insert_with(|| (share(per_user), share(per_metric)));
+        let shares = || (self.shared.share(per_user), self.shared.share(per_metric));
+        let (user_share, metric_share) = *self.shares.get_or_insert_with(shares);
         if state.series_count() >= user_share {
             return Err(Cause::SeriesPerUser { limit: per_user });
         }
@@ -233,21 +226,88 @@ impl Preparing<'_> {
         Ok(number)
     }
 
-    /// Takes the samples of a series, sorted by time, that are to be stored.
-    fn judge_all(&mut self, series: &Series, item: u32, samples: &[Sample]) {
-        let start = self.samples.len();
+    /// Takes the float samples of a series, sorted by time, that are to be stored.
+    fn floats(&mut self, series: &Series, files: &Files, item: u32, samples: &[Sample]) {
+        let start = self.parts.samples.len();
         for sample in samples.iter().copied() {
-            let before = self.samples[start..].last().copied().filter(|before| before.t == sample.t);
+            let before = self.parts.samples[start..].last().copied().filter(|before| before.t == sample.t);
             let verdict = match before {
                 Some(before) if before == sample => Ok(false),
                 Some(_) => Err(Cause::Duplicate { t: sample.t }),
-                None => judge(series, sample, self.window),
+                None => judge(series, files, sample.t, Value::Float(sample.v), self.window),
             };
             match verdict {
-                Ok(true) => self.samples.push(sample),
+                Ok(true) => self.parts.samples.push(sample),
                 Ok(false) => {}
                 Err(cause) => self.refusals.add(item, cause, 1, || Some(series.labels.clone())),
             }
+        }
+    }
+
+    /// Takes its histograms likewise. `floats` is where its float samples of this push begin.
+    fn histograms(&mut self, series: &Series, files: &Files, item: u32, samples: &[HistogramSample], floats: usize) {
+        let start = self.parts.histograms.len();
+        for sample in samples {
+            let before = self.parts.histograms[start..].last().filter(|before| before.t == sample.t);
+            let float = self.parts.samples[floats..].binary_search_by_key(&sample.t, |float| float.t);
+            let verdict = match before {
+                Some(before) if before.h.same_bits(&sample.h) => Ok(false),
+                None if float.is_err() => judge(series, files, sample.t, Value::Histogram(&sample.h), self.window),
+                _ => Err(Cause::Duplicate { t: sample.t }),
+            };
+            match verdict {
+                Ok(true) => self.parts.histograms.push(sample.clone()),
+                Ok(false) => {}
+                Err(cause) => self.refusals.add(item, cause, 1, || Some(series.labels.clone())),
+            }
+        }
+    }
+
+    /// Takes its exemplars, in the order in which they came. That some are out of order is told only when all of them are: those of
+    /// native histograms come again with each scrape.
+    fn exemplars(&mut self, state: &State, number: u32, item: u32, exemplars: &[Exemplar]) {
+        if self.limits.max_global_exemplars_per_user == 0 {
+            return;
+        }
+        let start = self.parts.exemplars.len();
+        let mut late = 0;
+        for exemplar in exemplars {
+            let verdict = match self.parts.exemplars[start..].last() {
+                Some(before) if before == exemplar => Verdict::Known,
+                Some(before) if before > exemplar => Verdict::OutOfOrder,
+                _ => state.exemplars.judge(number, exemplar),
+            };
+            match verdict {
+                Verdict::New => self.parts.exemplars.push(exemplar.clone()),
+                Verdict::Known => {}
+                Verdict::OutOfOrder => late += 1,
+            }
+        }
+        self.failed.exemplars += late as u64;
+        if late == exemplars.len()
+            && !self.limits.ignore_ooo_exemplars
+            && let Some(last) = exemplars.last()
+        {
+            let cause = Cause::ExemplarOutOfOrder { exemplar: last.clone() };
+            self.refusals.add(item, cause, 0, || state.get(number).map(|series| series.labels.clone()));
+        }
+    }
+
+    /// Takes an entry of metadata, if the tenant's limits allow it. Clients are not told when they do not.
+    fn metadata(&mut self, state: &State, (metric, entry): (Box<str>, MetadataEntry)) {
+        let limits = MetadataLimits {
+            metrics: self.shared.share(self.limits.max_global_metadata_per_user),
+            per_metric: self.shared.share(self.limits.max_global_metadata_per_metric),
+        };
+        let entry = MetadataEntry { t: self.shared.now_ms(), ..entry };
+        match state.metadata.judge(&metric, &entry.metadata, entry.t, limits) {
+            OfMetadata::New => {
+                self.record.push_metadata(&metric, std::slice::from_ref(&entry));
+                self.metadata.push((metric, entry));
+            }
+            OfMetadata::Known => {}
+            OfMetadata::TooManyMetrics => self.failed.metadata_per_user += 1,
+            OfMetadata::TooManyOfMetric => self.failed.metadata_per_metric += 1,
         }
     }
 }
@@ -256,19 +316,18 @@ impl Preparing<'_> {
 ///
 /// A sample that only waits is not there yet: the same sample is stored again with this push, since the other may never be
 /// committed. Only what is committed makes a sample late: of two pushes at one time either may be the first.
-fn judge(series: &Series, sample: Sample, window: i64) -> Result<bool, Cause> {
-    let Sample { t, .. } = sample;
-    if series.waits(sample) == Known::Other {
+fn judge(series: &Series, files: &Files, t: i64, value: Value<'_>, window: i64) -> Result<bool, Cause> {
+    if series.waits(t, value) == Known::Other {
         return Err(Cause::Duplicate { t });
     }
-    let Some(newest) = series.newest().filter(|newest| newest.t >= t) else {
+    let Some(newest) = series.newest_t().filter(|newest| *newest >= t) else {
         return Ok(true);
     };
-    match series.holds(sample) {
+    match series.holds(t, value, files) {
         Known::Same => Ok(false),
         Known::Other => Err(Cause::Duplicate { t }),
         Known::Nothing if window == 0 => Err(Cause::OutOfOrder { t }),
-        Known::Nothing if t < newest.t.saturating_sub(window) => Err(Cause::TooOld { t }),
+        Known::Nothing if t < newest.saturating_sub(window) => Err(Cause::TooOld { t }),
         Known::Nothing => Ok(true),
     }
 }

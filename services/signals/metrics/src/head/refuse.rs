@@ -6,13 +6,13 @@ use runtime::ErrorKind;
 use signal::Refusal;
 
 use crate::ingest::limit_text;
-use crate::model::Labels;
+use crate::model::{Exemplar, Labels};
 
 /// How many refusals of one push name their series: the client is told of one.
 const DETAILED: usize = 16;
 
 /// Why a sample is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
     /// Older than the newest sample of its series, and the tenant has no out-of-order window.
     OutOfOrder { t: i64 },
@@ -24,6 +24,10 @@ pub(super) enum Cause {
     SeriesPerUser { limit: u64 },
     /// The tenant's limit of series per metric.
     SeriesPerMetric { limit: u64 },
+    /// Older than the newest exemplar of its series.
+    ExemplarOutOfOrder { exemplar: Exemplar },
+    /// An exemplar of a series that has no samples.
+    ExemplarSeriesMissing { exemplar: Exemplar },
     /// The item is not what its format byte says.
     Malformed,
     /// The head has given all its numbers.
@@ -31,28 +35,31 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    const fn kind(self) -> ErrorKind {
+    const fn kind(&self) -> ErrorKind {
         match self {
             Self::OutOfOrder { .. } | Self::TooOld { .. } | Self::Duplicate { .. } => ErrorKind::BadInput,
+            Self::ExemplarOutOfOrder { .. } | Self::ExemplarSeriesMissing { .. } => ErrorKind::BadInput,
             Self::SeriesPerUser { .. } | Self::SeriesPerMetric { .. } => ErrorKind::LimitExceeded,
             Self::Malformed | Self::Full => ErrorKind::Internal,
         }
     }
 
-    const fn reason(self) -> &'static str {
+    const fn reason(&self) -> &'static str {
         match self {
             Self::OutOfOrder { .. } => "sample-out-of-order",
             Self::TooOld { .. } => "sample-timestamp-too-old",
             Self::Duplicate { .. } => "new-value-for-timestamp",
             Self::SeriesPerUser { .. } => "per_user_series_limit",
             Self::SeriesPerMetric { .. } => "per_metric_series_limit",
+            Self::ExemplarOutOfOrder { .. } => "exemplar-out-of-order",
+            Self::ExemplarSeriesMissing { .. } => "exemplar-series-missing",
             Self::Malformed => "malformed",
             Self::Full => "head_full",
         }
     }
 
     /// What the client is told, with the series or without.
-    fn text(self, series: Option<&Labels>) -> String {
+    fn text(&self, series: Option<&Labels>) -> String {
         let sample = |what: &str, id: &str, t: i64| match series {
             Some(labels) => {
                 let time = Rfc3339(t);
@@ -60,7 +67,7 @@ impl Cause {
             }
             None => format!("{what} (err-mimir-{id})"),
         };
-        match self {
+        match *self {
             Self::OutOfOrder { t } => sample(
                 "the sample has been rejected because another sample with a more recent timestamp has already been ingested and \
                  out-of-order samples are not allowed",
@@ -89,6 +96,18 @@ impl Cause {
                     Some(labels) => format!("{text} This is for series {labels}"),
                     None => text,
                 }
+            }
+            Self::ExemplarOutOfOrder { ref exemplar } => {
+                let (time, labels) = (Rfc3339(exemplar.t), series.cloned().unwrap_or_default());
+                format!("err: out of order exemplar. timestamp={time}, series={labels}, exemplar={}", exemplar.labels)
+            }
+            Self::ExemplarSeriesMissing { ref exemplar } => {
+                let (time, labels) = (Rfc3339(exemplar.t), series.cloned().unwrap_or_default());
+                format!(
+                    "the exemplar has been rejected because the related series has not been ingested yet \
+                     (err-mimir-exemplar-series-missing). The affected exemplar is {} with timestamp {time} for series {labels}",
+                    exemplar.labels
+                )
             }
             Self::Malformed => "an item of the push is not a series".to_owned(),
             Self::Full => "the head cannot take more series before it is restarted".to_owned(),

@@ -6,14 +6,17 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use index::{Matcher, RoaringBitmap};
 use runtime::{Chain, ErrorKind};
+use rustc_hash::FxHashMap;
 use signal::{ScanError, ScanQuery, ScanStream, SignalError, TimeRange};
 
 use super::Shared;
-use super::series::{Series, View};
-use crate::chunk::{self, Chunk};
+use super::files::Files;
+use super::more::late_chunks as late_histogram_chunks;
+use super::series::{Series, View, late_chunks};
+use crate::chunk::Chunk;
 use crate::drops::{self, Drops};
-use crate::model::{Labels, TimestampMs};
-use crate::wire::{BATCH_BYTES, LeafQuery, LeafRows, SeriesChunks, SeriesShard};
+use crate::model::{Exemplar, Labels, TimestampMs};
+use crate::wire::{BATCH_BYTES, LeafQuery, LeafRows, MetadataEntry, MetricMetadata, SeriesChunks, SeriesExemplars, SeriesShard};
 
 /// Bytes that a chunk takes in a batch beside its samples, about.
 const CHUNK_BYTES: usize = 24;
@@ -21,10 +24,15 @@ const CHUNK_BYTES: usize = 24;
 /// A scan on its way.
 enum Scan {
     Asked(Question),
-    Chunks(Box<dyn Iterator<Item = (Labels, Chunk)> + Send>),
+    Chunks(Chunks),
     Strings(std::vec::IntoIter<String>),
     Series(std::vec::IntoIter<Labels>),
+    Exemplars(std::vec::IntoIter<SeriesExemplars>),
+    Metadata(std::vec::IntoIter<MetricMetadata>),
 }
+
+/// Chunks with their series; those of files are read when they are asked for.
+type Chunks = Box<dyn Iterator<Item = Result<(Labels, Chunk), SignalError>> + Send>;
 
 /// What is asked.
 struct Question {
@@ -72,9 +80,11 @@ impl Scan {
         let batch = match &mut scan {
             // Answered above.
             Self::Asked(_) => None,
-            Self::Chunks(chunks) => next_chunks(chunks).map(LeafRows::Chunks),
+            Self::Chunks(chunks) => next_chunks(chunks)?.map(LeafRows::Chunks),
             Self::Strings(strings) => next_of(strings, String::len).map(LeafRows::Strings),
             Self::Series(series) => next_of(series, Labels::heap_bytes).map(LeafRows::Series),
+            Self::Exemplars(series) => next_of(series, exemplar_bytes).map(LeafRows::Exemplars),
+            Self::Metadata(metrics) => next_of(metrics, metadata_bytes).map(LeafRows::Metadata),
         };
         Ok(batch.map(|rows| (rows.encode(), scan)))
     }
@@ -101,27 +111,58 @@ impl Question {
                 let labels = selected.iter().filter_map(|number| state.get(number)).map(|series| series.labels.clone());
                 Ok(Scan::Series(limited(labels.collect(), *limit)))
             }
-            // None are stored yet.
-            LeafQuery::Exemplars { .. } | LeafQuery::Metadata { .. } => Ok(Scan::Strings(Vec::new().into_iter())),
+            LeafQuery::Exemplars { sets } => Ok(Scan::Exemplars(self.exemplars(&self.selected(sets)?).into_iter())),
+            LeafQuery::Metadata { metric, limit, limit_per_metric } => {
+                let (start, end) = self.range;
+                let state = self.shared.state.read();
+                Ok(Scan::Metadata(state.metadata.within(start, end, metric.as_deref(), *limit, *limit_per_metric).into_iter()))
+            }
         }
     }
 
     /// Chunks of the selected series, as of one moment.
-    fn chunks(&self, selected: &RoaringBitmap, shard: Option<SeriesShard>) -> Box<dyn Iterator<Item = (Labels, Chunk)> + Send> {
+    fn chunks(&self, selected: &RoaringBitmap, shard: Option<SeriesShard>) -> Chunks {
         let (start, end) = self.range;
         let views: Vec<View> = {
             let state = self.shared.state.read();
             let tenant = self.shared.tenant.as_str();
             let wanted = |labels: &Labels| shard.is_none_or(|shard| shard.holds(tenant, labels.hash()));
             let series = selected.iter().filter_map(|number| state.get(number)).filter(|series| wanted(&series.labels));
-            series.filter_map(|series| series.view(start, end)).collect()
+            series.filter_map(|series| series.view(start, end, &state.files)).collect()
         };
         let drops = self.drops.clone();
-        let views = views.into_iter().map(move |view| thinned(view, &drops));
-        Box::new(views.into_iter().flat_map(|view| {
-            let late: Vec<Chunk> = chunk::encode_run(&view.late).collect();
-            view.chunks.into_iter().chain(late).map(move |chunk| (view.labels.clone(), chunk))
+        Box::new(views.into_iter().flat_map(move |view| {
+            let View { labels, stored, chunks, late, late_histograms } = view;
+            let spans = if drops.is_empty() { Vec::new() } else { drops.of(&labels) };
+            let late = late_chunks(&late).into_iter().chain(late_histogram_chunks(&late_histograms));
+            let stored = stored.into_iter().map(|stored| stored.read());
+            let chunks = stored.chain(chunks.into_iter().chain(late).map(Ok));
+            let left = chunks.filter_map(move |chunk| chunk.map(|chunk| thinned(chunk, &spans)).transpose());
+            left.map(move |chunk| match chunk {
+                Ok(chunk) => Ok((labels.clone(), chunk)),
+                Err(err) => Err(SignalError::internal(format!("read a chunk of the head: {err}"))),
+            })
         }))
+    }
+
+    /// Exemplars of the selected series, as of one moment: per series, sorted.
+    fn exemplars(&self, selected: &RoaringBitmap) -> Vec<SeriesExemplars> {
+        let (start, end) = self.range;
+        let state = self.shared.state.read();
+        let mut found: FxHashMap<u32, Vec<Exemplar>> = FxHashMap::default();
+        for (number, exemplar) in state.exemplars.within(start, end, |number| selected.contains(number)) {
+            found.entry(number).or_default().push(exemplar.clone());
+        }
+        let all = found.into_iter().filter_map(|(number, mut exemplars)| {
+            let labels = state.get(number)?.labels.clone();
+            if !self.drops.is_empty() {
+                let spans = self.drops.of(&labels);
+                exemplars.retain(|exemplar| !drops::drops(&spans, exemplar.t));
+            }
+            exemplars.sort();
+            Some(SeriesExemplars { labels, exemplars })
+        });
+        all.filter(|one| !one.exemplars.is_empty()).collect()
     }
 
     /// Series that any of the matcher sets selects.
@@ -143,7 +184,7 @@ impl Question {
         let selected = self.selected(sets)?;
         let (start, end) = self.range;
         let state = self.shared.state.read();
-        let any = selected.iter().any(|number| state.get(number).is_some_and(|series| self.has_rows(series, start, end)));
+        let any = selected.iter().any(|number| state.get(number).is_some_and(|series| self.has_rows(series, &state.files, start, end)));
         Ok(if any { selected } else { RoaringBitmap::new() })
     }
 
@@ -152,33 +193,34 @@ impl Question {
         let selected = self.selected(sets)?;
         let (start, end) = self.range;
         let state = self.shared.state.read();
-        Ok(selected.iter().filter(|number| state.get(*number).is_some_and(|series| self.has_rows(series, start, end))).collect())
+        Ok(selected
+            .iter()
+            .filter(|number| state.get(*number).is_some_and(|series| self.has_rows(series, &state.files, start, end)))
+            .collect())
     }
 
     /// Whether a series may have samples of `start..=end`, ms, that are not left out.
-    fn has_rows(&self, series: &Series, start: i64, end: i64) -> bool {
+    fn has_rows(&self, series: &Series, files: &Files, start: i64, end: i64) -> bool {
         if self.drops.is_empty() {
             return series.overlaps(start, end);
         }
         let spans = self.drops.of(&series.labels);
-        series.view(start, end).is_some_and(|view| {
-            view.chunks.iter().any(|chunk| !drops::covers(&spans, chunk.min_t, chunk.max_t))
+        series.view(start, end, files).is_some_and(|view| {
+            view.stored.iter().any(|stored| !drops::covers(&spans, stored.min_t(), stored.max_t()))
+                || view.chunks.iter().any(|chunk| !drops::covers(&spans, chunk.min_t, chunk.max_t))
                 || view.late.iter().any(|sample| !drops::drops(&spans, sample.t))
+                || view.late_histograms.iter().any(|sample| !drops::drops(&spans, sample.t))
         })
     }
 }
 
-/// What is left of a view. A chunk that does not decode stays whole: who reads it finds out.
-fn thinned(mut view: View, drops: &Drops) -> View {
-    if !drops.is_empty() {
-        let spans = drops.of(&view.labels);
-        let whole = view.chunks.clone();
-        if drops::thin(&mut view.chunks, &spans).is_err() {
-            view.chunks = whole;
-        }
-        view.late.retain(|sample| !drops::drops(&spans, sample.t));
+/// What is left of a chunk. One that does not decode stays whole: who reads it finds out.
+fn thinned(chunk: Chunk, spans: &[drops::Span]) -> Option<Chunk> {
+    let mut left = vec![chunk.clone()];
+    match drops::thin(&mut left, spans) {
+        Ok(()) => left.pop(),
+        Err(_) => Some(chunk),
     }
-    view
 }
 
 fn compile(matchers: &[syntax::LabelMatcher]) -> Result<Vec<Matcher>, SignalError> {
@@ -200,12 +242,13 @@ fn limited<T>(mut all: Vec<T>, limit: u64) -> std::vec::IntoIter<T> {
 }
 
 /// Chunks for one batch, those of one series together. `None` at the end.
-fn next_chunks(chunks: &mut dyn Iterator<Item = (Labels, Chunk)>) -> Option<Vec<SeriesChunks>> {
+fn next_chunks(chunks: &mut Chunks) -> Result<Option<Vec<SeriesChunks>>, SignalError> {
     let mut batch: Vec<SeriesChunks> = Vec::new();
     let mut bytes = 0;
     while bytes < BATCH_BYTES
-        && let Some((labels, chunk)) = chunks.next()
+        && let Some(next) = chunks.next()
     {
+        let (labels, chunk) = next?;
         bytes += chunk.bytes.len() + CHUNK_BYTES;
         match batch.last_mut() {
             Some(last) if last.labels == labels => last.chunks.push(chunk),
@@ -215,7 +258,19 @@ fn next_chunks(chunks: &mut dyn Iterator<Item = (Labels, Chunk)>) -> Option<Vec<
             }
         }
     }
-    (!batch.is_empty()).then_some(batch)
+    Ok((!batch.is_empty()).then_some(batch))
+}
+
+/// Bytes of exemplars in a batch, about.
+fn exemplar_bytes(series: &SeriesExemplars) -> usize {
+    let labels = series.exemplars.iter().map(|exemplar| exemplar.labels.heap_bytes());
+    series.labels.heap_bytes() + labels.sum::<usize>() + series.exemplars.len() * size_of::<Exemplar>()
+}
+
+/// Bytes of metadata in a batch, about.
+fn metadata_bytes(metric: &MetricMetadata) -> usize {
+    let entries = metric.entries.iter().map(|entry| entry.metadata.text_bytes() + size_of::<MetadataEntry>());
+    metric.metric.len() + entries.sum::<usize>()
 }
 
 /// Things for one batch. `None` at the end.

@@ -1,49 +1,47 @@
-//! One series: the samples that wait, the open chunk, full chunks, late samples.
+//! One series: the samples that wait, the open chunk, full chunks, and beside them what few series have.
 //!
-//! Hot file: no allocation per sample that comes in order.
+//! Hot file: no allocation per sample that comes in order. A head holds one of these for each active series: every field is counted
+//! in bytes, see `examples/head_memory.rs`.
+
+use std::num::NonZeroU64;
 
 mod thin;
 
 use signal::{CutId, SegmentId};
 use smallvec::SmallVec;
 
-use crate::chunk::{self, Chunk, MAX_SAMPLES, XorEncoder};
+use super::files::{ChunkRef, Files, Held, MAX_SPAN, Stored};
+use super::more::More;
+use crate::chunk::{self, Chunk, Encoding, MAX_SAMPLES, XorEncoder};
+use crate::histogram::{Histogram, HistogramSample};
 use crate::merge::winner;
 use crate::model::{Labels, Sample};
+
+/// Bytes at which the open chunk is full, however few samples it has: values that do not compress shall not stay in memory.
+const MAX_OPEN_BYTES: usize = 384;
 
 /// A series of the head.
 #[derive(Debug)]
 pub(super) struct Series {
     pub(super) labels: Labels,
-    /// Samples in order; they are newer than all in order before them.
+    /// Float samples in order: they are newer than all in order before them. When a cut has taken them it still knows the last.
     open: XorEncoder,
-    /// Full chunks, and those of cuts.
-    chunks: Vec<Held>,
-    /// Samples out of order, sorted by time, each time once.
-    late: Vec<Sample>,
-    /// The newest sample that was committed; stays when it is cut and forgotten.
-    newest: Option<Sample>,
+    /// Full chunks.
+    held: Vec<Held>,
     /// Samples of pushes that are prepared and not committed, sorted by time.
     waiting: SmallVec<[Sample; 1]>,
+    /// Late samples and native histograms.
+    more: Option<Box<More>>,
+    /// The segment after the last one of which a committed record holds the labels, if there was no cut since.
+    logged: Option<NonZeroU64>,
+    /// When something was last committed, seconds since the Unix epoch.
+    touched: u32,
     /// How many pushes refer to the series.
     pub(super) holders: u32,
-    /// The last segment of which a committed record holds the labels, if there was no cut since.
-    pub(super) logged: Option<SegmentId>,
     /// Whether something was ever committed: then it is in the index.
     pub(super) visible: bool,
-    /// When something was last committed, ms since the Unix epoch.
-    pub(super) touched: i64,
-    /// Heap of `chunks`.
-    chunk_bytes: usize,
-    /// The part of it that no cut has taken.
-    fresh_bytes: usize,
-}
-
-/// A chunk and the cut that took it.
-#[derive(Debug)]
-struct Held {
-    cut: Option<CutId>,
-    chunk: Chunk,
+    /// Whether a float sample was ever committed in order.
+    any: bool,
 }
 
 /// What the head holds at one time of a series.
@@ -66,38 +64,73 @@ pub(super) enum Put {
     There,
 }
 
+/// The value of a sample.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'a> {
+    Float(f64),
+    Histogram(&'a Histogram),
+}
+
+impl Value<'_> {
+    fn is(self, other: Value<'_>) -> bool {
+        match (self, other) {
+            (Self::Float(one), Value::Float(other)) => one.to_bits() == other.to_bits(),
+            (Self::Histogram(one), Value::Histogram(other)) => one.same_bits(other),
+            _ => false,
+        }
+    }
+}
+
 impl Series {
     pub(super) fn new(labels: Labels) -> Self {
         Self {
             labels,
             open: XorEncoder::default(),
-            chunks: Vec::new(),
-            late: Vec::new(),
-            newest: None,
+            held: Vec::new(),
             waiting: SmallVec::new(),
-            holders: 0,
+            more: None,
             logged: None,
-            visible: false,
             touched: 0,
-            chunk_bytes: 0,
-            fresh_bytes: 0,
+            holders: 0,
+            visible: false,
+            any: false,
         }
     }
 
-    /// The newest sample that was committed.
-    pub(super) fn newest(&self) -> Option<Sample> {
-        self.newest
+    /// Takes note that something is committed at a time, ms since the Unix epoch.
+    pub(super) fn touch(&mut self, now: i64) {
+        self.touched = u32::try_from(now / 1000).unwrap_or(if now < 0 { 0 } else { u32::MAX });
+    }
+
+    /// Whether nothing was committed since a time, ms since the Unix epoch, or within a second before it.
+    pub(super) fn is_idle_since(&self, before: i64) -> bool {
+        i64::from(self.touched) * 1000 < before
+    }
+
+    /// Whether a committed record of a segment holds the labels.
+    pub(super) fn is_logged_in(&self, segment: SegmentId) -> bool {
+        self.logged.is_some() && self.logged == NonZeroU64::new(segment.0.wrapping_add(1))
+    }
+
+    /// A committed record of a segment holds the labels.
+    pub(super) fn logged_in(&mut self, segment: SegmentId) {
+        self.logged = self.logged.max(NonZeroU64::new(segment.0.wrapping_add(1)));
+    }
+
+    /// Time of the newest sample that was committed; stays when it is cut and forgotten.
+    pub(super) fn newest_t(&self) -> Option<i64> {
+        let float = self.any.then(|| self.open.max_t());
+        float.max(self.more.as_ref().and_then(|more| more.newest_t()))
     }
 
     /// Compares a sample with those that wait.
-    pub(super) fn waits(&self, sample: Sample) -> Known {
-        if self.waiting.last().is_none_or(|last| last.t < sample.t) {
-            return Known::Nothing;
-        }
-        known(&self.waiting, sample)
+    pub(super) fn waits(&self, t: i64, value: Value<'_>) -> Known {
+        let floats = at_time(&self.waiting, t).iter().map(|sample| Value::Float(sample.v));
+        let histograms = self.more.iter().flat_map(|more| more.waiting_at(t));
+        compare(value, floats.chain(histograms))
     }
 
-    /// Takes note of samples, sorted by time, that wait from now on.
+    /// A push refers to the series; its float samples, sorted by time, wait from now on.
     pub(super) fn hold(&mut self, samples: &[Sample]) {
         self.holders += 1;
         for sample in samples {
@@ -106,10 +139,20 @@ impl Series {
         }
     }
 
-    /// The same samples wait no longer.
-    pub(super) fn release(&mut self, samples: &[Sample]) {
+    /// Its histograms too.
+    pub(super) fn hold_histograms(&mut self, samples: &[HistogramSample]) {
+        if !samples.is_empty() {
+            self.more.get_or_insert_default().hold(samples);
+        }
+    }
+
+    /// The push is committed or gone: what waited waits no longer.
+    pub(super) fn release(&mut self, samples: &[Sample], histograms: &[HistogramSample]) {
         debug_assert!(self.holders > 0, "what is released was held");
         self.holders = self.holders.saturating_sub(1);
+        if let Some(more) = &mut self.more {
+            more.release(histograms);
+        }
         if self.holders == 0 {
             self.waiting = SmallVec::new();
             return;
@@ -124,65 +167,83 @@ impl Series {
         });
     }
 
-    /// Compares a sample with those that were committed and are still here.
-    pub(super) fn holds(&self, sample: Sample) -> Known {
-        match self.newest {
-            Some(newest) if newest.t == sample.t => return same(newest, sample),
-            Some(newest) if newest.t > sample.t => {}
-            _ => return Known::Nothing,
+    /// Compares a sample with those that were committed and are still here, and with the newest.
+    pub(super) fn holds(&self, t: i64, value: Value<'_>, files: &Files) -> Known {
+        if self.newest_t().is_none_or(|newest| newest < t) {
+            return Known::Nothing;
         }
-        let late = known(&self.late, sample);
-        if late != Known::Nothing {
-            return late;
+        let mut found = Known::Nothing;
+        if self.any && self.open.max_t() == t {
+            found = compare(value, [Value::Float(self.open.last_value())]);
         }
-        let mut decoded = Vec::new();
-        let mut look = |chunk: &Chunk| {
-            decoded.clear();
-            chunk.decode_into(&mut decoded).expect("a head reads what it wrote itself");
-            known(&decoded, sample)
+        let mut look = |other: Known| {
+            if found != Known::Same && other != Known::Nothing {
+                found = other;
+            }
         };
-        for held in self.chunks.iter().filter(|held| held.chunk.overlaps(sample.t, sample.t)) {
-            let found = look(&held.chunk);
-            if found != Known::Nothing {
-                return found;
+        if let Some(more) = &self.more {
+            look(compare(value, more.committed_at(t)));
+        }
+        if self.open_overlaps(t, t) {
+            look(self.open_chunk().map_or(Known::Nothing, |chunk| compare_in(t, value, &chunk.to_chunk())));
+        }
+        let open = self.more.iter().filter_map(|more| more.open_chunk_at(t));
+        open.for_each(|chunk| look(compare_in(t, value, &chunk)));
+        for held in self.held.iter().filter(|held| held.overlaps(t, t)) {
+            // What cannot be read is taken as different: the merge leaves each time once.
+            if let Some(Ok(chunk)) = files.stored(held).map(|stored| stored.read()) {
+                look(compare_in(t, value, &chunk));
             }
         }
-        if self.open_overlaps(sample.t, sample.t) {
-            return self.open_chunk().map_or(Known::Nothing, |chunk| look(&chunk));
-        }
-        Known::Nothing
+        found
     }
 
-    /// Stores a sample. Another value at its time stays beside it in another chunk, or the winner of the merge stays.
-    pub(super) fn put(&mut self, sample: Sample) -> Put {
-        match self.newest {
-            Some(newest) if newest.t >= sample.t => return self.put_late(sample),
-            _ => {}
+    /// Stores a float sample. Another value at its time stays beside it in another chunk, or the winner of the merge stays.
+    pub(super) fn put(&mut self, sample: Sample, files: &Files) -> Put {
+        if self.newest_t().is_some_and(|newest| newest >= sample.t) {
+            return self.put_late(sample, files);
         }
-        self.newest = Some(sample);
+        if self.open.count() > 0 && sample.t.saturating_sub(self.open.min_t()) > MAX_SPAN {
+            self.close_open(files);
+        }
         self.open.push(sample);
-        if self.open.count() >= MAX_SAMPLES {
-            self.close_open();
+        self.any = true;
+        if self.open.count() >= MAX_SAMPLES || self.open.bytes().len() >= MAX_OPEN_BYTES {
+            self.close_open(files);
         }
         Put::Stored
     }
 
-    fn put_late(&mut self, sample: Sample) -> Put {
-        if self.holds(sample) == Known::Same {
+    fn put_late(&mut self, sample: Sample, files: &Files) -> Put {
+        if self.holds(sample.t, Value::Float(sample.v), files) == Known::Same {
             return Put::There;
         }
-        match self.late.binary_search_by_key(&sample.t, |known| known.t) {
+        let late = &mut self.more.get_or_insert_default().late;
+        match late.binary_search_by_key(&sample.t, |known| known.t) {
             Ok(at) => {
-                let value = winner(self.late[at].v, sample.v);
-                self.late[at].v = value;
+                late[at].v = winner(late[at].v, sample.v);
                 return Put::There;
             }
-            Err(at) => self.late.insert(at, sample),
+            Err(at) => late.insert(at, sample),
         }
-        if self.late.len() >= usize::from(MAX_SAMPLES) {
-            self.close_late();
+        if late.len() >= usize::from(MAX_SAMPLES) {
+            self.close_late(files);
         }
         Put::Stored
+    }
+
+    /// Stores a histogram, likewise.
+    pub(super) fn put_histogram(&mut self, sample: &HistogramSample, files: &Files) -> Put {
+        let late = self.newest_t().is_some_and(|newest| newest >= sample.t);
+        if late && self.holds(sample.t, Value::Histogram(&sample.h), files) == Known::Same {
+            return Put::There;
+        }
+        let more = self.more.get_or_insert_default();
+        let (put, full) = if late { more.put_late(sample) } else { (Put::Stored, more.put(sample)) };
+        for chunk in full {
+            self.held.push(files.keep(&ChunkRef::from(&chunk)));
+        }
+        put
     }
 
     fn open_overlaps(&self, start: i64, end: i64) -> bool {
@@ -190,122 +251,169 @@ impl Series {
     }
 
     /// The open chunk as it is now.
-    fn open_chunk(&self) -> Option<Chunk> {
-        (self.open.count() > 0).then(|| Chunk {
+    fn open_chunk(&self) -> Option<ChunkRef<'_>> {
+        (self.open.count() > 0).then(|| ChunkRef {
             min_t: self.open.min_t(),
             max_t: self.open.max_t(),
             count: self.open.count(),
-            encoding: chunk::Encoding::Xor,
-            bytes: self.open.finish(),
+            encoding: Encoding::Xor,
+            bytes: self.open.bytes(),
         })
     }
 
-    fn close_open(&mut self) {
+    fn close_open(&mut self, files: &Files) {
         if let Some(chunk) = self.open_chunk() {
-            self.keep(chunk);
-            self.open = XorEncoder::default();
+            let held = files.keep(&chunk);
+            self.keep(held);
+            self.open.restart();
         }
     }
 
-    fn close_late(&mut self) {
-        for chunk in chunk::encode_run(&std::mem::take(&mut self.late)) {
-            self.keep(chunk);
+    fn close_late(&mut self, files: &Files) {
+        let Some(more) = &mut self.more else { return };
+        for chunk in late_chunks(&std::mem::take(&mut more.late)) {
+            let held = files.keep(&ChunkRef::from(&chunk));
+            self.keep(held);
         }
+        self.drop_more();
     }
 
-    fn keep(&mut self, chunk: Chunk) {
-        self.chunk_bytes += size_of::<Held>() + chunk.bytes.len();
-        self.fresh_bytes += size_of::<Held>() + chunk.bytes.len();
-        self.chunks.push(Held { cut: None, chunk });
+    fn keep(&mut self, held: Held) {
+        // By one: most series have but a few, and every place counts.
+        self.held.reserve_exact(1);
+        self.held.push(held);
+    }
+
+    /// Gives back the memory of what is no longer there.
+    fn drop_more(&mut self) {
+        self.more.take_if(|more| more.is_empty());
     }
 
     /// Chunks with samples of `start..=end`, ms, and late samples, for readers.
-    pub(super) fn view(&self, start: i64, end: i64) -> Option<View> {
-        let mut chunks: Vec<Chunk> =
-            self.chunks.iter().filter(|held| held.chunk.overlaps(start, end)).map(|held| held.chunk.clone()).collect();
+    pub(super) fn view(&self, start: i64, end: i64, files: &Files) -> Option<View> {
+        let held = self.held.iter().filter(|held| held.overlaps(start, end));
+        let stored: Vec<Stored> = held.filter_map(|held| files.stored(held)).collect();
+        let mut chunks = Vec::new();
         if self.open_overlaps(start, end) {
-            chunks.extend(self.open_chunk());
+            chunks.extend(self.open_chunk().map(ChunkRef::to_chunk));
         }
-        let late = within(&self.late, start, end).to_vec();
-        (!chunks.is_empty() || !late.is_empty()).then(|| View { labels: self.labels.clone(), chunks, late })
+        let (mut late, mut late_histograms) = (Vec::new(), Vec::new());
+        if let Some(more) = &self.more {
+            late = within(&more.late, start, end, |sample| sample.t).to_vec();
+            late_histograms = within(more.late_histograms(), start, end, |sample| sample.t).to_vec();
+            chunks.extend(more.open_chunk_within(start, end));
+        }
+        let view = View { labels: self.labels.clone(), stored, chunks, late, late_histograms };
+        (!view.is_empty()).then_some(view)
     }
 
     /// Whether a sample of `start..=end`, ms, may be here.
     pub(super) fn overlaps(&self, start: i64, end: i64) -> bool {
         self.open_overlaps(start, end)
-            || self.chunks.iter().any(|held| held.chunk.overlaps(start, end))
-            || !within(&self.late, start, end).is_empty()
+            || self.held.iter().any(|held| held.overlaps(start, end))
+            || self.more.as_ref().is_some_and(|more| more.overlaps(start, end))
     }
 
-    /// Takes everything that no cut has taken; it stays here, marked. Once the cut is in blocks, a restart does not read its records:
-    /// what comes next says the labels again.
-    pub(super) fn cut(&mut self, id: CutId) -> Vec<Chunk> {
+    /// Takes everything that no cut has taken; it stays here, in the file of the cut. Once the cut is in blocks, a restart does not
+    /// read its records: what comes next says the labels again.
+    pub(super) fn cut(&mut self, files: &Files) -> Vec<Held> {
         self.logged = None;
-        self.close_open();
-        self.close_late();
-        self.fresh_bytes = 0;
-        let fresh = self.chunks.iter_mut().filter(|held| held.cut.is_none());
-        fresh
-            .map(|held| {
-                held.cut = Some(id);
-                held.chunk.clone()
-            })
-            .collect()
+        self.close_open(files);
+        if let Some(more) = &mut self.more {
+            for chunk in more.close() {
+                self.held.push(files.keep(&ChunkRef::from(&chunk)));
+            }
+        }
+        self.close_late(files);
+        self.held.iter().filter(|held| files.is_fresh(held)).copied().collect()
     }
 
     /// Drops what a cut took.
     pub(super) fn forget(&mut self, id: CutId) {
-        self.chunks.retain(|held| held.cut != Some(id));
-        self.chunks.shrink_to_fit();
-        self.chunk_bytes = self.chunks.iter().map(|held| size_of::<Held>() + held.chunk.bytes.len()).sum();
+        self.held.retain(|held| held.cut() != id);
+        self.held.shrink_to_fit();
     }
 
     /// True when there is nothing to read.
     pub(super) fn has_no_rows(&self) -> bool {
-        self.open.count() == 0 && self.chunks.is_empty() && self.late.is_empty()
+        self.open.count() == 0 && self.held.is_empty() && self.more.as_ref().is_none_or(|more| more.has_no_rows())
     }
 
-    /// Heap of the rows that no cut has taken, bytes, about.
+    /// Heap of the rows that are in no file yet, bytes, about.
     pub(super) fn fresh_bytes(&self) -> usize {
-        self.open.capacity() + self.fresh_bytes + self.late.capacity() * size_of::<Sample>()
+        self.open.capacity() + self.more.as_ref().map_or(0, |more| more.heap_bytes())
     }
 
     /// Heap that the series takes, bytes, about.
     pub(super) fn heap_bytes(&self) -> usize {
         let waiting = if self.waiting.spilled() { self.waiting.capacity() * size_of::<Sample>() } else { 0 };
-        size_of::<Self>()
-            + self.labels.heap_bytes()
-            + self.open.capacity()
-            + self.chunk_bytes
-            + self.late.capacity() * size_of::<Sample>()
-            + waiting
+        size_of::<Self>() + self.labels.heap_bytes() + self.held.capacity() * size_of::<Held>() + self.fresh_bytes() + waiting
     }
 }
 
-/// What a reader sees of a series. Made under the lock, encoded outside of it.
+/// What a reader sees of a series. Made under the lock, read and encoded outside of it.
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) labels: Labels,
+    /// Chunks that are in files.
+    pub(super) stored: Vec<Stored>,
+    /// Copies of open chunks.
     pub(super) chunks: Vec<Chunk>,
     pub(super) late: Vec<Sample>,
+    pub(super) late_histograms: Vec<HistogramSample>,
 }
 
-fn same(one: Sample, other: Sample) -> Known {
-    if one == other { Known::Same } else { Known::Other }
-}
-
-/// Looks for the time of a sample in a sorted run. With several values at that time any that is the same is enough.
-fn known(run: &[Sample], sample: Sample) -> Known {
-    let first = run.partition_point(|known| known.t < sample.t);
-    let mut at_its_time = run[first..].iter().take_while(|known| known.t == sample.t).peekable();
-    if at_its_time.peek().is_none() {
-        return Known::Nothing;
+impl View {
+    fn is_empty(&self) -> bool {
+        self.stored.is_empty() && self.chunks.is_empty() && self.late.is_empty() && self.late_histograms.is_empty()
     }
-    if at_its_time.any(|known| *known == sample) { Known::Same } else { Known::Other }
 }
 
-fn within(run: &[Sample], start: i64, end: i64) -> &[Sample] {
-    let first = run.partition_point(|sample| sample.t < start);
-    let last = run.partition_point(|sample| sample.t <= end);
+/// Chunks of late samples: like all chunks of a head they span no more than [`MAX_SPAN`].
+pub(super) fn late_chunks(samples: &[Sample]) -> Vec<Chunk> {
+    let mut chunks = Vec::new();
+    let mut rest = samples;
+    while let Some(first) = rest.first() {
+        let (run, after) = rest.split_at(rest.partition_point(|sample| sample.t.saturating_sub(first.t) <= MAX_SPAN));
+        chunks.extend(chunk::encode_run(run));
+        rest = after;
+    }
+    chunks
+}
+
+/// Compares a value with others of its time. With several of them any that is the same is enough.
+pub(super) fn compare<'a>(value: Value<'_>, others: impl IntoIterator<Item = Value<'a>>) -> Known {
+    let mut found = Known::Nothing;
+    for other in others {
+        if value.is(other) {
+            return Known::Same;
+        }
+        found = Known::Other;
+    }
+    found
+}
+
+/// Compares a value with what a chunk holds at its time.
+fn compare_in(t: i64, value: Value<'_>, chunk: &Chunk) -> Known {
+    if chunk.encoding == Encoding::Histogram {
+        let mut samples = Vec::new();
+        if chunk.decode_histograms_into(&mut samples).is_err() {
+            return Known::Nothing;
+        }
+        return compare(value, samples.iter().filter(|sample| sample.t == t).map(|sample| Value::Histogram(&sample.h)));
+    }
+    let samples = chunk.decode().unwrap_or_default();
+    compare(value, at_time(&samples, t).iter().map(|sample| Value::Float(sample.v)))
+}
+
+/// Samples of one time, of a sorted run.
+fn at_time(run: &[Sample], t: i64) -> &[Sample] {
+    within(run, t, t, |sample| sample.t)
+}
+
+/// The part of a sorted run that lies in `start..=end`.
+pub(super) fn within<T>(run: &[T], start: i64, end: i64, t: impl Fn(&T) -> i64) -> &[T] {
+    let first = run.partition_point(|one| t(one) < start);
+    let last = run.partition_point(|one| t(one) <= end);
     run.get(first..last).unwrap_or_default()
 }

@@ -1,12 +1,16 @@
-//! All series of a head, found by labels or by number.
+//! All series of a head, found by labels or by number, with exemplars and metadata.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use index::MutableIndex;
 use rustc_hash::FxHashMap;
 use signal::{CutId, HeadStats, TimeRange};
 use smallvec::SmallVec;
 
+use super::exemplars::Exemplars;
+use super::files::Files;
+use super::metadata::MetadataOfHead;
 use super::series::Series;
 use crate::model::{Labels, METRIC_NAME};
 
@@ -14,8 +18,12 @@ use crate::model::{Labels, METRIC_NAME};
 const ENTRY_BYTES: usize = 48;
 
 /// What a head knows, under its lock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
+    /// Full chunks.
+    pub(super) files: Files,
+    pub(super) exemplars: Exemplars,
+    pub(super) metadata: MetadataOfHead,
     /// By number. Numbers are not given again (the index asks for that): a place whose series has gone stays empty.
     series: Vec<Option<Box<Series>>>,
     /// By hash of the labels; several only where hashes collide.
@@ -25,7 +33,7 @@ pub(super) struct State {
     count: u64,
     /// Heap of the series, bytes, about.
     bytes: usize,
-    /// The part of it that holds rows which no cut has taken.
+    /// The part of it that holds rows which are in no file yet: no cut has taken them.
     fresh_bytes: usize,
     /// Rows that no cut has taken.
     rows: Rows,
@@ -33,7 +41,6 @@ pub(super) struct State {
     cuts: BTreeMap<CutId, CutRows>,
     /// Series that may have no rows: those whose last were forgotten. Some may stand twice, or have rows again.
     emptied: Vec<u32>,
-    last_cut: u64,
 }
 
 /// A number of rows and their times, ms.
@@ -73,6 +80,24 @@ pub(super) fn time_range(range: (i64, i64)) -> TimeRange {
 }
 
 impl State {
+    /// Nothing is known yet. Full chunks will go into files of this directory.
+    pub(super) fn new(directory: PathBuf) -> Self {
+        Self {
+            files: Files::new(directory),
+            exemplars: Exemplars::default(),
+            metadata: MetadataOfHead::default(),
+            series: Vec::new(),
+            by_hash: FxHashMap::default(),
+            by_metric: FxHashMap::default(),
+            count: 0,
+            bytes: 0,
+            fresh_bytes: 0,
+            rows: Rows::default(),
+            cuts: BTreeMap::new(),
+            emptied: Vec::new(),
+        }
+    }
+
     /// The number of the series for which `is_it` holds, among those with this hash.
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(&Labels) -> bool) -> Option<u32> {
         let numbers = self.by_hash.get(&hash)?;
@@ -112,10 +137,10 @@ impl State {
     }
 
     /// Changes a series and keeps the account of memory. `None`: it is not there.
-    pub(super) fn change<T>(&mut self, number: u32, change: impl FnOnce(&mut Series) -> T) -> Option<T> {
+    pub(super) fn change<T>(&mut self, number: u32, change: impl FnOnce(&mut Series, &Files) -> T) -> Option<T> {
         let series = self.series.get_mut(number as usize)?.as_deref_mut()?;
         let (all, fresh) = (series.heap_bytes(), series.fresh_bytes());
-        let result = change(series);
+        let result = change(series, &self.files);
         self.bytes = (self.bytes + series.heap_bytes()).saturating_sub(all);
         self.fresh_bytes = (self.fresh_bytes + series.fresh_bytes()).saturating_sub(fresh);
         Some(result)
@@ -147,29 +172,32 @@ impl State {
         self.rows.join(rows);
     }
 
-    /// Takes everything that no cut has taken: what `take` is given of each series. `None`: there is nothing.
-    pub(super) fn cut(&mut self, mut take: impl FnMut(&mut Series, CutId) -> bool) -> Option<(CutId, Rows)> {
-        if self.rows.count == 0 {
-            return None;
-        }
-        self.last_cut += 1;
-        let id = CutId(self.last_cut);
+    /// Whether there is something that no cut has taken.
+    pub(super) fn has_fresh_rows(&self) -> bool {
+        self.rows.count > 0
+    }
+
+    /// Takes everything that no cut has taken: what `take` is given of each series, by its number.
+    pub(super) fn cut(&mut self, mut take: impl FnMut(u32, &mut Series, &Files) -> bool) -> (CutId, Rows) {
         let mut taken = Vec::new();
         for number in 0..u32::try_from(self.series.len()).unwrap_or(u32::MAX) {
-            if self.change(number, |series| take(series, id)) == Some(true) {
+            if self.change(number, |series, files| take(number, series, files)) == Some(true) {
                 taken.push(number);
             }
         }
+        let id = self.files.cut();
         let rows = std::mem::take(&mut self.rows);
         self.cuts.insert(id, CutRows { rows, series: taken });
-        Some((id, rows))
+        (id, rows)
     }
 
     /// Drops what a cut took.
     pub(super) fn forget(&mut self, id: CutId) {
         let Some(cut) = self.cuts.remove(&id) else { return };
+        self.exemplars.forget(id);
+        self.metadata.forget(id);
         for number in cut.series {
-            let empty = self.change(number, |series| {
+            let empty = self.change(number, |series, _| {
                 series.forget(id);
                 series.has_no_rows()
             });
@@ -177,6 +205,7 @@ impl State {
                 self.emptied.push(number);
             }
         }
+        self.files.forget(id);
     }
 
     /// Drops series that have no rows and got none since `before`, ms; returns how many.
@@ -188,7 +217,7 @@ impl State {
             if !series.has_no_rows() {
                 continue;
             }
-            if series.holders > 0 || series.touched >= before {
+            if series.holders > 0 || self.exemplars.has(number) || !series.is_idle_since(before) {
                 waiting.push(number);
                 continue;
             }
@@ -219,10 +248,11 @@ impl State {
             all.join(cut.rows);
         }
         let places = self.series.capacity() * size_of::<Option<Box<Series>>>() + self.emptied.capacity() * size_of::<u32>();
+        let rest = self.files.heap_bytes() + self.exemplars.heap_bytes() + self.metadata.heap_bytes();
         HeadStats {
             series: self.count,
-            bytes: (self.bytes + places) as u64,
-            fresh_bytes: self.fresh_bytes as u64,
+            bytes: (self.bytes + places + rest) as u64,
+            fresh_bytes: self.fresh_bytes as u64 + self.files.fresh_bytes(),
             rows: self.rows.count,
             cut_rows,
             range: all.range.map(time_range),

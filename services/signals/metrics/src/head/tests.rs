@@ -11,16 +11,18 @@ use syntax::{LabelMatcher, MatchOp};
 use tenancy::Overrides;
 
 use super::*;
-use crate::block::cut::CutData;
+use crate::block::cut::{CutData, SeriesRows};
+use crate::histogram::{Histogram, HistogramSample, protobuf};
 use crate::ingest::FORMAT;
 use crate::ingest::request::tests::series;
 use crate::instruments::Instruments;
 use crate::limits::MetricsLimits;
-use crate::merge::merge_chunks;
+use crate::merge::merge_all;
 use crate::model::{Labels, STALE_BITS};
 use crate::query::QueryConfig;
 use crate::wire::{LeafQuery, LeafRows, SeriesChunks, SeriesShard};
 
+mod kinds;
 mod life;
 
 const SEGMENT: SegmentId = SegmentId(1);
@@ -69,6 +71,27 @@ fn push(items: &[(&str, &[(i64, f64)])]) -> Push {
     Push { format: FORMAT, items: items.iter().map(|(name, samples)| item(name, samples)).collect() }
 }
 
+/// A histogram that is told from others by its count.
+fn histogram(t: i64, count: u8) -> HistogramSample {
+    let count = f64::from(count);
+    HistogramSample { t, h: Arc::new(Histogram { count, zero_count: count, sum: 1.0, integer: true, ..Histogram::default() }) }
+}
+
+/// Time and value of a histogram among those of floats: NaNs that no test has otherwise.
+fn code(sample: &HistogramSample) -> (i64, u64) {
+    (sample.t, sample.h.count.to_bits() | 0x7ff8_0000_0000_0000)
+}
+
+/// Appends histograms to an item.
+fn with_histograms(mut item: PushItem, samples: &[HistogramSample]) -> PushItem {
+    let mut bytes = item.bytes.to_vec();
+    for sample in samples {
+        protobuf::put(&mut bytes, 4, sample);
+    }
+    item.bytes = bytes.into();
+    item
+}
+
 /// Samples by the label `i`, times with the bits of values.
 type Rows = BTreeMap<String, Vec<(i64, u64)>>;
 
@@ -77,7 +100,13 @@ fn rows_of(all: Vec<SeriesChunks>) -> Rows {
     for one in all {
         chunks.entry(one.labels.get("i").unwrap_or_default().to_owned()).or_default().extend(one.chunks);
     }
-    let samples = |chunks| merge_chunks(chunks).unwrap().into_iter().map(|sample| (sample.t, sample.v.to_bits())).collect();
+    let samples = |chunks| {
+        let merged = merge_all(chunks).unwrap();
+        let floats = merged.samples.into_iter().map(|sample| (sample.t, sample.v.to_bits()));
+        let mut all: Vec<_> = floats.chain(merged.histograms.iter().map(code)).collect();
+        all.sort_unstable();
+        all
+    };
     chunks.into_iter().map(|(name, chunks)| (name, samples(chunks))).collect()
 }
 
@@ -135,7 +164,8 @@ impl World {
 }
 
 fn cut_rows(cut: &Cut) -> Rows {
-    rows_of(cut.data.downcast_ref::<CutData>().unwrap().series.clone())
+    let rows = cut.data.downcast_ref::<CutData>().unwrap().series().map(Result::unwrap);
+    rows_of(rows.map(|SeriesRows { labels, chunks, .. }| SeriesChunks { labels, chunks }).collect())
 }
 
 #[test]
@@ -176,7 +206,11 @@ fn prepared_again_for_the_next_segment_while_the_first_still_lives() {
 #[test]
 fn labels_are_said_once_in_each_segment_and_only_when_they_are_durable() {
     let world = world(MetricsLimits::default());
-    let labelled = |record: &[u8]| record::RecordReader::new(record).unwrap().any(|entry| entry.unwrap().labels.is_some());
+    let labelled = |record: &[u8]| {
+        record::RecordReader::new(record)
+            .unwrap()
+            .any(|entry| matches!(entry.unwrap(), record::Entry::Series(record::SeriesEntry { labels: Some(_), .. })))
+    };
     let first = world.head.prepare(&push(&[("a", &[(1, 1.0)])]), SegmentId(1));
     let second = world.head.prepare(&push(&[("a", &[(2, 1.0)])]), SegmentId(1));
     assert!(labelled(&first.record) && labelled(&second.record), "the first may never be written");

@@ -78,3 +78,34 @@ fn a_merge_of_each_version_opens_and_merges_on() {
         assert_eq!(samples(&merged(&[&cut, &block], 24 * HOUR_NS, u64::MAX)), expected, "{version}");
     }
 }
+
+/// Rows of every kind: what only version 2 of the schema has.
+fn all_kinds() -> Vec<SeriesRows> {
+    let floats = steady(1_700_000_000_000, 10);
+    let histograms: Vec<_> = (0..10).map(|n: u8| kinds::histogram(1_700_000_200_000 + i64::from(n) * 15_000, n)).collect();
+    let exemplars = [kinds::exemplar(1_700_000_000_000, 0.5), kinds::exemplar(1_700_000_100_000, 1.5)];
+    vec![kinds::rows("both", &floats, &histograms, &exemplars), kinds::rows("late", &floats, &[], &exemplars[1..])]
+}
+
+fn level_0_of_all_kinds() -> NewBlock {
+    let metadata = vec![kinds::about("both", 1_700_000_000_000, "first"), kinds::about("late", 1_700_000_100_000, "second")];
+    write_cut(CutData::new(all_kinds(), metadata), 24 * HOUR_NS).remove(0)
+}
+
+#[test]
+fn blocks_of_all_kinds_of_each_version_open() {
+    let cut = level_0_of_all_kinds();
+    let later = write_cut(CutData::new(all_kinds(), vec![kinds::about("both", 1_700_000_300_000, "first")]), 24 * HOUR_NS).remove(0);
+    let merge = merged(&[&cut, &later], 24 * HOUR_NS, u64::MAX).remove(0);
+    expect!["BlockFacts { range: TimeRange { start: 1700000000000000000, end: 1700000335000999999 }, rows: 35, series: 2, hash_range: (729268428, 3652732616), footer_len: 1329, schema_version: 2 }"].assert_eq(&format!("{:?}", merge.facts));
+    bless("v2", "level-0", &cut);
+    bless("v2", "level-1", &merge);
+    let expected = kinds::expected(&all_kinds());
+    for (name, facts) in [("level-0", &cut.facts), ("level-1", &merge.facts)] {
+        let block = [committed("v2", name, facts)];
+        assert_eq!((samples(&block), kinds::exemplars(&block, TimeRange::ALL)), expected, "{name}");
+        let metadata = kinds::metadata(&block, TimeRange::ALL);
+        let t = if name == "level-0" { 1_700_000_000_000 } else { 1_700_000_300_000 };
+        assert_eq!(metadata, [kinds::about("both", t, "first"), kinds::about("late", 1_700_000_100_000, "second")], "{name}");
+    }
+}

@@ -1,31 +1,53 @@
 //! Taking rows out of a series that somebody deleted.
 
-use super::{Held, Series};
-use crate::chunk::{ChunkError, XorEncoder};
+use std::io;
+
+use super::{ChunkRef, Files, Series};
+use crate::chunk::{Chunk, ChunkError};
 use crate::drops::{self, Span};
+
+/// Why rows could not be deleted.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::head) enum ThinError {
+    /// The file of a chunk.
+    #[error("read a chunk of the head")]
+    Read(#[from] io::Error),
+    /// A chunk that does not decode.
+    #[error("chunk of the head")]
+    Chunk(#[from] ChunkError),
+}
 
 impl Series {
     /// Drops samples of these times, also of chunks that cuts have taken. The newest time stays what late samples are measured by.
-    pub(in crate::head) fn thin(&mut self, spans: &[Span]) -> Result<(), ChunkError> {
+    pub(in crate::head) fn thin(&mut self, spans: &[Span], files: &Files) -> Result<(), ThinError> {
         let gone = |t| drops::drops(spans, t);
-        let mut kept = Vec::with_capacity(self.chunks.len());
-        for Held { cut, chunk } in self.chunks.drain(..) {
-            let mut rest = vec![chunk];
+        let mut kept = Vec::with_capacity(self.held.len());
+        for held in self.held.drain(..) {
+            if !spans.iter().any(|span| held.overlaps(span.0, span.1)) {
+                kept.push(held);
+                continue;
+            }
+            let Some(stored) = files.stored(&held) else { continue };
+            let mut rest = vec![stored.read()?];
             drops::thin(&mut rest, spans)?;
-            kept.extend(rest.into_iter().map(|chunk| Held { cut, chunk }));
+            kept.extend(rest.iter().map(|chunk| files.keep_beside(&held, &ChunkRef::from(chunk))));
         }
-        self.chunks = kept;
-        let bytes = |held: &Held| size_of::<Held>() + held.chunk.bytes.len();
-        self.chunk_bytes = self.chunks.iter().map(bytes).sum();
-        self.fresh_bytes = self.chunks.iter().filter(|held| held.cut.is_none()).map(bytes).sum();
-        if let Some(chunk) = self.open_chunk() {
-            let samples = chunk.decode()?;
-            if samples.iter().any(|sample| gone(sample.t)) {
-                self.open = XorEncoder::default();
-                samples.into_iter().filter(|sample| !gone(sample.t)).for_each(|sample| self.open.push(sample));
+        self.held = kept;
+        if let Some(chunk) = self.open_chunk().map(ChunkRef::to_chunk) {
+            let mut samples = chunk.decode()?;
+            let before = samples.len();
+            samples.retain(|sample| !gone(sample.t));
+            if samples.len() < before {
+                // A chunk of its own: the encoder goes on knowing the newest sample.
+                let rest = Chunk::encode(&samples).map(|chunk| files.keep(&ChunkRef::from(&chunk)));
+                self.held.extend(rest);
+                self.open.restart();
             }
         }
-        self.late.retain(|sample| !gone(sample.t));
+        if let Some(more) = &mut self.more {
+            more.thin(gone)?;
+            self.drop_more();
+        }
         Ok(())
     }
 }

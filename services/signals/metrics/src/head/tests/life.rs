@@ -10,6 +10,10 @@ use crate::block::MetricsBlocks;
 /// Bits of values by series and time.
 type Model = BTreeMap<(String, i64), u64>;
 
+/// Values below are floats, those from there on histograms.
+const FLOATS: u8 = 3;
+const VALUES: u8 = 5;
+
 /// One step of a life.
 #[derive(Clone, Debug)]
 enum Step {
@@ -27,7 +31,7 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let samples = prop::collection::vec((0i64..400, 0u8..3), 1..6);
+    let samples = prop::collection::vec((0i64..400, 0u8..VALUES), 1..6);
     let push = prop::collection::vec((0u8..4, samples), 1..4);
     let step = prop_oneof![
         6 => push.prop_map(Step::Prepare),
@@ -43,8 +47,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn to_push(items: &[(u8, Vec<(i64, u8)>)]) -> Push {
     let items = items.iter().map(|(series, samples)| {
-        let samples: Vec<(i64, f64)> = samples.iter().map(|(t, v)| (*t, f64::from(*v))).collect();
-        item(&series.to_string(), &samples)
+        let (floats, histograms): (Vec<_>, Vec<_>) = samples.iter().partition(|(_, v)| *v < FLOATS);
+        let floats: Vec<(i64, f64)> = floats.iter().map(|(t, v)| (*t, f64::from(*v))).collect();
+        let histograms: Vec<_> = histograms.iter().map(|(t, v)| histogram(*t, *v)).collect();
+        with_histograms(item(&series.to_string(), &floats), &histograms)
     });
     Push { format: FORMAT, items: items.collect() }
 }
@@ -56,12 +62,14 @@ fn in_record(record: &[u8], known: &mut BTreeMap<u32, String>) -> Rows {
         return rows;
     }
     for entry in record::RecordReader::new(record).unwrap() {
-        let entry = entry.unwrap();
+        let record::Entry::Series(entry) = entry.unwrap() else { panic!("no metadata was pushed") };
         if let Some(labels) = &entry.labels {
             known.insert(entry.number, labels.get("i").unwrap().to_owned());
         }
         let name = known[&entry.number].clone();
-        rows.entry(name).or_default().extend(entry.samples.iter().map(|sample| (sample.t, sample.v.to_bits())));
+        let rows = rows.entry(name).or_default();
+        rows.extend(entry.samples.iter().map(|sample| (sample.t, sample.v.to_bits())));
+        rows.extend(entry.histograms.iter().map(code));
     }
     rows
 }
@@ -205,7 +213,7 @@ proptest! {
     /// Several pushes wait at once; whichever is committed first, the head ends the same.
     #[test]
     fn the_order_of_commits_does_not_matter(
-        pushes in prop::collection::vec(prop::collection::vec((0u8..3, prop::collection::vec((0i64..50, 0u8..3), 1..5)), 1..4), 1..6),
+        pushes in prop::collection::vec(prop::collection::vec((0u8..3, prop::collection::vec((0i64..50, 0u8..VALUES), 1..5)), 1..4), 1..6),
         order in prop::collection::vec(any::<prop::sample::Index>(), 6),
         window in 0u64..2,
     ) {
@@ -262,7 +270,7 @@ proptest! {
     /// The joint to blocks: what a head shows and what the blocks of its cut show is the same, late samples and all.
     #[test]
     fn a_cut_becomes_blocks_with_the_same_rows(
-        pushes in prop::collection::vec(prop::collection::vec((0u8..4, prop::collection::vec((0i64..400, 0u8..3), 1..30)), 1..4), 1..8),
+        pushes in prop::collection::vec(prop::collection::vec((0u8..4, prop::collection::vec((0i64..400, 0u8..VALUES), 1..30)), 1..4), 1..8),
         window_ms in 50i64..500,
     ) {
         let world = world(unordered(1000));
