@@ -58,14 +58,12 @@ fn misses(now: &Buckets, previous: impl Iterator<Item = (i32, f64)>) -> bool {
     let mut now = now.indexed().peekable();
     for (index, count) in previous {
         while now.next_if(|(next, _)| *next < index).is_some() {}
-        match now.peek() {
-            Some((next, left)) if *next == index => {
-                if *left < count {
-                    return true;
-                }
-            }
-            _ if count != 0.0 => return true,
-            _ => {}
+        let shrunk = match now.peek() {
+            Some((next, left)) if *next == index => *left < count,
+            _ => count != 0.0,
+        };
+        if shrunk {
+            return true;
         }
     }
     false

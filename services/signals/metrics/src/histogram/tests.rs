@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{Buckets, CUSTOM_SCHEMA, Histogram, HistogramSum, Joined, MixedSchemas, ResetHint, Span};
+use super::{Buckets, CUSTOM_SCHEMA, Histogram, HistogramSum, Joined, MixedSchemas, NanNote, ResetHint, Span};
 
 /// A histogram with positive buckets from `offset` on.
 fn positive(schema: i32, offset: i32, counts: &[f64]) -> Histogram {
@@ -121,4 +121,181 @@ pub(crate) fn histograms() -> impl Strategy<Value = Histogram> {
         let (zero_threshold, sum) = (numbers[22], numbers[23]);
         Histogram { hint, schema, integer, zero_threshold, zero_count, count, sum, positive, negative, bounds: bounds.into() }
     })
+}
+
+/// Histograms that pass [`Histogram::check`], with observations.
+fn valid() -> impl Strategy<Value = Histogram> {
+    let counts = || prop::collection::vec((0_u8..6).prop_map(f64::from), 1..12);
+    let exponential = (-4..=8_i32, -20..20_i32, counts(), -20..20_i32, counts(), 0_u8..4, any::<bool>());
+    let exponential = exponential.prop_map(|(schema, offset, up, negative_offset, down, zero_count, integer)| {
+        let positive = Buckets::from_indexed((offset..).zip(up));
+        let negative = Buckets::from_indexed((negative_offset..).zip(down));
+        Histogram { schema, integer, zero_count: f64::from(zero_count), positive, negative, ..Histogram::default() }
+    });
+    let custom = (prop::collection::btree_set(-10..10_i32, 1..8), prop::collection::vec((0_u8..6).prop_map(f64::from), 9));
+    let custom = custom.prop_map(|(bounds, counts)| {
+        let positive = Buckets::from_indexed((0..).zip(counts.into_iter().take(bounds.len() + 1)));
+        Histogram { schema: CUSTOM_SCHEMA, positive, bounds: bounds.into_iter().map(f64::from).collect(), ..Histogram::default() }
+    });
+    prop_oneof![2 => exponential, 1 => custom].prop_map(|mut histogram| {
+        histogram.count = histogram.rising().map(|bucket| bucket.count).sum();
+        histogram.sum = histogram.count * 1.5;
+        histogram
+    })
+}
+
+fn near(one: f64, other: f64) -> bool {
+    one == other || (one - other).abs() <= 1e-9 * one.abs().max(other.abs()).max(1.0)
+}
+
+proptest! {
+    #[test]
+    fn layouts_say_the_same(histogram in valid(), schema in -4..=8_i32) {
+        prop_assert_eq!(histogram.check(), Ok(()));
+        let mut falling: Vec<_> = histogram.falling().collect();
+        falling.reverse();
+        prop_assert_eq!(histogram.rising().collect::<Vec<_>>(), falling);
+        let mut coarse = histogram.clone();
+        coarse.reduce_resolution(schema);
+        coarse.compact();
+        prop_assert_eq!(coarse.check(), Ok(()));
+        prop_assert!(coarse.is_custom() || coarse.schema <= schema);
+        prop_assert!(!coarse.is_reset_after(&histogram));
+    }
+
+    #[test]
+    fn sums_are_taken_back_by_differences(one in valid(), other in valid()) {
+        let mut sum = one.clone();
+        match sum.add(&other) {
+            Err(MixedSchemas) => prop_assert_ne!(one.is_custom(), other.is_custom()),
+            Ok(joined) => {
+                let mut twice = other.clone();
+                twice.add(&one).unwrap();
+                let mut compensated = HistogramSum::new(&one);
+                compensated.add(&other).unwrap();
+                let mut compensated = compensated.finish();
+                for each in [&mut sum, &mut twice, &mut compensated] {
+                    each.compact();
+                }
+                prop_assert!(sum.equals(&twice), "{} {}", sum, twice);
+                prop_assert!(sum.equals(&compensated), "{} {}", sum, compensated);
+                prop_assert_eq!(sum.rising().map(|bucket| bucket.count).sum::<f64>(), sum.count);
+                prop_assert!(!sum.is_reset_after(&other) || joined.bounds_reconciled);
+                sum.sub(&other).unwrap();
+                sum.compact();
+                prop_assert_eq!(sum.count, one.count);
+            }
+        }
+    }
+
+    #[test]
+    fn shares_are_what_is_left_after_a_cut(histogram in valid(), at in -300.0..300.0_f64) {
+        let mut below = histogram.clone();
+        below.trim_above(at);
+        let mut above = histogram.clone();
+        above.trim_below(at);
+        if !histogram.is_custom() && histogram.count > 0.0 && at != 0.0 {
+            let (share, excludes_nan) = histogram.fraction(f64::NEG_INFINITY, at);
+            prop_assert!(!excludes_nan && near(share * histogram.count, below.count), "{} of {} and {}", share, histogram.count, below.count);
+            prop_assert!(near(below.count + above.count, histogram.count), "{} and {}", below.count, above.count);
+        }
+    }
+
+    #[test]
+    fn quantiles_invert_shares(histogram in valid(), q in 0.0..=1.0_f64) {
+        let (value, note) = histogram.quantile(q);
+        prop_assert_eq!(note, None);
+        if histogram.count == 0.0 {
+            prop_assert!(value.is_nan());
+        } else if !histogram.is_custom() {
+            // A populated bucket holds the value: of that on its bound the next one may count.
+            let share = histogram.fraction(f64::NEG_INFINITY, value).0;
+            let next = histogram.fraction(f64::NEG_INFINITY, value.next_up()).0;
+            prop_assert!(share <= q + 1e-9 && q <= next + 1e-9, "{} at {}: {} {}", q, value, share, next);
+        }
+    }
+}
+
+#[test]
+fn resets_are_found() {
+    let before = positive(1, 1, &[1.0, 2.0, 3.0, 4.0]);
+    let with = |change: &dyn Fn(&mut Histogram)| {
+        let mut now = before.clone();
+        change(&mut now);
+        now.is_reset_after(&before)
+    };
+    assert!(!with(&|_| {}));
+    assert!(!with(&|now| now.sum = -5.0));
+    assert!(with(&|now| now.count = 9.0));
+    assert!(with(&|now| now.positive.counts[2] = 2.0));
+    assert!(!with(&|now| now.hint = ResetHint::NotReset));
+    assert!(with(&|now| now.hint = ResetHint::Reset));
+    assert!(with(&|now| now.schema = 2));
+    assert!(!with(&|now| now.reduce_resolution(0)));
+    // The bucket (1, 1.41] is cut, and then it is not.
+    assert!(with(&|now| now.zero_threshold = 1.2));
+    assert!(with(&|now| now.zero_threshold = std::f64::consts::SQRT_2.next_down()));
+    let mut swallowed = positive(1, 2, &[2.0, 3.0, 4.0]);
+    (swallowed.zero_threshold, swallowed.zero_count, swallowed.count) = (super::bound(1, 1), 1.0, 10.0);
+    assert!(!swallowed.is_reset_after(&before));
+    assert!(custom(&[1.0], &[5.0, 5.0]).is_reset_after(&before));
+    assert!(before.is_reset_after(&custom(&[1.0], &[5.0, 5.0])));
+    assert!(!custom(&[1.0, 3.0], &[5.0, 5.0, 0.0]).is_reset_after(&custom(&[2.0, 3.0], &[4.0, 5.0, 0.0])));
+    assert!(custom(&[1.0, 3.0], &[5.0, 5.0, 0.0]).is_reset_after(&custom(&[2.0, 3.0], &[4.0, 5.0, 1.0])));
+}
+
+#[test]
+fn observations_that_are_no_numbers_are_noted() {
+    let histogram = Histogram { count: 15.0, sum: f64::NAN, ..positive(0, 0, &[12.0]) };
+    assert_eq!(histogram.quantile(0.8), (1.0, Some(NanNote::Skewed)));
+    assert_eq!(histogram.quantile(0.81).1, Some(NanNote::ResultIsNan));
+    assert_eq!(histogram.fraction(f64::NEG_INFINITY, f64::INFINITY), (0.8, true));
+}
+
+#[test]
+fn what_does_not_fit_together_is_refused() {
+    let refused = |change: &dyn Fn(&mut Histogram)| {
+        let mut histogram = Histogram { integer: true, ..positive(3, 0, &[1.0, 2.0]) };
+        change(&mut histogram);
+        histogram.check().unwrap_err().to_string()
+    };
+    assert!(refused(&|one| one.schema = 9).ends_with("got schema 9"));
+    assert_eq!(
+        refused(&|one| one.positive.counts[1] = -2.0),
+        "positive side: bucket number 2 has observation count of -2: histogram has a bucket whose observation count is negative"
+    );
+    assert_eq!(
+        refused(&|one| one.positive.spans.push(Span { offset: -5, length: 1 })),
+        "positive side: span number 2 with offset -5: histogram has a span whose offset is negative"
+    );
+    assert_eq!(
+        refused(&|one| one.positive.spans[0].length = 3),
+        "positive side: spans need 3 buckets, have 2 buckets: histogram spans specify different number of buckets than provided"
+    );
+    assert!(refused(&|one| one.count = 4.0).starts_with("3 observations found in buckets, but the Count field is 4: "));
+    assert!(refused(&|one| one.bounds = [1.0].into()).contains("must not have custom bounds"));
+    let bounds = |bounds: &[f64]| Histogram { bounds: bounds.into(), ..custom(&[1.0, 2.0], &[1.0, 2.0]) }.check().unwrap_err().to_string();
+    assert_eq!(
+        bounds(&[2.0, 1.0]),
+        "custom buckets: previous bound is 2.000000 and current is 1.000000: histogram custom bounds must be in strictly increasing order"
+    );
+    assert_eq!(
+        bounds(&[]),
+        "custom buckets: only 0 custom bounds defined which is insufficient to cover total span length of 2: histogram custom bounds are too few"
+    );
+    assert!(bounds(&[1.0, f64::INFINITY]).contains("must be finite"));
+    assert!(bounds(&[f64::NAN]).contains("must not be NaN"));
+    let float = Histogram { count: 4.0, ..positive(3, 0, &[1.0, 2.0]) };
+    assert_eq!(float.check(), Ok(()));
+}
+
+#[test]
+fn buckets_are_limited_by_lower_resolutions() {
+    let counts: Vec<f64> = (0..100).map(f64::from).collect();
+    let mut histogram = positive(5, -50, &counts);
+    assert!(histogram.limit_buckets(10));
+    assert_eq!((histogram.schema, histogram.bucket_count()), (1, 8));
+    assert_eq!(histogram.positive.counts.iter().sum::<f64>(), histogram.count);
+    assert!(!histogram.limit_buckets(0));
+    assert!(!custom(&[1.0], &[1.0, 2.0]).limit_buckets(1));
 }

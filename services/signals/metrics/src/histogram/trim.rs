@@ -137,15 +137,15 @@ fn kept_without_lower(bucket: &Bucket, at: f64, keep: Keep) -> Kept {
 /// What is kept of the bucket around zero, or of a half of it.
 fn kept_around_zero(zero: &Bucket, at: f64, keep: Keep) -> Kept {
     let Bucket { lower, upper, count, .. } = *zero;
-    let kept = match keep {
-        Keep::Below => (lower, if at < upper { at } else { upper }),
-        Keep::Above => (if at > lower { at } else { lower }, upper),
+    let (from, to) = match keep {
+        Keep::Below if at > lower => (lower, at.min(upper)),
+        Keep::Above if at <= lower => (lower, upper),
+        Keep::Above if at < upper => (at, upper),
+        _ => return Kept { count: 0.0, value: 0.0 },
     };
-    if kept.0 >= kept.1 && !(lower == upper && kept == (lower, upper)) {
-        return Kept { count: 0.0, value: 0.0 };
-    }
-    let share = if kept == (lower, upper) { 1.0 } else { (kept.1 - kept.0) / (upper - lower) };
-    Kept { count: count * share, value: f64::midpoint(kept.0, kept.1) }
+    // It has no width where the threshold is zero.
+    let share = if (from, to) == (lower, upper) { 1.0 } else { (to - from) / (upper - lower) };
+    Kept { count: count * share, value: f64::midpoint(from, to) }
 }
 
 /// The value that observations between two bounds are taken to have: their arithmetic mean where they are spread evenly, else their

@@ -1,6 +1,7 @@
 use super::{bound, custom_bound};
 
 #[test]
+#[expect(clippy::approx_constant, reason = "the bound is a unit in the last place below the root of two")]
 fn bounds_are_those_of_the_standard() {
     for (schema, index, expected) in [
         (0, 0, 1.0),
