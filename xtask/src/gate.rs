@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::conformance::{self, Ask};
 use crate::drill;
+use crate::otlp;
 use crate::promqltest;
 use crate::tools::{self, ToolError};
 
@@ -20,6 +21,8 @@ pub(crate) enum GateError {
     #[error("process cluster drills")]
     Drill(#[from] drill::DrillError),
     #[error(transparent)]
+    Otlp(#[from] otlp::OtlpError),
+    #[error(transparent)]
     Conformance(#[from] conformance::ConformanceError),
     #[error(transparent)]
     Promqltest(#[from] promqltest::PromqltestError),
@@ -33,6 +36,7 @@ pub(crate) fn run() -> Result<(), GateError> {
     cargo("tests", &["test", "--quiet", "--workspace"])?;
     if tools {
         timed("process cluster drills", drill::run_gate)?;
+        timed("metrics from an SDK of OpenTelemetry", otlp::run)?;
     }
     recorded_answers()
 }
@@ -44,13 +48,14 @@ fn install() -> Result<bool, GateError> {
         tools::weed()?;
         tools::memcached()?;
         tools::prometheus()?;
+        tools::opentelemetry()?;
         Ok(())
     };
     match timed("tools", all) {
         Ok(()) => Ok(true),
         Err(err) if std::env::var_os("CI").is_some() => Err(GateError::Tool(err)),
         Err(err) => {
-            eprintln!("SKIPPED: the process cluster drills, since a tool could not be installed: {err}");
+            eprintln!("SKIPPED: the process cluster drills and those with clients, since a tool could not be installed: {err}");
             Ok(false)
         }
     }

