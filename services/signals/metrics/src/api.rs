@@ -50,11 +50,10 @@ pub(crate) fn mount(deps: &Arc<Deps>, routes: &mut Routes, exec: Arc<dyn QueryEx
     let queries = queries(api);
     routes.tenant(Router::new().nest("/prometheus", queries.clone()).merge(not_built()));
     routes.alias_tenant("prometheus", queries);
-    let about_itself = Router::new()
-        .route("/api/v1/status/buildinfo", get(status::buildinfo))
-        .route("/api/v1/status/config", get(status::empty))
-        .route("/api/v1/status/flags", get(status::empty));
-    routes.open(Router::new().nest("/prometheus", about_itself.clone()).merge(about_itself.clone()));
+    let build = Router::new().route("/api/v1/status/buildinfo", get(status::buildinfo));
+    let about_itself = build.clone().route("/api/v1/status/config", get(status::empty)).route("/api/v1/status/flags", get(status::empty));
+    // At the main port's root every role answers for its settings itself.
+    routes.open(Router::new().nest("/prometheus", about_itself.clone()).merge(build));
     routes.alias_open("prometheus", about_itself);
 }
 
