@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use prost::Message;
 use proto::google::rpc::{Any, Duration, RetryInfo, Status};
 use serde::Serialize;
@@ -20,12 +20,6 @@ pub struct Refusal {
     pub text: String,
     /// Seconds until the client should come again.
     pub retry_after: Option<u64>,
-}
-
-/// The encoding of answers to a request, whatever else is wrong with it: protobuf unless it says JSON.
-#[must_use]
-pub fn encoding(headers: &HeaderMap) -> Encoding {
-    Encoding::of(headers).unwrap_or(Encoding::Protobuf)
 }
 
 /// 200 with a message of success; `json` is its other form.
@@ -65,9 +59,9 @@ impl Refusal {
         }
     }
 
-    /// The answer over HTTP.
+    /// The answer over HTTP, in what the request was written in; a text where that is unknown.
     #[must_use]
-    pub fn response(&self, encoding: Encoding) -> Response {
+    pub fn response(&self, encoding: Option<Encoding>) -> Response {
         #[derive(Serialize)]
         struct Json<'a> {
             code: i32,
@@ -75,7 +69,10 @@ impl Refusal {
         }
         let code = self.code() as i32;
         let message = Status { code, message: self.text.clone(), details: Vec::new() };
-        let mut response = respond(self.sent_status(), encoding, &message, &Json { code, message: &self.text });
+        let mut response = match encoding {
+            Some(encoding) => respond(self.sent_status(), encoding, &message, &Json { code, message: &self.text }),
+            None => with_headers(self.sent_status(), "text/plain; charset=utf-8", format!("{}\n", self.text).into()),
+        };
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -114,9 +111,13 @@ fn respond(status: StatusCode, encoding: Encoding, message: &impl Message, json:
         Encoding::Protobuf => message.encode_to_vec(),
         Encoding::Json => serde_json::to_vec(json).expect("texts and numbers are always JSON"),
     };
-    let mut response = Response::new(Body::from(body));
+    with_headers(status, encoding.media_type(), body.into())
+}
+
+fn with_headers(status: StatusCode, media_type: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(encoding.media_type()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -8,7 +8,7 @@ use super::Refusal;
 use crate::Encoding;
 
 async fn body(refusal: &Refusal, encoding: Encoding) -> (u16, String, Vec<u8>) {
-    let response = refusal.response(encoding);
+    let response = refusal.response(Some(encoding));
     let kind = response.headers()["content-type"].to_str().expect("ASCII").to_owned();
     let status = response.status().as_u16();
     (status, kind, response.into_body().collect().await.expect("it is whole").to_bytes().to_vec())
@@ -25,7 +25,7 @@ async fn a_refusal_is_a_status_in_the_encoding_of_the_request() {
     );
     let (_, kind, bytes) = body(&refusal, Encoding::Json).await;
     assert_eq!((kind.as_str(), bytes.as_slice()), ("application/json", br#"{"code":8,"message":"too much"}"#.as_slice()));
-    assert_eq!(refusal.response(Encoding::Json).headers()["retry-after"], "7");
+    assert_eq!(refusal.response(None).headers()["retry-after"], "7");
     let details = Status::decode(refusal.grpc().details()).expect("protobuf").details;
     assert_eq!(RetryInfo::decode(details[0].value.clone()).expect("protobuf").retry_delay.map(|delay| delay.seconds), Some(7));
 }

@@ -32,10 +32,10 @@ impl HttpReceiver {
     /// Answers one push, in what it was written in.
     pub(crate) async fn push(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
-        let (encoding, attempt) = (answer::encoding(&parts.headers), retry_attempt(&parts.headers));
+        let (encoding, attempt) = (Encoding::of(&parts.headers), retry_attempt(&parts.headers));
         match self.receive(&parts, body).await {
-            Ok(done) => success(encoding, &done),
-            Err(err) => err.refusal(attempt, self.intake.jitter()).response(encoding),
+            Ok(done) => success(encoding.unwrap_or(Encoding::Protobuf), &done),
+            Err(err) => err.refusal(attempt, self.intake.jitter()).response(encoding.ok()),
         }
     }
 
