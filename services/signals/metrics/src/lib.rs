@@ -17,6 +17,7 @@ pub mod model;
 pub mod policy;
 pub mod promqltest;
 pub mod query;
+pub mod tsdb;
 pub mod wire;
 
 use std::sync::Arc;

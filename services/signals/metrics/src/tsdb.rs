@@ -1,0 +1,138 @@
+//! Reads blocks of the TSDB that Prometheus, Mimir and Thanos write, so that they can be taken over.
+//!
+//! A block is a folder: `meta.json`, `index`, `chunks/000001` and on, `tombstones`. [`TsdbBlock`] takes the bytes of these files, checks
+//! each part as it reads it, and gives the series one by one in the order of their labels, with their samples decoded and deleted ones
+//! left out. Read only: nothing here writes the format.
+//!
+//! Source of the format: the public description of Prometheus's TSDB (index format 1 and 2, chunks format 1, tombstones format 1).
+
+mod bits;
+mod chunks;
+mod floats;
+mod histograms;
+mod index;
+mod meta;
+mod tombstones;
+
+use bytes::Bytes;
+
+pub use index::SeriesEntry;
+pub use meta::{BlockMeta, MetaError};
+
+use crate::histogram::HistogramSample;
+use crate::merge::SeriesSamples;
+use crate::model::Sample;
+use chunks::Segments;
+use index::Index;
+use tombstones::Tombstones;
+
+/// Why a block cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TsdbError {
+    /// A file ends too early, or what it says of itself cannot be.
+    #[error("{file}: {what} at byte {at}")]
+    Corrupt {
+        /// Which file.
+        file: &'static str,
+        /// What is wrong.
+        what: &'static str,
+        /// Where.
+        at: usize,
+    },
+    /// A checksum is not that of the bytes.
+    #[error("{file}: the checksum at byte {at} is wrong")]
+    Checksum {
+        /// Which file.
+        file: &'static str,
+        /// Where.
+        at: usize,
+    },
+    /// A format that is not known here.
+    #[error("{file}: format {version} is not known")]
+    Version {
+        /// Which file.
+        file: &'static str,
+        /// Its number.
+        version: u8,
+    },
+    /// A chunk whose encoding is not known here.
+    #[error("series {series}: chunk encoding {encoding} is not known (1 XOR, 2 histogram and 3 float histogram are)")]
+    Encoding {
+        /// Of which series.
+        series: String,
+        /// The number.
+        encoding: u8,
+    },
+    /// The samples of a chunk cannot be decoded.
+    #[error("series {series}: {what}")]
+    Chunk {
+        /// Of which series.
+        series: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// The files of a block.
+#[derive(Clone, Debug)]
+pub struct TsdbFiles {
+    /// `index`.
+    pub index: Bytes,
+    /// The files below `chunks/`, in the order of their names.
+    pub segments: Vec<Bytes>,
+    /// `tombstones`, where there is one.
+    pub tombstones: Option<Bytes>,
+}
+
+/// A block that was opened.
+#[derive(Debug)]
+pub struct TsdbBlock {
+    index: Index,
+    segments: Segments,
+    tombstones: Tombstones,
+}
+
+impl TsdbBlock {
+    /// Opens a block: reads the table of contents, the symbols and the tombstones.
+    pub fn open(files: TsdbFiles) -> Result<Self, TsdbError> {
+        Ok(Self {
+            index: Index::open(files.index)?,
+            segments: Segments::open(files.segments)?,
+            tombstones: files.tombstones.map(|file| Tombstones::read(&file)).transpose()?.unwrap_or_default(),
+        })
+    }
+
+    /// Its series with the places of their chunks, in the order of their labels.
+    pub fn series(&self) -> impl Iterator<Item = Result<SeriesEntry, TsdbError>> + '_ {
+        self.index.series()
+    }
+
+    /// The samples of a series. A series whose samples are all deleted has none.
+    pub fn samples(&self, entry: &SeriesEntry) -> Result<SeriesSamples, TsdbError> {
+        let mut samples: Vec<Sample> = Vec::new();
+        let mut histograms: Vec<HistogramSample> = Vec::new();
+        for chunk in &entry.chunks {
+            let (encoding, data) = self.segments.chunk(chunk.reference)?;
+            let failed = |what| TsdbError::Chunk { series: entry.labels.to_string(), what };
+            match encoding {
+                1 => floats::decode(data, &mut samples).map_err(failed)?,
+                2 => histograms::decode_integers(data, &mut histograms).map_err(failed)?,
+                3 => histograms::decode_floats(data, &mut histograms).map_err(failed)?,
+                encoding => return Err(TsdbError::Encoding { series: entry.labels.to_string(), encoding }),
+            }
+        }
+        let deleted = self.tombstones.of(entry.reference);
+        samples.retain(|sample| !deleted.covers(sample.t));
+        histograms.retain(|sample| !deleted.covers(sample.t));
+        // Chunks of one series do not overlap in a block that a compaction made; those of an out-of-order head may.
+        crate::merge::sort_and_dedup(&mut samples);
+        histograms.sort_by_key(|sample| sample.t);
+        histograms.dedup_by_key(|sample| sample.t);
+        samples.retain(|sample| histograms.binary_search_by_key(&sample.t, |other| other.t).is_err());
+        Ok(SeriesSamples { labels: entry.labels.clone(), samples, histograms })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! The file `index`: symbols, and series with the places of their chunks. Its postings are not needed here.
+
+use bytes::Bytes as Shared;
+
+use super::TsdbError;
+use super::bits::Bytes;
+use crate::model::Labels;
+
+const FILE: &str = "index";
+const MAGIC: u32 = 0xbaaa_d700;
+/// Six places and a checksum.
+const CONTENTS: usize = 6 * 8 + 4;
+/// Series begin at multiples of so many bytes.
+const ALIGNED: usize = 16;
+
+/// An opened index.
+#[derive(Debug)]
+pub(super) struct Index {
+    file: Shared,
+    version: u8,
+    /// Places of the symbols' texts; in version 1 a reference is the place itself.
+    symbols: Vec<(usize, usize)>,
+    /// Where the series are.
+    series: (usize, usize),
+}
+
+/// A series, and where its chunks are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesEntry {
+    /// Its name among the series of the block, as tombstones have it.
+    pub reference: u64,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its chunks, sorted by time.
+    pub chunks: Vec<ChunkPlace>,
+}
+
+/// A chunk, before it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkPlace {
+    /// Time of its first sample, ms.
+    pub min_time: i64,
+    /// Time of its last sample, ms.
+    pub max_time: i64,
+    /// Segment and place.
+    pub reference: u64,
+}
+
+impl Index {
+    pub(super) fn open(file: Shared) -> Result<Self, TsdbError> {
+        let mut from = Bytes::new(FILE, &file, 0, file.len())?;
+        if from.u32()? != MAGIC {
+            return Err(TsdbError::Corrupt { file: FILE, what: "no index", at: 0 });
+        }
+        let version = from.u8()?;
+        if !matches!(version, 1 | 2) {
+            return Err(TsdbError::Version { file: FILE, version });
+        }
+        let start = file.len().saturating_sub(CONTENTS);
+        let mut from = Bytes::new(FILE, &file, start, file.len())?;
+        let mut places = [0usize; 6];
+        for place in &mut places {
+            *place = usize::try_from(from.u64()?).unwrap_or(usize::MAX);
+        }
+        from.checksum(&file[start..start + CONTENTS - 4])?;
+        let [symbols, series, ..] = places;
+        // Whatever section comes next ends the series.
+        let end = places[2..].iter().copied().filter(|place| *place >= series && *place > 0).min().unwrap_or(start);
+        let symbols = read_symbols(&file, symbols)?;
+        Ok(Self { file, version, symbols, series: (series, end) })
+    }
+
+    /// All series, in the order in which they stand: that of their labels.
+    pub(super) fn series(&self) -> impl Iterator<Item = Result<SeriesEntry, TsdbError>> + '_ {
+        let mut at = self.series.0.next_multiple_of(ALIGNED);
+        std::iter::from_fn(move || {
+            // Zeros before the next section are padding, not a series: a series has a length.
+            if at >= self.series.1 || self.file.get(at).is_none_or(|byte| *byte == 0) {
+                return None;
+            }
+            let entry = self.entry(at);
+            at = match &entry {
+                Ok((_, end)) => end.next_multiple_of(ALIGNED),
+                Err(_) => usize::MAX,
+            };
+            Some(entry.map(|(entry, _)| entry))
+        })
+    }
+
+    /// The series at a place, and where it ends.
+    fn entry(&self, at: usize) -> Result<(SeriesEntry, usize), TsdbError> {
+        let mut from = Bytes::new(FILE, &self.file, at, self.file.len())?;
+        let len = from.len()?;
+        let (start, end) = (from.at(), from.at() + len);
+        let mut body = Bytes::new(FILE, &self.file, start, end)?;
+        let labels = self.labels(&mut body)?;
+        let chunks = chunks(&mut body)?;
+        let mut rest = Bytes::new(FILE, &self.file, end, self.file.len())?;
+        rest.checksum(&self.file[start..end])?;
+        let reference = if self.version == 1 { at as u64 } else { (at / ALIGNED) as u64 };
+        Ok((SeriesEntry { reference, labels, chunks }, rest.at()))
+    }
+
+    fn labels(&self, body: &mut Bytes<'_>) -> Result<Labels, TsdbError> {
+        let count = body.len()?;
+        let mut pairs = Vec::with_capacity(count.min(64));
+        for _ in 0..count {
+            let (name, value) = (body.uvarint()?, body.uvarint()?);
+            pairs.push((self.symbol(name)?, self.symbol(value)?));
+        }
+        Ok(Labels::from_pairs(pairs))
+    }
+
+    fn symbol(&self, reference: u64) -> Result<&str, TsdbError> {
+        let reference = usize::try_from(reference).unwrap_or(usize::MAX);
+        let place = if self.version == 1 {
+            let mut from = Bytes::new(FILE, &self.file, reference.min(self.file.len()), self.file.len())?;
+            let len = from.len()?;
+            Some((from.at(), from.at() + len))
+        } else {
+            self.symbols.get(reference).copied()
+        };
+        let wrong = |what| TsdbError::Corrupt { file: FILE, what, at: reference };
+        let (start, end) = place.ok_or_else(|| wrong("a symbol that is not there"))?;
+        std::str::from_utf8(&self.file[start..end]).map_err(|_| wrong("a symbol that is no UTF-8"))
+    }
+}
+
+fn read_symbols(file: &Shared, at: usize) -> Result<Vec<(usize, usize)>, TsdbError> {
+    let mut from = Bytes::new(FILE, file, at, file.len())?;
+    let len = from.u32()? as usize;
+    let start = from.at();
+    let end = start.checked_add(len).ok_or_else(|| from.corrupt("a length beyond the file's end"))?;
+    let mut body = Bytes::new(FILE, file, start, end)?;
+    let count = body.u32()? as usize;
+    if count > len {
+        return Err(body.corrupt("more symbols than bytes"));
+    }
+    let mut symbols = Vec::with_capacity(count);
+    for _ in 0..count {
+        let len = body.len()?;
+        symbols.push((body.at(), body.at() + len));
+        body.take(len)?;
+    }
+    Bytes::new(FILE, file, end, file.len())?.checksum(&file[start..end])?;
+    Ok(symbols)
+}
+
+/// The first chunk stands whole, each other as its difference from the one before.
+fn chunks(body: &mut Bytes<'_>) -> Result<Vec<ChunkPlace>, TsdbError> {
+    let count = body.len()?;
+    let mut chunks: Vec<ChunkPlace> = Vec::with_capacity(count.min(1024));
+    for _ in 0..count {
+        let chunk = match chunks.last() {
+            None => {
+                let min_time = body.varint()?;
+                let max_time = min_time.wrapping_add_unsigned(body.uvarint()?);
+                ChunkPlace { min_time, max_time, reference: body.uvarint()? }
+            }
+            Some(last) => {
+                let min_time = last.max_time.wrapping_add_unsigned(body.uvarint()?);
+                let max_time = min_time.wrapping_add_unsigned(body.uvarint()?);
+                ChunkPlace { min_time, max_time, reference: last.reference.wrapping_add_signed(body.varint()?) }
+            }
+        };
+        chunks.push(chunk);
+    }
+    Ok(chunks)
+}
