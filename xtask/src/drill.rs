@@ -4,6 +4,7 @@ mod api;
 mod compare;
 mod exporter;
 mod faults;
+mod import;
 mod joining;
 mod losses;
 mod pauses;
@@ -56,7 +57,7 @@ struct Drill {
 }
 
 /// All of them, by value: what an operator meets most comes first.
-const DRILLS: [Drill; 12] = [
+const DRILLS: [Drill; 13] = [
     Drill { name: "main", run: stages::run },
     Drill { name: "power-cut", run: losses::power_cut },
     Drill { name: "two-ingesters-gone", run: losses::two_ingesters_gone },
@@ -65,6 +66,7 @@ const DRILLS: [Drill; 12] = [
     Drill { name: "answer-lost", run: store::answer_lost },
     Drill { name: "querier-paused", run: pauses::querier },
     Drill { name: "joining", run: joining::run },
+    Drill { name: "import", run: import::run },
     Drill { name: "catalog-rebuilt", run: store::catalog_rebuilt },
     Drill { name: "disk-full", run: losses::disk_full },
     Drill { name: "memcached-gone", run: losses::memcached_gone },

@@ -3,5 +3,6 @@
 
 pub mod catalog;
 pub mod config;
+pub mod import;
 pub mod quartet;
 pub mod roles;

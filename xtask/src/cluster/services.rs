@@ -177,6 +177,8 @@ pub(crate) fn prometheus(plan: &Plan, processes: &[Process]) -> Result<Process, 
             format!("--storage.tsdb.path={}", data.join("tsdb").display()),
             format!("--web.listen-address=127.0.0.1:{port}"),
             "--log.level=warn".to_owned(),
+            // For snapshots.
+            "--web.enable-admin-api".to_owned(),
         ],
         data,
         env: Vec::new(),

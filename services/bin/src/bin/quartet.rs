@@ -1,9 +1,10 @@
-//! The all-in-one; `quartet catalog verify | rebuild` looks at a bucket instead.
+//! The all-in-one; `quartet catalog verify | rebuild` looks at a bucket instead, `quartet import` fills one from another store.
 
 use std::process::ExitCode;
 
 use quartet::catalog::{self, Order};
 use quartet::config::AllInOneConfig;
+use quartet::import;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1).peekable();
@@ -12,6 +13,15 @@ fn main() -> ExitCode {
             Some(order) => catalog::run(order, args),
             None => {
                 eprintln!("usage: quartet catalog verify | rebuild [--config FILE] [--section.key=value]");
+                ExitCode::from(2)
+            }
+        };
+    }
+    if args.next_if(|word| word == "import").is_some() {
+        return match import::Order::parse(args) {
+            Some((order, settings)) => import::run(&order, settings.into_iter()),
+            None => {
+                eprintln!("{}", import::USAGE);
                 ExitCode::from(2)
             }
         };

@@ -9,6 +9,7 @@ pub mod chunk;
 pub mod drops;
 pub mod head;
 pub mod histogram;
+pub mod import;
 pub mod ingest;
 pub mod instruments;
 pub mod limits;

@@ -1,8 +1,8 @@
 //! Reads blocks of the TSDB that Prometheus, Mimir and Thanos write, so that they can be taken over.
 //!
-//! A block is a folder: `meta.json`, `index`, `chunks/000001` and on, `tombstones`. [`TsdbBlock`] takes the bytes of these files, checks
-//! each part as it reads it, and gives the series one by one in the order of their labels, with their samples decoded and deleted ones
-//! left out. Read only: nothing here writes the format.
+//! A block is a folder: `meta.json`, `index`, `chunks/000001` and on, `tombstones`. [`TsdbBlock`] takes the bytes of index and tombstones,
+//! [`ChunkBytes`] parts of the chunks. Each part is checked as it is read; series come in the order of their labels, with their samples
+//! decoded and deleted ones left out. Read only: nothing here writes the format.
 //!
 //! Source of the format: the public description of Prometheus's TSDB (index format 1 and 2, chunks format 1, tombstones format 1).
 
@@ -16,13 +16,13 @@ mod tombstones;
 
 use bytes::Bytes;
 
-pub use index::SeriesEntry;
+pub use chunks::{ChunkBytes, ChunkReference};
+pub use index::{ChunkPlace, SeriesEntry};
 pub use meta::{BlockMeta, MetaError};
 
 use crate::histogram::HistogramSample;
 use crate::merge::SeriesSamples;
 use crate::model::Sample;
-use chunks::Segments;
 use index::Index;
 use tombstones::Tombstones;
 
@@ -74,33 +74,19 @@ pub enum TsdbError {
     },
 }
 
-/// The files of a block.
-#[derive(Clone, Debug)]
-pub struct TsdbFiles {
-    /// `index`.
-    pub index: Bytes,
-    /// The files below `chunks/`, in the order of their names.
-    pub segments: Vec<Bytes>,
-    /// `tombstones`, where there is one.
-    pub tombstones: Option<Bytes>,
-}
-
 /// A block that was opened.
 #[derive(Debug)]
 pub struct TsdbBlock {
     index: Index,
-    segments: Segments,
     tombstones: Tombstones,
 }
 
 impl TsdbBlock {
     /// Opens a block: reads the table of contents, the symbols and the tombstones.
-    pub fn open(files: TsdbFiles) -> Result<Self, TsdbError> {
-        Ok(Self {
-            index: Index::open(files.index)?,
-            segments: Segments::open(files.segments)?,
-            tombstones: files.tombstones.map(|file| Tombstones::read(&file)).transpose()?.unwrap_or_default(),
-        })
+    ///
+    /// * `index`, `tombstones`: the files of these names; a block without deletes may have no tombstones.
+    pub fn open(index: Bytes, tombstones: Option<Bytes>) -> Result<Self, TsdbError> {
+        Ok(Self { index: Index::open(index)?, tombstones: tombstones.map(|file| Tombstones::read(&file)).transpose()?.unwrap_or_default() })
     }
 
     /// Its series with the places of their chunks, in the order of their labels.
@@ -108,12 +94,12 @@ impl TsdbBlock {
         self.index.series()
     }
 
-    /// The samples of a series. A series whose samples are all deleted has none.
-    pub fn samples(&self, entry: &SeriesEntry) -> Result<SeriesSamples, TsdbError> {
+    /// The samples of a series, whose chunks lie in `bytes`. A series whose samples are all deleted has none.
+    pub fn samples(&self, entry: &SeriesEntry, bytes: &ChunkBytes) -> Result<SeriesSamples, TsdbError> {
         let mut samples: Vec<Sample> = Vec::new();
         let mut histograms: Vec<HistogramSample> = Vec::new();
         for chunk in &entry.chunks {
-            let (encoding, data) = self.segments.chunk(chunk.reference)?;
+            let (encoding, data) = bytes.chunk(chunk.reference)?;
             let failed = |what| TsdbError::Chunk { series: entry.labels.to_string(), what };
             match encoding {
                 1 => floats::decode(data, &mut samples).map_err(failed)?,

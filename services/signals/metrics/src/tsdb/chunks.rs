@@ -8,14 +8,29 @@ use super::bits::Bytes;
 const FILE: &str = "chunks";
 const MAGIC: u32 = 0x85bd_40dd;
 
-/// All segments of a block.
-#[derive(Debug)]
-pub(super) struct Segments(Vec<Shared>);
+/// Parts of the files below `chunks/`: those that hold the wanted chunks.
+#[derive(Clone, Debug, Default)]
+pub struct ChunkBytes {
+    parts: Vec<Part>,
+}
 
-impl Segments {
-    pub(super) fn open(files: Vec<Shared>) -> Result<Self, TsdbError> {
-        for file in &files {
-            let mut from = Bytes::new(FILE, file, 0, file.len())?;
+#[derive(Clone, Debug)]
+struct Part {
+    segment: u64,
+    start: usize,
+    bytes: Shared,
+}
+
+impl ChunkBytes {
+    /// Adds a part of a file.
+    ///
+    /// * `segment`: the number of the file among those of the block, from 0.
+    /// * `start`: where in the file the part begins.
+    ///
+    /// Errors: a part that begins a file says that it is none of chunks, or of an unknown version.
+    pub fn add(&mut self, segment: u32, start: usize, bytes: Shared) -> Result<(), TsdbError> {
+        if start == 0 {
+            let mut from = Bytes::new(FILE, &bytes, 0, bytes.len())?;
             if from.u32()? != MAGIC {
                 return Err(TsdbError::Corrupt { file: FILE, what: "no segment of chunks", at: 0 });
             }
@@ -24,20 +39,37 @@ impl Segments {
                 return Err(TsdbError::Version { file: FILE, version });
             }
         }
-        Ok(Self(files))
+        self.parts.push(Part { segment: u64::from(segment), start, bytes });
+        Ok(())
     }
 
-    /// Encoding and data of a chunk. The upper half of the reference is the number of the segment, the lower one the place in it.
-    pub(super) fn chunk(&self, reference: u64) -> Result<(u8, &[u8]), TsdbError> {
-        let at = usize::try_from(reference & 0xffff_ffff).unwrap_or(usize::MAX);
-        let missing = TsdbError::Corrupt { file: FILE, what: "a chunk in a segment that is not there", at };
-        let file = usize::try_from(reference >> 32).ok().and_then(|segment| self.0.get(segment)).ok_or(missing)?;
-        let mut from = Bytes::new(FILE, file, at, file.len())?;
+    /// Encoding and data of a chunk.
+    pub(super) fn chunk(&self, reference: ChunkReference) -> Result<(u8, &[u8]), TsdbError> {
+        let ChunkReference { segment, at } = reference;
+        let holds = |part: &&Part| part.segment == segment && (part.start..part.start + part.bytes.len()).contains(&at);
+        let part = self.parts.iter().find(holds).ok_or(TsdbError::Corrupt { file: FILE, what: "a chunk that is not there", at })?;
+        let mut from = Bytes::new(FILE, &part.bytes, at - part.start, part.bytes.len())?;
         let len = from.len()?;
         let covered = from.at();
         let encoding = from.u8()?;
         let data = from.take(len)?;
-        from.checksum(&file[covered..covered + 1 + len])?;
+        from.checksum(&part.bytes[covered..covered + 1 + len])?;
         Ok((encoding, data))
+    }
+}
+
+/// Where a chunk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChunkReference {
+    /// The number of the file, from 0.
+    pub segment: u64,
+    /// The place in it.
+    pub at: usize,
+}
+
+impl ChunkReference {
+    /// The upper half of a reference is the file, the lower one the place.
+    pub(super) fn of(reference: u64) -> Self {
+        Self { segment: reference >> 32, at: usize::try_from(reference & 0xffff_ffff).unwrap_or(usize::MAX) }
     }
 }

@@ -4,6 +4,7 @@ use bytes::Bytes as Shared;
 
 use super::TsdbError;
 use super::bits::Bytes;
+use super::chunks::ChunkReference;
 use crate::model::Labels;
 
 const FILE: &str = "index";
@@ -42,8 +43,8 @@ pub struct ChunkPlace {
     pub min_time: i64,
     /// Time of its last sample, ms.
     pub max_time: i64,
-    /// Segment and place.
-    pub reference: u64,
+    /// Where it is.
+    pub reference: ChunkReference,
 }
 
 impl Index {
@@ -150,17 +151,20 @@ fn read_symbols(file: &Shared, at: usize) -> Result<Vec<(usize, usize)>, TsdbErr
 fn chunks(body: &mut Bytes<'_>) -> Result<Vec<ChunkPlace>, TsdbError> {
     let count = body.len()?;
     let mut chunks: Vec<ChunkPlace> = Vec::with_capacity(count.min(1024));
+    let mut reference = 0u64;
     for _ in 0..count {
         let chunk = match chunks.last() {
             None => {
                 let min_time = body.varint()?;
                 let max_time = min_time.wrapping_add_unsigned(body.uvarint()?);
-                ChunkPlace { min_time, max_time, reference: body.uvarint()? }
+                reference = body.uvarint()?;
+                ChunkPlace { min_time, max_time, reference: ChunkReference::of(reference) }
             }
             Some(last) => {
                 let min_time = last.max_time.wrapping_add_unsigned(body.uvarint()?);
                 let max_time = min_time.wrapping_add_unsigned(body.uvarint()?);
-                ChunkPlace { min_time, max_time, reference: last.reference.wrapping_add_signed(body.varint()?) }
+                reference = reference.wrapping_add_signed(body.varint()?);
+                ChunkPlace { min_time, max_time, reference: ChunkReference::of(reference) }
             }
         };
         chunks.push(chunk);

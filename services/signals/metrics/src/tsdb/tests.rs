@@ -3,25 +3,39 @@ use std::fmt::Write;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{BlockMeta, TsdbBlock, TsdbFiles};
+use super::{BlockMeta, ChunkBytes, TsdbBlock, TsdbError};
 use crate::histogram::{Buckets, Histogram, ResetHint};
 use crate::model::is_stale;
 
 /// A block that Prometheus 3.14 wrote: counters, gauges, odd values, staleness markers, histograms with whole and float counts, with
 /// negative and custom buckets, and a minute that was deleted afterwards.
-fn golden() -> TsdbFiles {
-    TsdbFiles {
+fn golden() -> Files {
+    Files {
         index: Bytes::from_static(include_bytes!("testdata/index")),
-        segments: vec![Bytes::from_static(include_bytes!("testdata/chunks"))],
+        chunks: Bytes::from_static(include_bytes!("testdata/chunks")),
         tombstones: Some(Bytes::from_static(include_bytes!("testdata/tombstones"))),
     }
 }
 
+struct Files {
+    index: Bytes,
+    chunks: Bytes,
+    tombstones: Option<Bytes>,
+}
+
+impl Files {
+    fn open(self) -> Result<(TsdbBlock, ChunkBytes), TsdbError> {
+        let mut bytes = ChunkBytes::default();
+        bytes.add(0, 0, self.chunks)?;
+        Ok((TsdbBlock::open(self.index, self.tombstones)?, bytes))
+    }
+}
+
 /// All samples as `testdata/expected.txt` has them: what Prometheus itself reads out of the block.
-fn dump(block: &TsdbBlock) -> String {
+fn dump(block: &TsdbBlock, bytes: &ChunkBytes) -> String {
     let mut text = String::new();
     for entry in block.series() {
-        let series = block.samples(&entry.expect("a whole index")).expect("whole chunks");
+        let series = block.samples(&entry.expect("a whole index"), bytes).expect("whole chunks");
         writeln!(text, "{}", series.labels).expect("a String takes everything");
         let floats = series.samples.iter().map(|sample| (sample.t, format!("{:016x}", sample.v.to_bits())));
         let histograms = series.histograms.iter().map(|sample| (sample.t, shown(&sample.h)));
@@ -61,18 +75,18 @@ fn shown(h: &Histogram) -> String {
 
 #[test]
 fn a_block_of_prometheus_is_read_to_the_bit() {
-    let block = TsdbBlock::open(golden()).expect("a block");
-    assert_eq!(dump(&block), include_str!("testdata/expected.txt"));
+    let (block, bytes) = golden().open().expect("a block");
+    assert_eq!(dump(&block, &bytes), include_str!("testdata/expected.txt"));
 }
 
 #[test]
 fn deleted_samples_are_there_until_the_tombstones_are_read() {
-    let count = |files: TsdbFiles| {
-        let block = TsdbBlock::open(files).expect("a block");
+    let count = |files: Files| {
+        let (block, bytes) = files.open().expect("a block");
         let first = block.series().next().expect("a series").expect("a whole index");
-        block.samples(&first).expect("whole chunks").samples.len()
+        block.samples(&first, &bytes).expect("whole chunks").samples.len()
     };
-    assert_eq!(count(TsdbFiles { tombstones: None, ..golden() }), 300);
+    assert_eq!(count(Files { tombstones: None, ..golden() }), 300);
     assert!(count(golden()) < 300);
 }
 
@@ -96,21 +110,21 @@ proptest! {
         };
         match file {
             0 => files.index = damaged(&files.index),
-            1 => files.segments[0] = damaged(&files.segments[0]),
+            1 => files.chunks = damaged(&files.chunks),
             _ => files.tombstones = files.tombstones.as_ref().map(damaged),
         }
         // What no checksum covers (padding, postings) may change nothing.
-        if let Ok(block) = TsdbBlock::open(files) {
-            let read: Result<Vec<_>, _> = block.series().map(|entry| entry.and_then(|entry| block.samples(&entry))).collect();
+        if let Ok((block, bytes)) = files.open() {
+            let read: Result<Vec<_>, _> = block.series().map(|entry| entry.and_then(|entry| block.samples(&entry, &bytes))).collect();
             if read.is_ok() {
-                prop_assert_eq!(dump(&block), include_str!("testdata/expected.txt"));
+                prop_assert_eq!(dump(&block, &bytes), include_str!("testdata/expected.txt"));
             }
         }
     }
 
     #[test]
     fn garbage_is_no_block(index in prop::collection::vec(any::<u8>(), 0..200), chunks in prop::collection::vec(any::<u8>(), 0..200)) {
-        let files = TsdbFiles { index: index.into(), segments: vec![chunks.into()], tombstones: None };
-        prop_assert!(TsdbBlock::open(files).is_err());
+        let files = Files { index: index.into(), chunks: chunks.into(), tombstones: None };
+        prop_assert!(files.open().is_err());
     }
 }

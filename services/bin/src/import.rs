@@ -1,0 +1,292 @@
+//! `quartet import prometheus | mimir`: takes over the blocks of another store.
+//!
+//! Every block is read batch by batch, written as Quartet's, uploaded, and announced to the catalog; the compactor of the cluster takes
+//! the announcement when it runs. What was done is noted in the bucket block by block: begun again, the import goes on where it ended.
+//! A block that was half done is done again, which is harmless: merging drops what stands twice.
+
+mod source;
+
+use std::ops::Range;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use metrics::import::{Batch, Batches, ImportError};
+use metrics::tsdb::{ChunkBytes, TsdbBlock, TsdbError};
+use prometheus_client::registry::Registry;
+use runtime::config::{Command, command};
+use runtime::{Chain, Clock, SystemClock};
+use serde::{Deserialize, Serialize};
+use signal::WriteOptions;
+use storage::block::{BlockId, BlockUpload, SignalId};
+use storage::bucket::Bucket;
+use storage::catalog::{Announcer, Catalog, CatalogError, Record};
+use storage::error::StoreError;
+use storage::time::TimeRange;
+
+use crate::config::AllInOneConfig;
+use source::{Source, SourceBlock, SourceError};
+
+/// How to call it.
+pub const USAGE: &str =
+    "usage: quartet import prometheus DIRECTORY [--tenant NAME] | mimir URL[/TENANT] [--config FILE] [--section.key=value]";
+
+/// How long the catalog is waited for after the last block.
+const CATALOG: Duration = Duration::from_secs(60);
+
+/// What is to be taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// A data directory of Prometheus, or one block of it, for a tenant.
+    Prometheus {
+        /// The directory.
+        directory: String,
+        /// Whose it becomes.
+        tenant: String,
+    },
+    /// A bucket of Mimir, all tenants or one.
+    Mimir {
+        /// Its URL, as `storage.url` has it.
+        url: String,
+    },
+}
+
+/// Why an import ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportFailed {
+    /// The other store.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Quartet's bucket.
+    #[error("open storage.url")]
+    Open(#[from] storage::bucket::OpenError),
+    /// Quartet's bucket.
+    #[error("write to storage.url")]
+    Store(#[from] StoreError),
+    /// Quartet's catalog.
+    #[error("read the catalog")]
+    Catalog(#[from] CatalogError),
+    /// A block cannot be read.
+    #[error("block {block}")]
+    Block {
+        /// Which.
+        block: String,
+        /// Why.
+        source: TsdbError,
+    },
+    /// A block cannot be taken over.
+    #[error("block {block}")]
+    Import {
+        /// Which.
+        block: String,
+        /// Why.
+        source: ImportError,
+    },
+}
+
+/// What is noted of a block that was taken over: `import/<tenant>/<block>.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Note {
+    /// What it became.
+    blocks: Vec<BlockId>,
+    samples: u64,
+}
+
+/// Where blocks go.
+struct Target {
+    bucket: Arc<dyn Bucket>,
+    catalog: Catalog,
+    announcer: Announcer,
+    clock: Arc<dyn Clock>,
+    window_ns: i64,
+}
+
+/// Figures of an import.
+#[derive(Clone, Copy, Debug, Default)]
+struct Total {
+    done: usize,
+    skipped: usize,
+    samples: u64,
+    blocks: usize,
+}
+
+impl Order {
+    /// The order of `quartet import …`, and the arguments that are settings.
+    #[must_use]
+    pub fn parse(args: impl Iterator<Item = String>) -> Option<(Self, Vec<String>)> {
+        let mut args = args.peekable();
+        let (what, place) = (args.next()?, args.next()?);
+        let (mut tenant, mut settings) = (None, Vec::new());
+        while let Some(arg) = args.next() {
+            match arg.strip_prefix("--tenant") {
+                Some("") => tenant = Some(args.next()?),
+                Some(value) if value.starts_with('=') => tenant = Some(value[1..].to_owned()),
+                _ => settings.push(arg),
+            }
+        }
+        let order = match (what.as_str(), tenant) {
+            ("prometheus", tenant) => Self::Prometheus { directory: place, tenant: tenant.unwrap_or_else(|| "anonymous".to_owned()) },
+            ("mimir", None) => Self::Mimir { url: place },
+            _ => return None,
+        };
+        Some((order, settings))
+    }
+}
+
+/// Carries out an order, into the bucket that the configuration names.
+pub fn run(order: &Order, args: impl Iterator<Item = String>) -> ExitCode {
+    let env = std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
+    let config = match command::<AllInOneConfig>("import", args, env) {
+        Ok(Command::Run(config)) => config,
+        Ok(Command::Print(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Ok(_) => return ExitCode::SUCCESS,
+        Err(err) => {
+            eprintln!("{}", Chain(&err));
+            return ExitCode::from(runtime::process::BAD_CONFIG);
+        }
+    };
+    runtime::tls::install_provider();
+    let threads = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(threads) => threads,
+        Err(err) => return failed(&err),
+    };
+    match threads.block_on(carry_out(order, &config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => failed(&err),
+    }
+}
+
+async fn carry_out(order: &Order, config: &AllInOneConfig) -> Result<(), ImportFailed> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let source = Source::open(order, &config.0.storage, &clock)?;
+    let blocks = source.blocks().await?;
+    let bucket = storage::bucket::open(&config.0.storage, &clock, &mut Registry::default())?;
+    let target = Target {
+        catalog: Catalog::new(bucket.clone(), &config.0.catalog, clock.clone()),
+        announcer: Announcer::new(bucket.clone(), clock.clone(), "import"),
+        bucket,
+        clock,
+        window_ns: config.0.ingester.block_window.as_ns().max(1),
+    };
+    target.catalog.refresh().await?;
+    let progress = progress(blocks.iter().map(|block| block.meta.stats.num_samples).sum());
+    let mut total = Total::default();
+    let mut last = None;
+    for block in &blocks {
+        progress.set_message(format!("{} of {}", block.meta.ulid, block.tenant));
+        let (note, fresh) = target.take(&source, block, &progress).await?;
+        total.samples += note.samples;
+        total.blocks += note.blocks.len();
+        if fresh {
+            total.done += 1
+        } else {
+            total.skipped += 1
+        }
+        if fresh && !note.blocks.is_empty() {
+            last = Some((block.tenant.clone(), note.blocks));
+        }
+    }
+    progress.finish_and_clear();
+    let Total { done, skipped, samples, blocks } = total;
+    println!("{done} blocks taken over, {skipped} were so before: {samples} samples in {blocks} blocks of Quartet");
+    if let Some((tenant, ids)) = last {
+        if target.catalog.wait_for(&tenant, &ids, CATALOG).await {
+            println!("the catalog has them: queries find them now");
+        } else {
+            println!(
+                "they are announced: queries find them when the compactor has taken the announcement (start the cluster if it does not run)"
+            );
+        }
+    }
+    Ok(())
+}
+
+impl Target {
+    /// Takes one block over, unless that was done. True: it was not.
+    async fn take(&self, source: &Source, block: &SourceBlock, progress: &ProgressBar) -> Result<(Note, bool), ImportFailed> {
+        let key = format!("import/{}/{}.json", block.tenant, block.meta.ulid);
+        match self.bucket.get(&key).await {
+            Ok(bytes) => {
+                if let Ok(note) = serde_json::from_slice::<Note>(&bytes) {
+                    progress.inc(block.meta.stats.num_samples);
+                    return Ok((note, false));
+                }
+            }
+            Err(err) if err.is_not_found() => {}
+            Err(err) => return Err(err.into()),
+        }
+        let name = || block.meta.ulid.to_string();
+        let unread = |source| ImportFailed::Block { block: name(), source };
+        let files = source.open_block(block).await?;
+        let opened = Arc::new(TsdbBlock::open(files.index, files.tombstones).map_err(unread)?);
+        let mut note = Note { blocks: Vec::new(), samples: 0 };
+        for batch in Batches::new(opened.series()) {
+            let batch = batch.map_err(unread)?;
+            let mut bytes = ChunkBytes::default();
+            for (segment, range) in &batch.wanted {
+                let Range { start, end } = range.clone();
+                let part = source.chunks(block, *segment, start as u64..end as u64).await?;
+                bytes.add(u32::try_from(*segment).unwrap_or(u32::MAX), start, part).map_err(unread)?;
+            }
+            let samples = self.batch(block, &opened, batch, bytes, &mut note).await?;
+            progress.inc(samples);
+        }
+        self.announcer.flush().await?;
+        let text = serde_json::to_vec(&note).expect("a note is plain JSON");
+        self.bucket.put(&key, text.into()).await?;
+        Ok((note, true))
+    }
+
+    /// Writes, uploads and announces a batch. Returns the number of its samples.
+    async fn batch(
+        &self,
+        block: &SourceBlock,
+        opened: &Arc<TsdbBlock>,
+        batch: Batch,
+        bytes: ChunkBytes,
+        note: &mut Note,
+    ) -> Result<u64, ImportFailed> {
+        let options = WriteOptions { tenant: block.tenant.clone(), window_ns: self.window_ns };
+        let opened = opened.clone();
+        let work = tokio::task::spawn_blocking(move || batch.blocks(&opened, &bytes, &options));
+        let imported = work.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
+        let imported = imported.map_err(|source| ImportFailed::Import { block: block.meta.ulid.to_string(), source })?;
+        let signal = SignalId::parse(metrics::NAME.as_str()).expect("the name of a signal");
+        let mut entries = Vec::new();
+        for new in imported.blocks {
+            let now = self.clock.now_ns();
+            let id = BlockId::new(self.clock.now_ms());
+            let arrival = TimeRange { start: now, end: now };
+            let upload = BlockUpload::cut(id, new.facts, new.data, new.index, arrival, self.catalog.number());
+            entries.push(storage::block::upload(&*self.bucket, &block.tenant, &signal, upload).await?);
+            note.blocks.push(id);
+        }
+        note.samples += imported.samples;
+        if let Some(record) = Record::add(entries) {
+            self.announcer.announce(record);
+            self.announcer.flush().await?;
+        }
+        Ok(imported.samples)
+    }
+}
+
+fn progress(samples: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} samples, {per_sec}, {eta} left: {msg}");
+    let bar = ProgressBar::new(samples);
+    bar.set_style(style.expect("a good template"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn failed(err: &dyn std::error::Error) -> ExitCode {
+    eprintln!("error: {}", Chain(err));
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests;
