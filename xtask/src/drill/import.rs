@@ -9,7 +9,7 @@ use super::scene::{PATIENCE, Scene, now};
 use super::{DrillError, Outcome};
 
 /// How much of the past is compared, in milliseconds.
-const PAST: i64 = 120_000;
+const PAST: i64 = 60_000;
 
 /// What Prometheus answers, Quartet answers out of the blocks that were imported.
 pub(super) fn run(scene: &mut Scene) -> Result<Outcome, DrillError> {
