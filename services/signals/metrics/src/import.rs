@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use signal::{BlockFormat, Cut, CutId, NewBlock, SignalError, TimeRange, WriteOptions};
 
-use crate::block::{CutData, MetricsBlocks};
+use crate::block::MetricsBlocks;
+use crate::block::cut::{CutData, SeriesRows};
 use crate::chunk::{encode_histogram_run, encode_run};
 use crate::tsdb::{ChunkBytes, SeriesEntry, TsdbBlock, TsdbError};
-use crate::wire::SeriesChunks;
 
 /// About how many bytes of chunks, as the TSDB has them, a batch has.
 const BATCH_BYTES: usize = 32 << 20;
@@ -134,14 +134,14 @@ impl Batch {
             samples += (read.samples.len() + read.histograms.len()) as u64;
             let chunks: Vec<_> = encode_run(&read.samples).chain(encode_histogram_run(&read.histograms)).collect();
             if !chunks.is_empty() {
-                series.push(SeriesChunks { labels: read.labels, chunks });
+                series.push(SeriesRows { labels: read.labels, chunks, exemplars: Vec::new() });
             }
         }
         if series.is_empty() {
             return Ok(Imported { blocks: Vec::new(), series: 0, samples });
         }
         let count = series.len() as u64;
-        let data = CutData { series, ..CutData::default() };
+        let data = CutData::new(series, Vec::new());
         // What a cut says beside its data is for ingesters.
         let cut = Cut { id: CutId(0), range: TimeRange::ALL, rows: samples, data: Arc::new(data) };
         let blocks = MetricsBlocks.write(&cut, options)?;
