@@ -150,7 +150,7 @@ fn wanted(item: Option<&Item>) -> String {
     match item {
         Some(Item::Float(value)) => value.to_string(),
         Some(Item::Histogram(written)) => format!("{:?} {}", written.histogram.hint, written.histogram),
-        Some(Item::Gap | Item::Unsupported) | None => "nothing".to_owned(),
+        Some(Item::Gap | Item::Start(_)) | None => "nothing".to_owned(),
     }
 }
 

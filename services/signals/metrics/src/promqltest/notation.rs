@@ -38,8 +38,8 @@ pub(super) enum Item {
     Histogram(Arc<Written>),
     /// No sample.
     Gap,
-    /// Something that the engine has no samples for.
-    Unsupported,
+    /// Since when the sample at the same place of another line counts, ms after that sample.
+    Start(i64),
 }
 
 /// A line that is not in the notation.
@@ -61,7 +61,7 @@ pub(super) fn series_line(line: &str) -> Parsed<SeriesLine> {
     rest.blanks();
     while !rest.0.is_empty() {
         if start_timestamps {
-            rest.start_timestamps(&mut values);
+            rest.start_timestamps(&mut values)?;
         } else {
             rest.values(&mut values)?;
         }
@@ -259,13 +259,38 @@ impl<'a> Rest<'a> {
         Ok(written)
     }
 
-    /// Start timestamps are only counted.
-    fn start_timestamps(&mut self, values: &mut Vec<Item>) {
-        let word = self.take_while(|next| !next.is_whitespace());
-        let more = word.rsplit_once('x').and_then(|(_, more)| more.parse::<usize>().ok());
-        let item = if word.starts_with('_') { Item::Gap } else { Item::Unsupported };
-        let count = if word.starts_with('_') { more.unwrap_or(1) } else { more.unwrap_or(0) + 1 };
-        values.extend(std::iter::repeat_n(item, count));
+    /// One start timestamp or a run of them: `-30s`, `0-1mx4`, `_x3`.
+    fn start_timestamps(&mut self, values: &mut Vec<Item>) -> Parsed<()> {
+        if self.0.starts_with('_') {
+            return self.values(values);
+        }
+        let mut start = self.offset()?;
+        let step = if self.0.starts_with(['+', '-']) { self.offset()? } else { 0 };
+        let more = if self.eat("x") { self.count()? } else { 0 };
+        for _ in 0..=more {
+            values.push(Item::Start(start));
+            start += step;
+        }
+        Ok(())
+    }
+
+    /// A duration with a sign, ms.
+    fn offset(&mut self) -> Parsed<i64> {
+        let sign = if self.eat("-") {
+            -1
+        } else {
+            self.eat("+");
+            1
+        };
+        let before = self.0;
+        let text = self.take_while(|next| next.is_ascii_digit() || "mshdwy".contains(next));
+        match duration_ms(text) {
+            Some(ms) => Ok(sign * ms),
+            None => {
+                self.0 = before;
+                self.error("a duration")
+            }
+        }
     }
 
     fn count(&mut self) -> Parsed<usize> {

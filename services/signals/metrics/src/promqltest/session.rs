@@ -106,7 +106,8 @@ impl Session {
         };
         let plan = plan(expr, evaluation, &Options { max_samples: 10_000, ..Options::default() }).map_err(refuse)?;
         let series = plan.selectors.iter().map(|request| self.store.select(request)).collect::<Result<Vec<_>, _>>();
-        plan.evaluate(&series.map_err(Refused::Missing)?, &Cancel::default()).map_err(refuse)
+        let (series, starts): (Vec<_>, Vec<_>) = series.map_err(Refused::Missing)?.into_iter().unzip();
+        plan.evaluate_started(&series, &starts, &Cancel::default()).map_err(refuse)
     }
 }
 

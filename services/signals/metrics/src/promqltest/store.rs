@@ -10,7 +10,7 @@ use super::script::Load;
 use crate::histogram::{Histogram, HistogramSample};
 use crate::merge::SeriesSamples;
 use crate::model::{Labels, Sample};
-use crate::query::engine::SelectorRequest;
+use crate::query::engine::{SelectorRequest, Starts};
 
 /// Series by their labels.
 #[derive(Debug, Default)]
@@ -25,8 +25,8 @@ struct Stored {
     loaded: Vec<HistogramSample>,
     /// Histograms with the hints of a database.
     histograms: Vec<HistogramSample>,
-    /// Times of samples that the engine cannot evaluate: those with a start timestamp.
-    unsupported: Vec<i64>,
+    /// Since when samples count, by their times.
+    starts: BTreeMap<i64, i64>,
 }
 
 impl Store {
@@ -41,7 +41,9 @@ impl Store {
                         stored.loaded.push(HistogramSample { t, h: Histogram::clone(&written.histogram).into() });
                     }
                     Item::Gap => {}
-                    Item::Unsupported => stored.unsupported.push(t),
+                    Item::Start(after) => {
+                        stored.starts.insert(t, t + after);
+                    }
                 }
             }
             stored.tidy();
@@ -56,28 +58,37 @@ impl Store {
     }
 
     /// The series that a selector asks for.
-    pub(super) fn select(&self, request: &SelectorRequest) -> Result<Vec<SeriesSamples>, String> {
+    pub(super) fn select(&self, request: &SelectorRequest) -> Result<(Vec<SeriesSamples>, Vec<Starts>), String> {
         let matchers = Matcher::compile_all(&request.matchers).map_err(|err| err.to_string())?;
         let range = request.start_ms..=request.end_ms;
-        let mut found = Vec::new();
+        let (mut found, mut starts) = (Vec::new(), Vec::new());
         for (labels, stored) in &self.series {
             if !matchers.iter().all(|matcher| matcher.matches(labels.get(matcher.name()).unwrap_or_default())) {
                 continue;
             }
-            if stored.unsupported.iter().any(|t| range.contains(t)) {
-                return Err("start timestamps are not implemented".to_owned());
-            }
             let samples: Vec<Sample> = stored.samples.iter().filter(|sample| range.contains(&sample.t)).copied().collect();
             let histograms: Vec<HistogramSample> = stored.histograms.iter().filter(|sample| range.contains(&sample.t)).cloned().collect();
             if !samples.is_empty() || !histograms.is_empty() {
+                starts.push(stored.starts_of(&samples, &histograms));
                 found.push(SeriesSamples { labels: labels.clone(), samples, histograms });
             }
         }
-        Ok(found)
+        Ok((found, starts))
     }
 }
 
 impl Stored {
+    fn starts_of(&self, samples: &[Sample], histograms: &[HistogramSample]) -> Starts {
+        if self.starts.is_empty() {
+            return Starts::default();
+        }
+        let start = |t: i64| self.starts.get(&t).copied().unwrap_or_default();
+        Starts {
+            floats: samples.iter().map(|sample| start(sample.t)).collect(),
+            histograms: histograms.iter().map(|sample| start(sample.t)).collect(),
+        }
+    }
+
     /// Sorts samples; of several at one time the one loaded last stays.
     fn tidy(&mut self) {
         keep_last(&mut self.samples, |sample| sample.t);

@@ -95,10 +95,17 @@ eval instant at 1m h
 
 #[test]
 fn what_the_engine_does_not_know_fails() {
-    let script = "load 1m\n  m@st -1sx3\n  m 1x3\n\neval instant at 3m m\n  expect fail\n";
+    let script = "load 1m\n  m 1x3\n\neval instant at 3m m anchored\n  expect fail\n";
     let report = run_text(script).expect("the script is one");
-    let reason = "error: start timestamps are not implemented".to_owned();
-    assert_eq!(report.failed, [Failure { line: 5, query: "m".to_owned(), reason }]);
+    let reason = "error: anchored instant vector is not implemented".to_owned();
+    assert_eq!(report.failed, [Failure { line: 4, query: "m anchored".to_owned(), reason }]);
+}
+
+#[test]
+fn start_timestamps_stand_beside_their_samples() {
+    let script = "load 1m\n  m@st -1s-1sx2 _\n  m 1x3\n\neval range from 0 to 3m step 1m start_timestamp(m)\n  {} -1 58 117 0\n";
+    let report = run_text(script).expect("the script is one");
+    assert_eq!(report.failed, []);
 }
 
 #[test]

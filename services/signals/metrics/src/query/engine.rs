@@ -31,6 +31,7 @@ mod range;
 mod result;
 mod select;
 mod shares;
+mod starts;
 mod topk;
 mod totals;
 mod usage;
@@ -44,6 +45,7 @@ pub use self::error::EvalError;
 pub use self::plan::{Plan, SelectorRequest};
 pub use self::result::{InstantSample, PointValue, QueryResult, RangeSeries, ResultValue};
 pub use self::shares::{Elsewhere, Merging, Share, ShareRow};
+pub use self::starts::Starts;
 pub use self::usage::Usage;
 
 use crate::query::promql::Expr;

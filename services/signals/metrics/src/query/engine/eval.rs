@@ -7,6 +7,7 @@ use super::batch::{Batch, Column, SeriesKey, Steps};
 use super::binary::{OperandRemarks, ScalarSide};
 use super::plan::{AggregateNode, BinaryNode, CallNode, Kind, Node, Timed};
 use super::select::Pick;
+use super::starts::Starts;
 use super::usage::Counting;
 use super::{Cancel, EvalError, aggregate, binary, bits, info, instant, labels, matching, range, topk};
 use crate::merge::SeriesSamples;
@@ -56,6 +57,8 @@ impl Value {
 pub(crate) struct Evaluator<'a> {
     /// The series of each request of the plan.
     pub(crate) data: &'a [Vec<SeriesSamples>],
+    /// The start timestamps of each request's series, or nothing.
+    pub(crate) starts: &'a [Vec<Starts>],
     /// The parts of the plan that were evaluated elsewhere.
     pub(super) elsewhere: Vec<Batch>,
     /// How old a sample may be, ms.
@@ -102,6 +105,11 @@ impl<'a> Evaluator<'a> {
         self.held += value.weight();
         self.counting.holds(self.held);
         Ok(value)
+    }
+
+    /// The start timestamps of a request's series; empty where there are none.
+    pub(crate) fn starts_of(&self, selector: usize) -> &'a [Starts] {
+        self.starts.get(selector).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The value of a scalar node at all steps.

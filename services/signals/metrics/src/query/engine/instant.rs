@@ -41,6 +41,7 @@ fn vector(evaluator: &mut Evaluator<'_>, call: &CallNode, steps: Steps) -> Resul
             Ok(absent(&input.any_present(), call.absent.clone(), false, steps.count))
         }
         FunctionId::Timestamp => timestamp(evaluator, &call.args[0], steps),
+        FunctionId::StartTimestamp => start_timestamp(evaluator, &call.args[0], steps),
         FunctionId::Clamp | FunctionId::ClampMax | FunctionId::ClampMin => clamp(evaluator, call, steps),
         FunctionId::Round => round(evaluator, call, steps),
         FunctionId::HistogramAvg
@@ -183,6 +184,15 @@ fn timestamp(evaluator: &mut Evaluator<'_>, arg: &Node, steps: Steps) -> Result<
         }
     };
     Ok(mapped(input, |seconds| seconds))
+}
+
+/// Of a selector the start timestamps of its samples, of everything else nothing.
+fn start_timestamp(evaluator: &mut Evaluator<'_>, arg: &Node, steps: Steps) -> Result<Batch, EvalError> {
+    let Kind::Select(select) = &arg.kind else {
+        evaluator.vector(arg, steps)?;
+        return Ok(Batch::new(steps.count));
+    };
+    Ok(mapped(evaluator.select(select, arg.at, steps, Pick::Start)?, |seconds| seconds))
 }
 
 fn clamp(evaluator: &mut Evaluator<'_>, call: &CallNode, steps: Steps) -> Result<Batch, EvalError> {

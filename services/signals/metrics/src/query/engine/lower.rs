@@ -140,10 +140,8 @@ impl Lowering<'_> {
     }
 
     fn call(&mut self, call: &Call, span: Span) -> Result<(Kind, bool), EvalError> {
-        match call.func.id {
-            FunctionId::Info => return self.info(call, span),
-            FunctionId::StartTimestamp => return Err(EvalError::NotImplemented { what: format!("{}()", call.func.name) }),
-            _ => {}
+        if call.func.id == FunctionId::Info {
+            return self.info(call, span);
         }
         if let Some(constant) = self.constant(call.func.id) {
             return Ok((Kind::Number(constant), true));
@@ -294,8 +292,13 @@ impl Lowering<'_> {
 
 /// True for a function whose value can change with the time of evaluation even if its arguments don't.
 const fn depends_on_time(function: FunctionId) -> bool {
-    use FunctionId::{DayOfMonth, DayOfWeek, DayOfYear, DaysInMonth, Hour, Minute, Month, PredictLinear, Time, Timestamp, Year};
-    matches!(function, DayOfMonth | DayOfWeek | DayOfYear | DaysInMonth | Hour | Minute | Month | PredictLinear | Time | Timestamp | Year)
+    use FunctionId::{
+        DayOfMonth, DayOfWeek, DayOfYear, DaysInMonth, Hour, Minute, Month, PredictLinear, StartTimestamp, Time, Timestamp, Year,
+    };
+    matches!(
+        function,
+        DayOfMonth | DayOfWeek | DayOfYear | DaysInMonth | Hour | Minute | Month | PredictLinear | StartTimestamp | Time | Timestamp | Year
+    )
 }
 
 /// Errors where an argument is anchored or smoothed for a function that cannot take it so.

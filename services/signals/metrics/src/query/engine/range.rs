@@ -17,6 +17,7 @@ use super::counts::counted;
 use super::eval::{Evaluator, absent};
 use super::kernels::Remarks;
 use super::plan::{CallNode, Kind, Node, Origin, RangeSource, Windows};
+use super::starts::Starts;
 use crate::histogram::{Histogram, HistogramSample, ResetHint};
 use crate::merge::SeriesSamples;
 use crate::model::{Sample, is_stale};
@@ -25,8 +26,8 @@ use crate::query::promql::functions::FunctionId;
 /// The series that a range vector draws from.
 #[derive(Debug)]
 pub(crate) enum Inputs<'a> {
-    /// Those of a selector, and whether only counts and sums of their histograms are looked at.
-    Stored(&'a [SeriesSamples], bool),
+    /// Those of a selector, their start timestamps where there are any, and whether only counts and sums of histograms are looked at.
+    Stored(&'a [SeriesSamples], &'a [Starts], bool),
     /// Those of a subquery, at its steps.
     Computed(Batch, Steps),
 }
@@ -40,13 +41,15 @@ pub(crate) struct Input<'a> {
     pub(crate) samples: Cow<'a, [Sample]>,
     /// Its histograms; no time stands in both.
     pub(crate) histograms: Cow<'a, [HistogramSample]>,
+    /// Since when each of them counts, where anything is known of that.
+    pub(crate) starts: Option<Starts>,
 }
 
 impl<'a> Inputs<'a> {
     /// The series of a range vector.
     pub(crate) fn of(evaluator: &mut Evaluator<'a>, source: &RangeSource, windows: Windows) -> Result<Self, EvalError> {
         match &source.origin {
-            Origin::Selector(selector) => Ok(Self::Stored(&evaluator.data[*selector], source.counts_only)),
+            Origin::Selector(selector) => Ok(Self::Stored(&evaluator.data[*selector], evaluator.starts_of(*selector), source.counts_only)),
             Origin::Subquery { expr, step } => {
                 let steps = windows.inner_steps(*step);
                 evaluator.counting.enter();
@@ -59,22 +62,27 @@ impl<'a> Inputs<'a> {
 
     fn len(&self) -> usize {
         match self {
-            Self::Stored(series, _) => series.len(),
+            Self::Stored(series, ..) => series.len(),
             Self::Computed(batch, _) => batch.len(),
         }
     }
 
     fn get(&self, index: usize) -> Input<'a> {
         match self {
-            Self::Stored(series, counts_only) => Input {
+            Self::Stored(series, starts, counts_only) => Input {
                 key: SeriesKey { labels: series[index].labels.clone(), drop_name: false },
                 samples: without_markers(&series[index].samples, |sample| is_stale(sample.v)),
                 histograms: without_markers(counted(&series[index].histograms, *counts_only), |sample| sample.h.is_stale()),
+                starts: starts
+                    .get(index)
+                    .filter(|starts| **starts != Starts::default())
+                    .map(|starts| starts.without_markers(&series[index])),
             },
             Self::Computed(batch, steps) => Input {
                 key: batch.key(index).clone(),
                 samples: Cow::Owned(batch.row_samples(index, *steps)),
                 histograms: Cow::Owned(batch.row_histogram_samples(index, *steps).into_iter().map(without_hint).collect()),
+                starts: None,
             },
         }
     }
@@ -118,19 +126,19 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, call: &CallNode, position: usi
     }
     let mut out = Batch::new(steps.count);
     let mut count = 0;
-    for Input { mut key, samples, histograms } in inputs.iter() {
+    for Input { mut key, samples, histograms, starts } in inputs.iter() {
         evaluator.cancel.check()?;
         evaluator.counting.windows(&samples, &histograms, windows);
         key.drop_name |= function.drops_name();
         let labels = key.labels.clone();
         let metric = labels.metric_name().unwrap_or_default();
-        let floats = if histograms.is_empty() {
+        let floats = if histograms.is_empty() && starts.is_none() {
             let written = out.push_with(key, |row| function.run(&samples, row));
             count += written;
             written > 0
         } else {
             let mut remarks = Remarks::default();
-            let written = out.push_with(key, |row| function.run_mixed(&samples, &histograms, row, &mut remarks));
+            let written = out.push_with(key, |row| function.run_mixed(&samples, &histograms, starts.as_ref(), row, &mut remarks));
             count += written;
             remarks.iter().for_each(|remark| evaluator.annotate(remark.about(metric), call.args[0].at));
             written > 0 && bits::any(&out.floats(out.len() - 1))

@@ -6,6 +6,7 @@ use super::annotations::Annotations;
 use super::batch::{Batch, SeriesKey};
 use super::eval::{Evaluator, Value};
 use super::plan::{Kind, Plan, Windows};
+use super::starts::Starts;
 use super::usage::{Counting, Usage};
 use super::{Cancel, EvalError, grouping, range};
 use crate::histogram::{Histogram, HistogramSample};
@@ -99,16 +100,32 @@ impl Plan {
     ///
     /// Computes only: takes as long as it takes, unless `cancel` fires.
     pub fn evaluate(&self, series: &[Vec<SeriesSamples>], cancel: &Cancel) -> Result<QueryResult, EvalError> {
-        self.run(series, cancel, Counting::default()).map(|(result, _)| result)
+        self.run(series, &[], cancel, Counting::default()).map(|(result, _)| result)
+    }
+
+    /// As [`evaluate`](Self::evaluate), with the start timestamps of all series, in the same order.
+    pub fn evaluate_started(
+        &self,
+        series: &[Vec<SeriesSamples>],
+        starts: &[Vec<Starts>],
+        cancel: &Cancel,
+    ) -> Result<QueryResult, EvalError> {
+        self.run(series, starts, cancel, Counting::default()).map(|(result, _)| result)
     }
 
     /// As [`evaluate`](Self::evaluate), and counts what is looked at, which takes longer.
     pub fn evaluate_counting(&self, series: &[Vec<SeriesSamples>], cancel: &Cancel) -> Result<(QueryResult, Usage), EvalError> {
-        self.run(series, cancel, Counting::of_steps(self.steps.count))
+        self.run(series, &[], cancel, Counting::of_steps(self.steps.count))
     }
 
-    fn run(&self, series: &[Vec<SeriesSamples>], cancel: &Cancel, counting: Counting) -> Result<(QueryResult, Usage), EvalError> {
-        let mut evaluator = self.evaluator(series, Vec::new(), cancel, counting)?;
+    fn run(
+        &self,
+        series: &[Vec<SeriesSamples>],
+        starts: &[Vec<Starts>],
+        cancel: &Cancel,
+        counting: Counting,
+    ) -> Result<(QueryResult, Usage), EvalError> {
+        let mut evaluator = Evaluator { starts, ..self.evaluator(series, Vec::new(), cancel, counting)? };
         let value = match &self.root.kind {
             Kind::Range(source) => ResultValue::Matrix(range::raw(&mut evaluator, source, Windows::of(source, self.steps), self.root.at)?),
             _ => {
@@ -135,6 +152,7 @@ impl Plan {
         }
         Ok(Evaluator {
             data: series,
+            starts: &[],
             elsewhere,
             lookback: self.lookback_ms,
             is_range: self.is_range,

@@ -6,9 +6,11 @@ use super::batch::{Batch, RowMut, SeriesKey, Steps};
 use super::counts::counted;
 use super::eval::{Evaluator, advance};
 use super::kernels::{Each, EachMixed, Remark, Remarks, smoothed_histogram, smoothed_value};
+use super::numbers::seconds;
 use super::plan::{Select, Windows};
 use super::range::without_markers;
 use super::result::PointValue;
+use super::starts::Starts;
 use crate::histogram::HistogramSample;
 use crate::model::{Sample, is_stale};
 
@@ -19,13 +21,17 @@ pub(crate) enum Pick {
     Value,
     /// Its time in seconds.
     Time,
+    /// Its start timestamp in seconds, 0 where that is unknown.
+    Start,
 }
 
 impl Pick {
+    /// What is wanted of a float whose start timestamp is unknown.
     fn of(self, sample: Sample) -> f64 {
         match self {
             Self::Value => sample.v,
-            Self::Time => super::numbers::seconds(sample.t),
+            Self::Time => seconds(sample.t),
+            Self::Start => 0.0,
         }
     }
 }
@@ -41,14 +47,17 @@ impl Evaluator<'_> {
         let look = Look { select, steps, lookback: self.lookback, pick };
         let mut out = Batch::new(steps.count);
         let mut count = 0;
-        for series in &data[select.selector] {
+        let starts = self.starts_of(select.selector);
+        for (place, series) in data[select.selector].iter().enumerate() {
             self.cancel.check()?;
             let key = SeriesKey { labels: series.labels.clone(), drop_name: false };
+            let starts = starts.get(place).filter(|_| pick == Pick::Start);
             count += out.push_with(key, |row| {
-                if series.histograms.is_empty() {
+                if series.histograms.is_empty() && starts.is_none() {
                     look.floats(&series.samples, row);
                 } else {
-                    look.mixed(&series.samples, &counted(&series.histograms, select.counts_only), row);
+                    let histograms = counted(&series.histograms, select.counts_only);
+                    look.mixed(&series.samples, &histograms, starts.unwrap_or(&Starts::default()), row);
                 }
             });
             self.check_limit(count)?;
@@ -74,7 +83,7 @@ impl Evaluator<'_> {
                     Each { samples: &floats, windows }.run(row, |window| smoothed_value(window.samples, window.end - lookback));
                     return;
                 }
-                EachMixed { floats: &floats, histograms: &histograms, windows }.run(row, |window| {
+                EachMixed { floats: &floats, histograms: &histograms, starts: None, windows }.run(row, |window| {
                     let time = window.end - lookback;
                     if window.is_mixed() {
                         remarks.note(Remark::MixedRange);
@@ -122,26 +131,28 @@ impl Look<'_> {
         }
     }
 
-    /// Of a series that has histograms: the newest sample of either kind counts.
-    fn mixed(&self, samples: &[Sample], histograms: &[HistogramSample], row: &mut RowMut<'_>) {
+    /// Of a series that has histograms or start timestamps: the newest sample of either kind counts.
+    fn mixed(&self, samples: &[Sample], histograms: &[HistogramSample], starts: &Starts, row: &mut RowMut<'_>) {
         let (mut next, mut next_histogram) = (0, 0);
+        let start_of = |starts: &[i64], place: usize| seconds(starts.get(place).copied().unwrap_or_default());
         for (step, time) in self.times() {
             next = advance(samples, next, time);
             next_histogram = advance(histograms, next_histogram, time);
             let oldest = time.saturating_sub(self.lookback);
-            let float = next.checked_sub(1).map(|last| samples[last]).filter(|sample| sample.t > oldest);
-            let histogram = next_histogram.checked_sub(1).map(|last| &histograms[last]).filter(|sample| sample.t > oldest);
+            let float = next.checked_sub(1).map(|last| (last, samples[last])).filter(|(_, sample)| sample.t > oldest);
+            let histogram = next_histogram.checked_sub(1).map(|last| (last, &histograms[last])).filter(|(_, sample)| sample.t > oldest);
             match (float, histogram) {
-                (float, Some(histogram)) if float.is_none_or(|float| float.t < histogram.t) => {
-                    if histogram.h.is_stale() {
-                        continue;
-                    }
-                    match self.pick {
-                        Pick::Value => row.set_histogram(step, histogram.h.clone()),
-                        Pick::Time => row.set(step, super::numbers::seconds(histogram.t)),
-                    }
-                }
-                (Some(float), _) if !is_stale(float.v) => row.set(step, self.pick.of(float)),
+                (float, Some((place, newest))) if float.is_none_or(|(_, float)| float.t < newest.t) => match self.pick {
+                    _ if newest.h.is_stale() => {}
+                    Pick::Value => row.set_histogram(step, newest.h.clone()),
+                    Pick::Time => row.set(step, seconds(newest.t)),
+                    Pick::Start => row.set(step, start_of(&starts.histograms, place)),
+                },
+                (Some((place, newest)), _) if !is_stale(newest.v) => match self.pick {
+                    Pick::Value => row.set(step, newest.v),
+                    Pick::Time => row.set(step, seconds(newest.t)),
+                    Pick::Start => row.set(step, start_of(&starts.floats, place)),
+                },
                 _ => {}
             }
         }

@@ -2,6 +2,7 @@
 
 use super::mixed::{MixedWindow, Remark, Remarks, histogram_value};
 use super::rate::{Rate, Sampled, float_rate};
+use super::started::started_rate;
 use crate::histogram::{Histogram, HistogramSample, ResetHint};
 use crate::query::engine::annotations::Operation;
 use crate::query::engine::batch::Point;
@@ -22,6 +23,10 @@ pub(crate) fn mixed_rate(window: &MixedWindow<'_>, resets: &[bool], range: i64, 
         remarks.note(Remark::MixedRange);
         return None;
     }
+    if window.starts.is_some() {
+        let resets = resets.get(window.first..window.first + window.histograms.len()).unwrap_or_default();
+        return started_rate(window, resets, range, rate, remarks);
+    }
     let [first, .., last] = window.histograms else {
         return float_rate(window.floats, window.end, range, rate).map(PointValue::Float);
     };
@@ -34,7 +39,7 @@ pub(crate) fn mixed_rate(window: &MixedWindow<'_>, resets: &[bool], range: i64, 
 }
 
 /// The change from the first histogram to the last. Resets of a counter are made up for.
-fn histogram_change(samples: &[HistogramSample], resets: &[bool], rate: Rate, remarks: &mut Remarks) -> Option<Histogram> {
+pub(super) fn histogram_change(samples: &[HistogramSample], resets: &[bool], rate: Rate, remarks: &mut Remarks) -> Option<Histogram> {
     let [first, between @ .., last] = samples else { return None };
     let is_gauge = |sample: &HistogramSample| sample.h.hint == ResetHint::Gauge;
     let mut found = Remarks::default();
@@ -117,9 +122,10 @@ pub(crate) fn mixed_instant_change(window: &MixedWindow<'_>, counter: bool, rema
     let last = window.last_points();
     let [(before_t, before), (t, now)] = last[..] else { return None };
     let elapsed = seconds(t - before_t);
+    let began = counter && window.last_began();
     match (before, now) {
         (Point::Float(before), Point::Float(now)) => {
-            let change = if counter && now < before { now } else { now - before };
+            let change = if began || counter && now < before { now } else { now - before };
             Some(PointValue::Float(if counter { change / elapsed } else { change }))
         }
         (Point::Histogram(before), Point::Histogram(now)) => {
@@ -130,7 +136,7 @@ pub(crate) fn mixed_instant_change(window: &MixedWindow<'_>, counter: bool, rema
                 _ => {}
             }
             let mut change = Histogram::clone(now);
-            if !(counter && now.is_reset_after(before)) && !subtract(&mut change, before, remarks) {
+            if !(began || counter && now.is_reset_after(before)) && !subtract(&mut change, before, remarks) {
                 remarks.note(Remark::MixedBuckets);
                 return None;
             }

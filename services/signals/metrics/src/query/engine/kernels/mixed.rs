@@ -11,6 +11,7 @@ use crate::query::engine::batch::{Point, RowMut};
 use crate::query::engine::eval::advance;
 use crate::query::engine::plan::Windows;
 use crate::query::engine::result::PointValue;
+use crate::query::engine::starts::{Counted, Starts};
 
 /// The samples of a series and the windows over them.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct EachMixed<'a> {
     pub(crate) floats: &'a [Sample],
     /// All histograms; times rise, none is that of a float.
     pub(crate) histograms: &'a [HistogramSample],
+    /// The start timestamps of all samples, where there are any.
+    pub(crate) starts: Option<&'a Starts>,
     /// The windows.
     pub(crate) windows: Windows,
 }
@@ -32,6 +35,8 @@ pub(crate) struct MixedWindow<'a> {
     pub(crate) histograms: &'a [HistogramSample],
     /// The place of the first of these histograms among all.
     pub(crate) first: usize,
+    /// The start timestamps of both, where there are any.
+    pub(crate) starts: Option<(&'a [i64], &'a [i64])>,
     /// The step it is for.
     pub(crate) step: usize,
     /// Its end, ms since the Unix epoch.
@@ -53,7 +58,11 @@ impl<'a> EachMixed<'a> {
                 continue;
             }
             let (floats, histograms) = (&self.floats[float..floats_after], &self.histograms[first..after]);
-            if let Some(value) = compute(MixedWindow { floats, histograms, first, step, end }) {
+            let starts = self.starts.map(|starts| {
+                let of = |list: &'a [i64], from: usize, to: usize| list.get(from..to).unwrap_or_default();
+                (of(&starts.floats, float, floats_after), of(&starts.histograms, first, after))
+            });
+            if let Some(value) = compute(MixedWindow { floats, histograms, first, starts, step, end }) {
                 row.set_value(step, value);
             }
         }
@@ -82,6 +91,16 @@ impl<'a> MixedWindow<'a> {
         })
     }
 
+    /// All samples, each with since when it counts.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = (Counted, Point<'a>)> + use<'a> {
+        let (mut floats, mut histograms) = self.starts.unwrap_or_default();
+        self.points().map(move |(t, point)| {
+            let starts = if matches!(point, Point::Float(_)) { &mut floats } else { &mut histograms };
+            let start = starts.split_off_first().copied().unwrap_or_default();
+            (Counted { t, start }, point)
+        })
+    }
+
     /// The first sample.
     pub(crate) fn first_point(&self) -> Option<(i64, Point<'a>)> {
         self.points().next()
@@ -96,6 +115,19 @@ impl<'a> MixedWindow<'a> {
         };
         let points: SmallVec<[_; 4]> = tail.points().collect();
         points[points.len().saturating_sub(2)..].iter().copied().collect()
+    }
+
+    /// True when the last sample tells that the counter began anew before it.
+    pub(crate) fn last_began(&self) -> bool {
+        let mut before = Counted::default();
+        let mut began = false;
+        if self.starts.is_some() {
+            for (counted, _) in self.counted() {
+                began = counted.begins_after(before);
+                before = counted;
+            }
+        }
+        began
     }
 }
 
@@ -127,6 +159,8 @@ pub(crate) enum Remark {
     NotGauge,
     /// [`Annotation::IgnoredInRange`]
     Ignored,
+    /// [`Annotation::StartOverlap`]
+    StartOverlap,
     /// [`Annotation::ReconciledBounds`]
     Reconciled(Operation),
     /// [`Annotation::ResetCollision`]
@@ -143,6 +177,7 @@ impl Remark {
             Self::NotCounter => Annotation::NotCounter { metric },
             Self::NotGauge => Annotation::NotGauge { metric },
             Self::Ignored => Annotation::IgnoredInRange { metric },
+            Self::StartOverlap => Annotation::StartOverlap { metric },
             Self::Reconciled(operation) => Annotation::ReconciledBounds { operation },
             Self::Collision(operation) => Annotation::ResetCollision { operation },
         }

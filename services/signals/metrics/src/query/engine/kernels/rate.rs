@@ -89,6 +89,17 @@ impl Sampled {
         let factor = (sampled + before + after) / sampled;
         if rate == Rate::PerSecond { factor / range_seconds(range) } else { factor }
     }
+
+    /// The factor from the change since `start`, when the counter was zero, to that over the window up to `end`. One sample is enough;
+    /// then nothing tells how far the series goes on after it.
+    pub(super) fn factor_since(self, start: i64, end: i64, range: i64, rate: Rate) -> f64 {
+        let sampled = seconds(self.last - start);
+        let spacing = if self.count > 1 { seconds(self.last - self.first) / to_float(self.count - 1) } else { 0.0 };
+        let gap = seconds(end - self.last);
+        let after = if gap >= spacing * 1.1 { spacing / 2.0 } else { gap };
+        let factor = (sampled + after) / sampled;
+        if rate == Rate::PerSecond { factor / range_seconds(range) } else { factor }
+    }
 }
 
 /// A range in seconds, rounded as Go rounds the seconds of a duration: whole seconds and the rest apart.

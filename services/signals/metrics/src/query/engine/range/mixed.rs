@@ -10,21 +10,29 @@ use crate::query::engine::kernels::{
 };
 use crate::query::engine::numbers;
 use crate::query::engine::result::PointValue;
+use crate::query::engine::starts::Starts;
 use crate::query::engine::totals::{Total, TotalKind};
 use crate::query::promql::ast::Extension;
 use crate::query::promql::functions::FunctionId;
 
 impl RangeFunction<'_> {
     /// Writes the values of a series that has histograms.
-    pub(super) fn run_mixed(&self, floats: &[Sample], histograms: &[HistogramSample], row: &mut RowMut<'_>, remarks: &mut Remarks) {
+    pub(super) fn run_mixed(
+        &self,
+        floats: &[Sample],
+        histograms: &[HistogramSample],
+        starts: Option<&Starts>,
+        row: &mut RowMut<'_>,
+        remarks: &mut Remarks,
+    ) {
         use FunctionId as F;
         if let Some(extension) = self.extension {
             let windows = self.windows.extended(extension, self.lookback);
-            EachMixed { floats, histograms, windows }.run(row, |window| self.extended_value(&window, extension, remarks));
+            EachMixed { floats, histograms, starts: None, windows }.run(row, |window| self.extended_value(&window, extension, remarks));
             return;
         }
         let mut scratch = Vec::new();
-        let each = EachMixed { floats, histograms, windows: self.windows };
+        let each = EachMixed { floats, histograms, starts, windows: self.windows };
         let range = self.windows.range;
         let mut changes = |rate| {
             let resets = kernels::resets(histograms);
@@ -45,6 +53,7 @@ impl RangeFunction<'_> {
             F::Irate => kernels::mixed_instant_change(window, true, remarks),
             F::Idelta => kernels::mixed_instant_change(window, false, remarks),
             F::Changes => Some(float(Neighbours(window.points()).count(kernels::is_change))),
+            F::Resets if window.starts.is_some() => Some(float(kernels::started_resets(window))),
             F::Resets => Some(float(Neighbours(window.points()).count(kernels::is_reset))),
             F::AbsentOverTime | F::PresentOverTime => Some(float(1.0)),
             F::CountOverTime => Some(float(numbers::to_float(window.floats.len() + window.histograms.len()))),
