@@ -101,7 +101,7 @@ impl BodyError {
             Self::MediaType(_) | Self::Compression(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Broken(_) | Self::Corrupt(_) | Self::Json(_) | Self::Protobuf(_) => StatusCode::BAD_REQUEST,
+            Self::Broken(_) | Self::Corrupt(_) | Self::Lz4(_) | Self::Json(_) | Self::Protobuf(_) => StatusCode::BAD_REQUEST,
         }
     }
 }

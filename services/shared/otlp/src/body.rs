@@ -1,5 +1,7 @@
 //! Bodies of requests: what they are written in, how they are compressed, and their bytes under a limit.
 
+mod lz4;
+
 use std::fmt;
 use std::io::{self, Read};
 
@@ -11,6 +13,7 @@ use prost::Message;
 use tenancy::{BudgetExceeded, Reservation};
 
 use crate::json::{self, JsonError};
+pub use lz4::Lz4Error;
 
 /// Bytes that are reserved for a body before any of it has come, at most.
 const FIRST_RESERVE: usize = 1 << 20;
@@ -39,6 +42,8 @@ pub enum Compression {
     Gzip,
     /// `zstd` (RFC 8878).
     Zstd,
+    /// `lz4`, in frames.
+    Lz4,
 }
 
 /// What the headers say of a body.
@@ -58,7 +63,7 @@ pub enum BodyError {
     #[error("unsupported content type: {0}, supported: [application/json, application/x-protobuf]")]
     MediaType(String),
     /// A compression that is not known here.
-    #[error("unsupported compression: {0}. Only \"gzip\", \"zstd\", or no compression supported")]
+    #[error("unsupported compression: {0}. Only \"gzip\", \"lz4\", \"zstd\", or no compression supported")]
     Compression(String),
     /// Longer than what is taken, compressed or not. What it is called and which setting that is, the signal's API says.
     #[error("the request is larger than the limit of {limit} bytes")]
@@ -77,6 +82,9 @@ pub enum BodyError {
     /// It does not decompress.
     #[error("decompress the request")]
     Corrupt(#[source] io::Error),
+    /// It is no frame of LZ4.
+    #[error(transparent)]
+    Lz4(Lz4Error),
     /// Not JSON, or not the right one.
     #[error(transparent)]
     Json(#[from] JsonError),
@@ -145,6 +153,7 @@ impl Compression {
             "" | "identity" => Ok(Self::None),
             "gzip" => Ok(Self::Gzip),
             "zstd" => Ok(Self::Zstd),
+            "lz4" => Ok(Self::Lz4),
             _ => Err(BodyError::Compression(given)),
         }
     }
@@ -155,6 +164,17 @@ impl Compression {
             Self::None => Ok(body),
             Self::Gzip => all(flate2::read::MultiGzDecoder::new(body.as_ref()), limit, memory),
             Self::Zstd => all(zstd::stream::read::Decoder::new(body.as_ref()).map_err(BodyError::Corrupt)?, limit, memory),
+            Self::Lz4 => Ok(lz4::decompress(&body, limit, memory).map_err(|err| BodyError::of_lz4(err, limit))?.into()),
+        }
+    }
+}
+
+impl BodyError {
+    fn of_lz4(err: Lz4Error, limit: usize) -> Self {
+        match err {
+            Lz4Error::TooLarge => Self::TooLarge { size: None, limit },
+            Lz4Error::Busy(err) => Self::Busy(err),
+            err => Self::Lz4(err),
         }
     }
 }
@@ -165,6 +185,7 @@ impl fmt::Display for Compression {
             Self::None => "none",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
+            Self::Lz4 => "lz4",
         })
     }
 }
