@@ -44,6 +44,10 @@ fn greet(app: &App, config: &crate::config::Config) {
     for (name, port) in &config.server.alias {
         println!("  :{port} serves the API of {name} at the root");
     }
+    let otlp = [("gRPC", config.otlp.grpc_port), ("HTTP", config.otlp.http_port)];
+    for (protocol, port) in otlp.into_iter().filter(|(_, port)| *port != 0) {
+        println!("  :{port} OpenTelemetry protocol over {protocol}");
+    }
     println!("  {} internal gRPC; http://{http}/ lists the admin pages", app.grpc_addr());
     println!("Data is in {} and {}; it is kept {retention}{room}.", config.ingester.data_dir, config.storage.url);
     println!("Try, after a few seconds: its own memory in use");

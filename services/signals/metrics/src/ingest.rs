@@ -20,6 +20,7 @@ pub mod protobuf;
 mod refusals;
 pub mod relabel;
 pub(crate) mod request;
+mod room;
 pub(crate) mod series;
 pub mod snappy;
 pub mod version2;

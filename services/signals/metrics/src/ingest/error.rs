@@ -9,6 +9,7 @@ use tenancy::{BudgetExceeded, TenantIdError};
 
 use super::fault::limit_text;
 use super::protobuf::ProtobufError;
+use super::room::RoomError;
 use super::snappy::SnappyError;
 use super::version2::SymbolError;
 
@@ -231,6 +232,14 @@ impl PushError {
     pub fn retry_after(&self, attempt: u32, jitter: u64) -> Option<u64> {
         let status = self.status();
         (status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()).then(|| retry_after(attempt, jitter))
+    }
+
+    /// A request that became too large while it was translated.
+    pub(crate) fn of_room(err: RoomError, protocol: Protocol) -> Self {
+        match err {
+            RoomError::Busy(err) => Self::Busy(err),
+            RoomError::TooLarge { limit } => Self::RequestTooLarge { protocol, size: None, limit },
+        }
     }
 
     /// A body that could not be read.

@@ -14,7 +14,6 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use otlp::body::{self, Compression};
-use rustc_hash::FxHashMap;
 use tenancy::Reservation;
 use tracing::debug;
 
@@ -22,6 +21,7 @@ use super::error::{Protocol, PushError};
 use super::http::retry_attempt;
 use super::intake::{Intake, Message};
 use super::protobuf::{put_bytes, put_varint, varint_len};
+use super::room::{Room, RoomError};
 use crate::model::{METRIC_NAME, Sample};
 use line::{FieldValue, Point, Precision};
 
@@ -66,8 +66,6 @@ impl InfluxReceiver {
         let found = Arc::clone(&complaints);
         let make = move |memory: &mut Reservation| {
             let text = compression.decompress(packed, limit, memory).map_err(of_body)?;
-            // Each point names its labels anew: a line of one field is written in about as many bytes, one of many in more.
-            memory.grow(text.len() as u64 * 2)?;
             let (body, complaint) = translate(&text, precision, now, memory)?;
             found.get_or_init(|| complaint);
             Ok(Message::One(body))
@@ -88,8 +86,8 @@ fn precision(parts: &Parts) -> Result<Precision, PushError> {
     Precision::parse(given).ok_or_else(|| PushError::Precision(given.to_owned()))
 }
 
-/// A series in the making: its labels as they are written, and its samples.
-type Series = FxHashMap<Vec<u8>, Vec<Sample>>;
+/// A series in the making: its labels as they are written, and its samples. Clients choose the keys: the hash must not be one that they know.
+type Series = HashMap<Vec<u8>, Vec<Sample>>;
 
 /// Lines into a `prometheus.WriteRequest`, and what is wrong with those that could not be read.
 ///
@@ -97,30 +95,28 @@ type Series = FxHashMap<Vec<u8>, Vec<Sample>>;
 fn translate(text: &[u8], precision: Precision, now: i64, memory: &mut Reservation) -> Result<(Vec<u8>, Option<String>), PushError> {
     let mut series = Series::default();
     let mut complaint = String::new();
-    let mut written = 0;
+    let mut room = Room::new(memory);
     for read in line::points(text, precision) {
         match read {
-            Ok(point) => add(&point, now, &mut series, &mut written),
+            Ok(point) => add(&point, now, &mut series, &mut room).map_err(|err| PushError::of_room(err, Protocol::Influx))?,
             Err(err) if complaint.len() < COMPLAINT_TEXT => {
                 let separator = if complaint.is_empty() { "" } else { "\n" };
                 complaint += &format!("{separator}{err}");
             }
             Err(_) => {}
         }
-        // In steps: what the series take is known only now.
-        if memory.bytes() < (text.len() + written) as u64 {
-            memory.grow((written + STEP) as u64)?;
-        }
     }
     complaint.truncate(complaint.floor_char_boundary(COMPLAINT_TEXT));
     Ok((write(series), (!complaint.is_empty()).then_some(complaint)))
 }
 
-/// Memory that is asked for at once.
-const STEP: usize = 1 << 20;
+/// Bytes that a series takes beside its labels, which stand in two places before it is all written: roughly.
+const SERIES: usize = 256;
+/// Bytes that a sample takes, in memory and written: roughly.
+const SAMPLE: usize = 48;
 
 /// Adds a point: a sample for each of its fields that has a number.
-fn add(point: &Point<'_>, now: i64, series: &mut Series, written: &mut usize) {
+fn add(point: &Point<'_>, now: i64, series: &mut Series, room: &mut Room<'_>) -> Result<(), RoomError> {
     let t = point.time.unwrap_or(now) / 1_000_000;
     let tags: Vec<(String, &str)> = point
         .tags
@@ -143,9 +139,12 @@ fn add(point: &Point<'_>, now: i64, series: &mut Series, written: &mut usize) {
         for (name, value) in labels {
             put_label(&mut key, name, value);
         }
-        *written += key.len() + size_of::<Sample>();
+        // Labels count each time: many fields of one series take as long as many series.
+        let new = if series.contains_key(&key) { 0 } else { SERIES + key.len() };
+        room.take(SAMPLE + key.len() + new)?;
         series.entry(key).or_default().push(Sample { t, v });
     }
+    Ok(())
 }
 
 fn write(series: Series) -> Vec<u8> {

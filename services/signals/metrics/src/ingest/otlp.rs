@@ -29,7 +29,7 @@ use tenancy::Reservation;
 use tracing::debug;
 
 use super::check::{Checked, Checker, Rules};
-use super::error::{DecodeError, PushError};
+use super::error::{DecodeError, Protocol, PushError};
 use super::intake::{Admission, Intake, Message};
 use super::protobuf::Message as Fields;
 use super::request;
@@ -92,9 +92,9 @@ where
     let left_out = Arc::new(OnceLock::new());
     let found = Arc::clone(&left_out);
     let make = move |memory: &mut Reservation| {
-        let translated = translate(&decode(memory)?, &how);
+        let request = decode(memory)?;
+        let translated = translate(&request, &how, memory).map_err(|err| PushError::of_room(err, Protocol::Otlp))?;
         found.get_or_init(|| LeftOut { count: translated.dropped, why: translated.complaints });
-        memory.grow(translated.body.len() as u64)?;
         Ok(Message::Otlp(translated.body, translated.starts))
     };
     let written = intake.write(admission, make).await;

@@ -15,10 +15,10 @@ use crate::histogram::{MAX_SCHEMA, MIN_SCHEMA};
 const ZERO_THRESHOLD: f64 = 1e-128;
 
 /// Adds points of an exponential histogram.
-pub(crate) fn add(points: &[ExponentialHistogramDataPoint], family: &Family<'_>, out: &mut Collected) -> Result<(), PointError> {
+pub(crate) fn add(points: &[ExponentialHistogramDataPoint], family: &Family<'_>, out: &mut Collected<'_>) -> Result<(), PointError> {
     for point in points {
         let message = message(point, family.delta)?;
-        let series = out.series(family.name, family.labels(&point.attributes)?);
+        let series = out.series(family.name, family.labels(&point.attributes)?)?;
         series.histogram(&message);
         for exemplar in &point.exemplars {
             series.exemplar(&exemplars::message(exemplar));

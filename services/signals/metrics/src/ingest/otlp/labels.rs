@@ -1,6 +1,8 @@
 //! Labels of a series: attributes of the point, what is promoted of resource and scope, `job` and `instance`.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use proto::opentelemetry::proto::common::v1::{InstrumentationScope, KeyValue};
 use proto::opentelemetry::proto::resource::v1::Resource;
@@ -14,9 +16,13 @@ use crate::model::METRIC_NAME;
 /// Attributes of a resource that say which one it is.
 pub(crate) const IDENTIFYING: [&str; 3] = ["service.namespace", "service.name", "service.instance.id"];
 
-/// Pairs of name and value in any order, each name once.
+/// Pairs of name and value, sorted by name, each name once.
+///
+/// Clients choose how many there are: whatever is done with a set takes time in proportion to it, not to its square.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct LabelSet<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub(crate) struct LabelSet<'a>(Vec<Pair<'a>>);
+
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// What all points of a resource, or of a scope in it, have in common.
 #[derive(Clone, Debug, Default)]
@@ -28,45 +34,66 @@ pub(crate) struct Common<'a> {
 }
 
 impl<'a> LabelSet<'a> {
+    /// Of attributes under cleaned names. Values of keys that become one name are joined in the order of the keys.
+    pub(crate) fn of(attributes: impl IntoIterator<Item = &'a KeyValue>, how: &Translation) -> Result<Self, NameError> {
+        let named = |attribute: &'a KeyValue| {
+            Ok((attribute.key.as_str(), names::label(&attribute.key, how)?, values::text(attribute.value.as_ref())))
+        };
+        let mut named = attributes.into_iter().map(named).collect::<Result<Vec<_>, NameError>>()?;
+        named.sort_by(|one, other| (&one.1, one.0).cmp(&(&other.1, other.0)));
+        let mut labels: Vec<Pair<'a>> = Vec::with_capacity(named.len() + 3);
+        for (_, name, value) in named {
+            match labels.last_mut() {
+                Some((last, joined)) if *last == name => {
+                    let joined = joined.to_mut();
+                    joined.push(';');
+                    joined.push_str(&value);
+                }
+                _ => labels.push((name, value)),
+            }
+        }
+        Ok(Self(labels))
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref())
+        self.place(name).ok().map(|place| self.0[place].1.as_ref())
     }
 
     /// Sets a label, whatever it was before.
     pub(crate) fn set(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
         let (name, value) = (name.into(), value.into());
-        match self.0.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = value,
-            None => self.0.push((name, value)),
+        match self.place(&name) {
+            Ok(place) => self.0[place].1 = value,
+            Err(place) => self.0.insert(place, (name, value)),
         }
     }
 
-    /// Sets all labels of another set.
-    pub(crate) fn extend(&mut self, other: Self) {
-        for (name, value) in other.0 {
-            self.set(name, value);
-        }
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name))
     }
 
-    /// Adds attributes under cleaned names. Values of keys that become one name are joined in the order of the keys.
-    pub(crate) fn attributes(&mut self, attributes: &'a [KeyValue], skip: &[&str], how: &Translation) -> Result<(), NameError> {
-        let mut sorted: Vec<&KeyValue> = attributes.iter().filter(|one| !skip.contains(&one.key.as_str())).collect();
-        sorted.sort_by(|one, other| one.key.cmp(&other.key));
-        for attribute in sorted {
-            let name = names::label(&attribute.key, how)?;
-            let value = values::text(attribute.value.as_ref());
-            match self.0.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, known)) => *known = Cow::Owned(format!("{known};{value}")),
-                None => self.0.push((name, value)),
+    /// All labels of both; those of `over` take the place of others.
+    pub(crate) fn under(self, over: Self) -> Self {
+        if self.0.is_empty() {
+            return over;
+        }
+        let mut labels = Vec::with_capacity(self.0.len() + over.0.len() + 1);
+        let (mut low, mut high) = (self.0.into_iter().peekable(), over.0.into_iter().peekable());
+        while let (Some(one), Some(other)) = (low.peek(), high.peek()) {
+            match one.0.cmp(&other.0) {
+                Ordering::Less => labels.extend(low.next()),
+                Ordering::Equal => drop(low.next()),
+                Ordering::Greater => labels.extend(high.next()),
             }
         }
-        Ok(())
+        labels.extend(low);
+        labels.extend(high);
+        Self(labels)
     }
 
-    /// Appends the labels of a series as fields of a `prometheus.TimeSeries`: sorted, without those that are empty.
+    /// Appends the labels of a series as fields of a `prometheus.TimeSeries`: without those that are empty.
     pub(crate) fn write(&mut self, name: &'a str, out: &mut Vec<u8>) {
         self.set(METRIC_NAME, name);
-        self.0.sort_by(|one, other| one.0.cmp(&other.0));
         for (name, value) in self.0.iter().filter(|(_, value)| !value.is_empty()) {
             put_label(out, 1, name, value);
         }
@@ -77,14 +104,13 @@ impl<'a> Common<'a> {
     /// Of a resource.
     pub(crate) fn of_resource(resource: Option<&'a Resource>, how: &'a Translation) -> Result<Self, NameError> {
         let attributes = resource.map_or(&[][..], |resource| &resource.attributes);
-        let mut common = Self::default();
-        for promoted in how.promoted.iter() {
-            if let Some(attribute) = attributes.iter().find(|attribute| attribute.key == promoted) {
-                common.promoted.set(names::label(promoted, how)?, values::text(attribute.value.as_ref()));
+        let mut promoted = LabelSet::default();
+        for name in how.promoted.iter() {
+            if let Some(attribute) = attributes.iter().find(|attribute| attribute.key == name) {
+                promoted.set(names::label(name, how)?, values::text(attribute.value.as_ref()));
             }
         }
-        common.fixed = identity(attributes);
-        Ok(common)
+        Ok(Self { promoted, fixed: identity(attributes) })
     }
 
     /// The same for one scope of the resource.
@@ -93,31 +119,23 @@ impl<'a> Common<'a> {
         let Some(scope) = scope.filter(|scope| how.promote_scope && !scope.name.is_empty()) else {
             return Ok(common);
         };
-        let mut fixed = LabelSet::default();
+        let mut attributes = BTreeMap::new();
         for attribute in &scope.attributes {
             let name = names::label(&format!("otel_scope_{}", attribute.key), how)?.into_owned();
-            fixed.set(name, values::text(attribute.value.as_ref()));
+            attributes.insert(Cow::Owned(name), values::text(attribute.value.as_ref()));
         }
+        let mut fixed = LabelSet(attributes.into_iter().collect());
         // After the attributes, none of which may take their place.
         for (name, value) in [("otel_scope_name", &*scope.name), ("otel_scope_version", &*scope.version), ("otel_scope_schema_url", url)] {
             fixed.set(name, value);
         }
-        fixed.extend(common.fixed);
-        common.fixed = fixed;
+        common.fixed = fixed.under(common.fixed);
         Ok(common)
     }
 
     /// The labels of a point, without the metric's name.
     pub(crate) fn labels(&self, attributes: &'a [KeyValue], how: &Translation) -> Result<LabelSet<'a>, NameError> {
-        let mut labels = LabelSet::default();
-        labels.attributes(attributes, &[], how)?;
-        for (name, value) in &self.promoted.0 {
-            if labels.get(name).is_none() {
-                labels.0.push((name.clone(), value.clone()));
-            }
-        }
-        labels.extend(self.fixed.clone());
-        Ok(labels)
+        Ok(self.promoted.clone().under(LabelSet::of(attributes, how)?).under(self.fixed.clone()))
     }
 }
 

@@ -5,9 +5,8 @@ use proto::opentelemetry::proto::metrics::v1::{NumberDataPoint, SummaryDataPoint
 
 use super::exemplars;
 use super::labels::LabelSet;
-use super::names::NameError;
 use super::series::Collected;
-use super::translate::Family;
+use super::translate::{Family, PointError};
 use crate::model::stale_marker;
 
 /// The bit of a point's flags that says that nothing was recorded: its series has ended.
@@ -41,7 +40,12 @@ pub(crate) fn whole(value: i64) -> f64 {
 }
 
 /// Adds points of a gauge, or of a sum, whose exemplars are kept.
-pub(crate) fn numbers(points: &[NumberDataPoint], family: &Family<'_>, with_exemplars: bool, out: &mut Collected) -> Result<(), NameError> {
+pub(crate) fn numbers(
+    points: &[NumberDataPoint],
+    family: &Family<'_>,
+    with_exemplars: bool,
+    out: &mut Collected<'_>,
+) -> Result<(), PointError> {
     for point in points {
         let value = match point.value {
             Some(Value::AsDouble(value)) => value,
@@ -49,7 +53,7 @@ pub(crate) fn numbers(points: &[NumberDataPoint], family: &Family<'_>, with_exem
             None => 0.0,
         };
         let t = millis(point.time_unix_nano);
-        let series = out.series(family.name, family.labels(&point.attributes)?);
+        let series = out.series(family.name, family.labels(&point.attributes)?)?;
         series.sample(t, value_or_stale(point.flags, value));
         series.start(family.start(point.start_time_unix_nano, t));
         if with_exemplars {
@@ -62,20 +66,20 @@ pub(crate) fn numbers(points: &[NumberDataPoint], family: &Family<'_>, with_exem
 }
 
 /// Adds points of a summary: a series per quantile, their sum and their count.
-pub(crate) fn summaries(points: &[SummaryDataPoint], family: &Family<'_>, out: &mut Collected) -> Result<(), NameError> {
+pub(crate) fn summaries(points: &[SummaryDataPoint], family: &Family<'_>, out: &mut Collected<'_>) -> Result<(), PointError> {
     let (sum, all) = (format!("{}_sum", family.name), format!("{}_count", family.name));
     for point in points {
         let (t, flags) = (millis(point.time_unix_nano), point.flags);
         let labels = family.labels(&point.attributes)?;
         let start = family.start(point.start_time_unix_nano, t);
         for (name, value) in [(&sum, point.sum), (&all, count(point.count))] {
-            let series = out.series(name, labels.clone());
+            let series = out.series(name, labels.clone())?;
             series.sample(t, value_or_stale(flags, value));
             series.start(start);
         }
         for one in &point.quantile_values {
             let labels = with(&labels, "quantile", one.quantile);
-            out.series(family.name, labels).sample(t, value_or_stale(flags, one.value));
+            out.series(family.name, labels)?.sample(t, value_or_stale(flags, one.value));
         }
     }
     Ok(())

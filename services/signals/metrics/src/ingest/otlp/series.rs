@@ -1,19 +1,24 @@
 //! Collects samples by series and writes them as a `prometheus.WriteRequest`.
 
+use std::collections::{HashMap, HashSet};
+
 use rustc_hash::FxHashMap;
+use tenancy::Reservation;
 
 use super::labels::LabelSet;
 use crate::ingest::protobuf::{put_bytes, put_varint, varint_len};
+use crate::ingest::room::{Room, RoomError};
 use crate::model::{Metadata, Sample};
 
 /// The series of a request, in the order in which they first came.
-#[derive(Debug, Default)]
-pub(crate) struct Collected {
+#[derive(Debug)]
+pub(crate) struct Collected<'m> {
+    room: Room<'m>,
     series: Vec<Series>,
-    /// Place of a series by its labels, as they are written.
-    known: FxHashMap<Vec<u8>, usize>,
+    /// Place of a series by its labels, as they are written. Clients choose the keys: the hash must not be one that they know.
+    known: HashMap<Vec<u8>, usize>,
     metadata: Vec<(String, Metadata)>,
-    by_name: FxHashMap<String, usize>,
+    described: HashSet<String>,
 }
 
 /// A series in the making; everything is a field of a `prometheus.TimeSeries`.
@@ -30,26 +35,45 @@ pub(crate) struct Series {
 /// Where counters began, by the number of their series in the request.
 pub(crate) type Starts = FxHashMap<usize, Vec<Sample>>;
 
-impl Collected {
-    /// The series with these labels, new or known.
-    pub(crate) fn series<'a>(&mut self, name: &'a str, mut labels: LabelSet<'a>) -> &mut Series {
+/// Bytes that a series takes beside its labels, which stand in three places before it is all written: roughly.
+const SERIES: usize = 256;
+const MORE_COPIES: usize = 2;
+
+/// Bytes that a sample takes, in memory and written: roughly.
+const SAMPLE: usize = 48;
+
+impl<'m> Collected<'m> {
+    /// Nothing yet.
+    pub(crate) fn new(memory: &'m mut Reservation) -> Self {
+        Self { room: Room::new(memory), series: Vec::new(), known: HashMap::new(), metadata: Vec::new(), described: HashSet::new() }
+    }
+
+    /// Holds room for so many samples more than the one that each series is asked for.
+    pub(crate) fn hold_samples(&mut self, more: usize) -> Result<(), RoomError> {
+        self.room.take(more.saturating_mul(SAMPLE))
+    }
+
+    /// The series with these labels, new or known, for a sample, a histogram or exemplars that the request holds.
+    pub(crate) fn series<'a>(&mut self, name: &'a str, mut labels: LabelSet<'a>) -> Result<&mut Series, RoomError> {
         let mut written = Vec::with_capacity(64);
         labels.write(name, &mut written);
+        // Labels count each time: many points of one series take as long as many series.
+        self.room.take(SAMPLE + written.len())?;
         let place = match self.known.get(&written) {
             Some(place) => *place,
             None => {
+                self.room.take(SERIES + written.len() * MORE_COPIES)?;
                 self.series.push(Series { labels: written.clone(), ..Series::default() });
                 self.known.insert(written, self.series.len() - 1);
                 self.series.len() - 1
             }
         };
-        &mut self.series[place]
+        Ok(&mut self.series[place])
     }
 
     /// What a metric says about itself; the first to come stands.
     pub(crate) fn metadata(&mut self, name: &str, metadata: Metadata) {
-        if !self.by_name.contains_key(name) {
-            self.by_name.insert(name.to_owned(), self.metadata.len());
+        if self.described.insert(name.to_owned()) {
             self.metadata.push((name.to_owned(), metadata));
         }
     }

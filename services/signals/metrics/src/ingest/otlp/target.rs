@@ -5,10 +5,10 @@ use proto::opentelemetry::proto::metrics::v1::Metric;
 use proto::opentelemetry::proto::metrics::v1::metric::Data;
 
 use super::labels::{IDENTIFYING, LabelSet, identity};
-use super::names::NameError;
 use super::points::millis;
 use super::series::Collected;
 use super::settings::Translation;
+use super::translate::PointError;
 use crate::model::{Metadata, MetricType};
 
 const NAME: &str = "target_info";
@@ -54,19 +54,19 @@ impl Span {
 }
 
 /// Adds the series of a resource, if it has an attribute that says more than which one it is, and one that says which.
-pub(crate) fn add(attributes: &[KeyValue], span: Span, how: &Translation, out: &mut Collected) -> Result<(), NameError> {
+pub(crate) fn add(attributes: &[KeyValue], span: Span, how: &Translation, out: &mut Collected<'_>) -> Result<(), PointError> {
     if attributes.iter().all(|attribute| IDENTIFYING.contains(&attribute.key.as_str())) {
         return Ok(());
     }
     let times = span.samples();
-    let mut labels = LabelSet::default();
-    labels.attributes(attributes, if how.keep_identifying { &[] } else { &IDENTIFYING }, how)?;
-    labels.extend(identity(attributes));
+    let kept = |attribute: &&KeyValue| how.keep_identifying || !IDENTIFYING.contains(&attribute.key.as_str());
+    let labels = LabelSet::of(attributes.iter().filter(kept), how)?.under(identity(attributes));
     let known = |name| labels.get(name).is_some_and(|value| !value.is_empty());
     if times.is_empty() || !(known("job") || known("instance")) {
         return Ok(());
     }
-    let series = out.series(NAME, labels);
+    out.hold_samples(times.len())?;
+    let series = out.series(NAME, labels)?;
     for t in times {
         series.sample(t, 1.0);
     }

@@ -4,6 +4,7 @@ use proto::opentelemetry::proto::collector::metrics::v1::ExportMetricsServiceReq
 use proto::opentelemetry::proto::common::v1::KeyValue;
 use proto::opentelemetry::proto::metrics::v1::metric::Data;
 use proto::opentelemetry::proto::metrics::v1::{AggregationTemporality, Metric, ResourceMetrics};
+use tenancy::Reservation;
 
 use super::labels::{Common, LabelSet};
 use super::names::{self, Kind, NameError};
@@ -12,6 +13,7 @@ use super::series::{Collected, Starts};
 use super::settings::Translation;
 use super::target::{self, Span};
 use super::{exponential, histogram, points};
+use crate::ingest::room::RoomError;
 use crate::model::{Metadata, MetricType};
 
 /// Complaints that are kept: the text of an answer is cut anyway.
@@ -41,6 +43,9 @@ pub(crate) enum PointError {
     Temporality(String),
     #[error("unsupported metric type")]
     Type,
+    /// The whole request fails.
+    #[error(transparent)]
+    Room(#[from] RoomError),
 }
 
 /// A metric on its way: what its points have in common.
@@ -69,34 +74,43 @@ impl Family<'_> {
     }
 }
 
-/// Translates a request. What cannot be is left out and told.
-pub(crate) fn translate(request: &ExportMetricsServiceRequest, how: &Translation) -> Translated {
-    let mut translation = Running { how, out: Collected::default(), done: Translated::default() };
+/// Translates a request. What cannot be is left out and told. Errors: there is no room for what it becomes.
+pub(crate) fn translate(
+    request: &ExportMetricsServiceRequest,
+    how: &Translation,
+    memory: &mut Reservation,
+) -> Result<Translated, RoomError> {
+    let mut translation = Running { how, out: Collected::new(memory), done: Translated::default() };
     for resource in &request.resource_metrics {
-        translation.resource(resource);
+        translation.resource(resource)?;
     }
     let Running { out, mut done, .. } = translation;
     if !out.is_empty() {
         (done.body, done.starts) = out.write();
     }
-    done
+    Ok(done)
 }
 
-struct Running<'a> {
+struct Running<'a, 'm> {
     how: &'a Translation,
-    out: Collected,
+    out: Collected<'m>,
     done: Translated,
 }
 
-impl Running<'_> {
-    fn complain(&mut self, err: impl Into<PointError>) {
+impl Running<'_, '_> {
+    fn complain(&mut self, err: impl Into<PointError>) -> Result<(), RoomError> {
+        let err = match err.into() {
+            PointError::Room(err) => return Err(err),
+            err => err,
+        };
         self.done.dropped += 1;
         if self.done.complaints.len() < COMPLAINTS {
-            self.done.complaints.push(err.into());
+            self.done.complaints.push(err);
         }
+        Ok(())
     }
 
-    fn resource(&mut self, from: &ResourceMetrics) {
+    fn resource(&mut self, from: &ResourceMetrics) -> Result<(), RoomError> {
         let how = self.how;
         let common = match Common::of_resource(from.resource.as_ref(), how) {
             Ok(common) => common,
@@ -107,20 +121,21 @@ impl Running<'_> {
             let common = match common.with_scope(scope.scope.as_ref(), &scope.schema_url, how) {
                 Ok(common) => common,
                 Err(err) => {
-                    self.complain(err);
+                    self.complain(err)?;
                     continue;
                 }
             };
             for metric in &scope.metrics {
                 span.add(metric);
                 if let Err(err) = self.metric(metric, &common) {
-                    self.complain(err);
+                    self.complain(err)?;
                 }
             }
         }
         let attributes = from.resource.as_ref().map_or(&[][..], |resource| &resource.attributes);
-        if let Err(err) = target::add(attributes, span, how, &mut self.out) {
-            self.complain(err);
+        match target::add(attributes, span, how, &mut self.out) {
+            Ok(()) => Ok(()),
+            Err(err) => self.complain(err),
         }
     }
 

@@ -4,7 +4,7 @@ use proto::json::COLLECTOR_METRICS_EXPORT_METRICS_SERVICE_REQUEST as TABLE;
 use proto::opentelemetry::proto::collector::metrics::v1::ExportMetricsServiceRequest;
 use serde_json::{Value, json};
 
-use super::{Translated, translate};
+use super::{RoomError, Translated};
 use crate::ingest::otlp::settings::Translation;
 use crate::ingest::protobuf::Message as Fields;
 use crate::limits::CommaList;
@@ -24,6 +24,11 @@ fn request(attributes: Value, scope: Value, metrics: Value) -> ExportMetricsServ
 /// Attributes of texts.
 fn attributes(pairs: &[(&str, &str)]) -> Value {
     pairs.iter().map(|(key, value)| json!({ "key": key, "value": { "stringValue": value } })).collect()
+}
+
+fn translate(request: &ExportMetricsServiceRequest, how: &Translation) -> Translated {
+    let mut memory = tenancy::Budget::process("test", None).reserve(0).expect("no limit");
+    super::translate(request, how, &mut memory).expect("there is room")
 }
 
 fn translated(metrics: Value, how: &Translation) -> Translated {
@@ -241,6 +246,19 @@ fn attributes_that_become_one_label_are_joined() {
     assert_eq!(lines(&translated(point(collide), &how()))[0], "__name__=up a_b=1;2;3 key_9=digit | 1@0");
     let refused = translated(point(attributes(&[("...", "x")])), &how());
     assert!(refused.complaints[0].to_string().starts_with("normalization for label name"));
+}
+
+#[test]
+fn a_small_request_that_becomes_large_is_refused() {
+    let bounds: Vec<u32> = (0..2000).collect();
+    let metrics = json!([{ "name": "h", "histogram": { "aggregationTemporality": 2, "dataPoints": [{
+        "timeUnixNano": nanos(0), "count": 0, "bucketCounts": vec![0; 2001], "explicitBounds": bounds, "attributes": attributes(&[("long", &"x".repeat(50_000))]) }] } }]);
+    let request = request(json!([]), json!({}), metrics);
+    let budget = tenancy::Budget::process("test", Some(10 << 20));
+    let mut memory = budget.reserve(0).expect("nothing yet");
+    assert!(matches!(super::translate(&request, &how(), &mut memory), Err(RoomError::Busy(_))));
+    let mut memory = tenancy::Budget::process("test", None).reserve(0).expect("no limit");
+    assert!(matches!(super::translate(&request, &how(), &mut memory), Err(RoomError::TooLarge { .. })));
 }
 
 #[test]
