@@ -40,6 +40,12 @@ impl Client {
         answer(request.header("content-encoding", "snappy").body(body)).await
     }
 
+    /// Sends a body of another type, uncompressed.
+    pub(crate) async fn send(&self, at: SocketAddr, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
+        let request = self.0.post(format!("http://{at}{path}")).header("content-type", content_type).header("x-scope-orgid", TENANT);
+        answer(request.body(body)).await
+    }
+
     pub(crate) async fn get(&self, at: SocketAddr, path: &str, tenant: Option<&str>) -> Answer {
         let request = self.0.get(format!("http://{at}{path}"));
         answer(tenant.into_iter().fold(request, |request, tenant| request.header("x-scope-orgid", tenant))).await

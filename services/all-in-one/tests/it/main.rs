@@ -8,6 +8,7 @@ mod blocks;
 mod client;
 mod cluster;
 mod drain;
+mod formats;
 mod leader;
 mod limits;
 mod replicas;

@@ -49,6 +49,8 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> Code {
         match self.status.as_u16() {
+            // Taken, and thrown away: another replica's samples are stored.
+            202 => Code::AlreadyExists,
             401 => Code::Unauthenticated,
             429 => Code::ResourceExhausted,
             499 => Code::Cancelled,

@@ -39,6 +39,7 @@ fn failures_of_the_server_are_sent_so_that_clients_come_again() {
         (504, 504, Code::Unavailable),
         (400, 400, Code::InvalidArgument),
         (413, 413, Code::InvalidArgument),
+        (202, 202, Code::AlreadyExists),
     ] {
         let refusal = Refusal::new(StatusCode::from_u16(status).expect("a status"), "");
         assert_eq!((refusal.sent_status().as_u16(), refusal.code()), (sent, code));
