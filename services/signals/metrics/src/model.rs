@@ -73,9 +73,36 @@ pub struct Labels(Arc<Inner>);
 struct Inner {
     /// Names and values, one after the other.
     text: Box<str>,
-    /// Where each of them ends in `text`: name, value, name, value …
-    ends: Box<[u32]>,
+    /// Where each of them ends in `text`: name, value, name, value … Of a text that is longer than 16 bits can say each end takes two
+    /// places, the lower half first; heads hold labels by the million, and theirs are short.
+    ends: Box<[u16]>,
     hash: u64,
+}
+
+impl Inner {
+    fn is_long(&self) -> bool {
+        self.text.len() > usize::from(u16::MAX)
+    }
+
+    /// Names and values.
+    fn parts(&self) -> usize {
+        if self.is_long() { self.ends.len() / 2 } else { self.ends.len() }
+    }
+
+    /// Where a name or value ends.
+    fn end(&self, index: usize) -> usize {
+        if self.is_long() {
+            usize::from(self.ends[2 * index]) | usize::from(self.ends[2 * index + 1]) << 16
+        } else {
+            usize::from(self.ends[index])
+        }
+    }
+}
+
+/// The ends of a text, in as few places as they need.
+fn packed(ends: &[u32], long: bool) -> Box<[u16]> {
+    let half = |bits: u32| u16::try_from(bits & 0xffff).expect("16 bits");
+    if long { ends.iter().flat_map(|end| [half(*end), half(*end >> 16)]).collect() } else { ends.iter().map(|end| half(*end)).collect() }
 }
 
 impl Labels {
@@ -110,13 +137,14 @@ impl Labels {
             }
             hash.add(name.as_bytes(), value.as_bytes());
         }
-        Self(Arc::new(Inner { text: text.into_boxed_str(), ends: ends.into_boxed_slice(), hash: hash.finish() }))
+        let ends = packed(&ends, text.len() > usize::from(u16::MAX));
+        Self(Arc::new(Inner { text: text.into_boxed_str(), ends, hash: hash.finish() }))
     }
 
     /// How many.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.ends.len() / 2
+        self.0.parts() / 2
     }
 
     /// True when there is none.
@@ -128,12 +156,12 @@ impl Labels {
     /// Bytes that the labels take on the heap, about.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.0.text.len() + self.0.ends.len() * size_of::<u32>() + size_of::<Inner>() + 2 * size_of::<usize>()
+        self.0.text.len() + self.0.ends.len() * size_of::<u16>() + size_of::<Inner>() + 2 * size_of::<usize>()
     }
 
     fn part(&self, index: usize) -> &str {
-        let start = if index == 0 { 0 } else { self.0.ends[index - 1] as usize };
-        &self.0.text[start..self.0.ends[index] as usize]
+        let start = if index == 0 { 0 } else { self.0.end(index - 1) };
+        &self.0.text[start..self.0.end(index)]
     }
 
     /// The pair at a place.
@@ -151,10 +179,10 @@ impl Labels {
     pub fn are(&self, pairs: &[(&[u8], &[u8])]) -> bool {
         let text = self.0.text.as_bytes();
         let mut start = 0;
-        let mut ends = self.0.ends.iter();
+        let mut ends = 0..self.0.parts();
         let mut next_is = |part: &[u8]| {
-            let Some(end) = ends.next() else { return false };
-            let end = *end as usize;
+            let Some(index) = ends.next() else { return false };
+            let end = self.0.end(index);
             let same = &text[start..end] == part;
             start = end;
             same

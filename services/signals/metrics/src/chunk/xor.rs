@@ -36,10 +36,12 @@ const WIDTHS: [u32; 3] = [14, 17, 20];
 pub struct XorEncoder {
     bits: BitWriter,
     count: u16,
-    first: i64,
+    /// As in [`XorValue`].
+    window: Window,
     last: i64,
     delta: i64,
-    value: XorValue,
+    /// The last value.
+    value: u64,
 }
 
 /// A value, and how the next one is told from it.
@@ -47,9 +49,11 @@ pub struct XorEncoder {
 pub(super) struct XorValue {
     /// Its bits.
     pub(super) bits: u64,
-    /// Leading and trailing zeros of the window of significant bits in use; none before the first that differs.
-    window: Option<(u8, u8)>,
+    window: Window,
 }
+
+/// Leading and trailing zeros of the window of significant bits in use; none before the first that differs.
+type Window = Option<(u8, u8)>;
 
 impl XorEncoder {
     /// Appends a sample; its time must be above that of the one before (checked in debug builds), and fewer than 65 535 must be there.
@@ -59,15 +63,16 @@ impl XorEncoder {
         if self.count == 0 {
             self.bits.write(sample.t.cast_unsigned(), 64);
             self.bits.write(sample.v.to_bits(), 64);
-            self.first = sample.t;
         } else {
             let delta = sample.t.wrapping_sub(self.last);
             write_change(&mut self.bits, delta.wrapping_sub(self.delta));
-            self.value.write(&mut self.bits, sample.v.to_bits());
+            let mut value = XorValue { bits: self.value, window: self.window };
+            value.write(&mut self.bits, sample.v.to_bits());
+            self.window = value.window;
             self.delta = delta;
         }
         self.last = sample.t;
-        self.value.bits = sample.v.to_bits();
+        self.value = sample.v.to_bits();
         self.count += 1;
     }
 
@@ -76,7 +81,7 @@ impl XorEncoder {
         self.bits.clear();
         self.count = 0;
         self.delta = 0;
-        self.value = XorValue { bits: self.value.bits, ..XorValue::default() };
+        self.window = None;
     }
 
     /// Bytes so far.
@@ -94,7 +99,8 @@ impl XorEncoder {
     /// Time of the first sample; meaningless when there is none.
     #[must_use]
     pub fn min_t(&self) -> i64 {
-        self.first
+        // It stands in front of all.
+        self.bits.bytes().first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
     }
 
     /// Time of the last sample; meaningless when there was none.
@@ -106,7 +112,7 @@ impl XorEncoder {
     /// The last value; 0 when there was none.
     #[must_use]
     pub fn last_value(&self) -> f64 {
-        f64::from_bits(self.value.bits)
+        f64::from_bits(self.value)
     }
 
     /// Bytes reserved on the heap.

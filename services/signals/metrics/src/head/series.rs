@@ -3,12 +3,12 @@
 //! Hot file: no allocation per sample that comes in order. A head holds one of these for each active series: every field is counted
 //! in bytes, see `examples/head_memory.rs`.
 
-use std::num::NonZeroU64;
+use std::num::NonZeroU32;
 
 mod thin;
+mod waiting;
 
 use signal::{CutId, SegmentId};
-use smallvec::SmallVec;
 
 use super::files::{ChunkRef, Files, Held, MAX_SPAN, Stored};
 use super::more::More;
@@ -16,6 +16,7 @@ use crate::chunk::{self, Chunk, Encoding, MAX_SAMPLES, XorEncoder};
 use crate::histogram::{Histogram, HistogramSample};
 use crate::merge::winner;
 use crate::model::{Labels, Sample};
+use waiting::Waiting;
 
 /// Bytes at which the open chunk is full, however few samples it has: values that do not compress shall not stay in memory.
 const MAX_OPEN_BYTES: usize = 384;
@@ -29,11 +30,11 @@ pub(super) struct Series {
     /// Full chunks.
     held: Vec<Held>,
     /// Samples of pushes that are prepared and not committed, sorted by time.
-    waiting: SmallVec<[Sample; 1]>,
+    waiting: Waiting,
     /// Late samples and native histograms.
     more: Option<Box<More>>,
-    /// The segment after the last one of which a committed record holds the labels, if there was no cut since.
-    logged: Option<NonZeroU64>,
+    /// The last segment of which a committed record holds the labels, if there was no cut since: see [`short`].
+    logged: Option<NonZeroU32>,
     /// When something was last committed, seconds since the Unix epoch.
     touched: u32,
     /// How many pushes refer to the series.
@@ -87,7 +88,7 @@ impl Series {
             labels,
             open: XorEncoder::default(),
             held: Vec::new(),
-            waiting: SmallVec::new(),
+            waiting: Waiting::None,
             more: None,
             logged: None,
             touched: 0,
@@ -109,12 +110,12 @@ impl Series {
 
     /// Whether a committed record of a segment holds the labels.
     pub(super) fn is_logged_in(&self, segment: SegmentId) -> bool {
-        self.logged.is_some() && self.logged == NonZeroU64::new(segment.0.wrapping_add(1))
+        self.logged == Some(short(segment)) && self.logged != Some(NonZeroU32::MAX)
     }
 
     /// A committed record of a segment holds the labels.
     pub(super) fn logged_in(&mut self, segment: SegmentId) {
-        self.logged = self.logged.max(NonZeroU64::new(segment.0.wrapping_add(1)));
+        self.logged = self.logged.max(Some(short(segment)));
     }
 
     /// Time of the newest sample that was committed; stays when it is cut and forgotten.
@@ -125,7 +126,7 @@ impl Series {
 
     /// Compares a sample with those that wait.
     pub(super) fn waits(&self, t: i64, value: Value<'_>) -> Known {
-        let floats = at_time(&self.waiting, t).iter().map(|sample| Value::Float(sample.v));
+        let floats = at_time(self.waiting.as_slice(), t).iter().map(|sample| Value::Float(sample.v));
         let histograms = self.more.iter().flat_map(|more| more.waiting_at(t));
         compare(value, floats.chain(histograms))
     }
@@ -133,10 +134,7 @@ impl Series {
     /// A push refers to the series; its float samples, sorted by time, wait from now on.
     pub(super) fn hold(&mut self, samples: &[Sample]) {
         self.holders += 1;
-        for sample in samples {
-            let at = self.waiting.partition_point(|known| known.t <= sample.t);
-            self.waiting.insert(at, *sample);
-        }
+        samples.iter().for_each(|sample| self.waiting.add(*sample));
     }
 
     /// Its histograms too.
@@ -154,17 +152,10 @@ impl Series {
             more.release(histograms);
         }
         if self.holders == 0 {
-            self.waiting = SmallVec::new();
-            return;
+            self.waiting = Waiting::None;
+        } else {
+            self.waiting.remove(samples);
         }
-        let mut gone = samples.iter().peekable();
-        self.waiting.retain(|known| {
-            let leaves = gone.peek().is_some_and(|sample| sample.t == known.t);
-            if leaves {
-                gone.next();
-            }
-            !leaves
-        });
     }
 
     /// Compares a sample with those that were committed and are still here, and with the newest.
@@ -346,7 +337,7 @@ impl Series {
 
     /// Heap that the series takes, bytes, about.
     pub(super) fn heap_bytes(&self) -> usize {
-        let waiting = if self.waiting.spilled() { self.waiting.capacity() * size_of::<Sample>() } else { 0 };
+        let waiting = self.waiting.heap_bytes();
         size_of::<Self>() + self.labels.heap_bytes() + self.held.capacity() * size_of::<Held>() + self.fresh_bytes() + waiting
     }
 }
@@ -379,6 +370,12 @@ pub(super) fn late_chunks(samples: &[Sample]) -> Vec<Chunk> {
         rest = after;
     }
     chunks
+}
+
+/// The number of a segment after this one, in 32 bits: a log of as many segments would hold more than a hundred petabytes. The last
+/// number stands for all above it, of which none is said to hold labels that an earlier one does not.
+fn short(segment: SegmentId) -> NonZeroU32 {
+    u32::try_from(segment.0).ok().and_then(|number| number.checked_add(1)).and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX)
 }
 
 /// Compares a value with others of its time. With several of them any that is the same is enough.

@@ -1,18 +1,20 @@
 //! All series of a head, found by labels or by number, with exemplars and metadata.
 
+mod numbers;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use index::MutableIndex;
 use rustc_hash::FxHashMap;
 use signal::{CutId, HeadStats, TimeRange};
-use smallvec::SmallVec;
 
 use super::exemplars::Exemplars;
 use super::files::Files;
 use super::metadata::MetadataOfHead;
 use super::series::Series;
 use crate::model::{Labels, METRIC_NAME};
+use numbers::Numbers;
 
 /// Heap that one entry of a map takes beside its content, bytes, about.
 const ENTRY_BYTES: usize = 48;
@@ -26,8 +28,8 @@ pub(super) struct State {
     pub(super) metadata: MetadataOfHead,
     /// By number. Numbers are not given again (the index asks for that): a place whose series has gone stays empty.
     series: Vec<Option<Box<Series>>>,
-    /// By hash of the labels; several only where hashes collide.
-    by_hash: FxHashMap<u64, SmallVec<[u32; 2]>>,
+    /// By hash of the labels.
+    numbers: Numbers,
     /// How many series each metric has.
     by_metric: FxHashMap<Box<str>, u64>,
     count: u64,
@@ -87,7 +89,7 @@ impl State {
             exemplars: Exemplars::default(),
             metadata: MetadataOfHead::default(),
             series: Vec::new(),
-            by_hash: FxHashMap::default(),
+            numbers: Numbers::default(),
             by_metric: FxHashMap::default(),
             count: 0,
             bytes: 0,
@@ -100,8 +102,7 @@ impl State {
 
     /// The number of the series for which `is_it` holds, among those with this hash.
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(&Labels) -> bool) -> Option<u32> {
-        let numbers = self.by_hash.get(&hash)?;
-        numbers.iter().copied().find(|number| self.get(*number).is_some_and(|series| is_it(&series.labels)))
+        self.numbers.find(hash, |number| self.get(number).is_some_and(|series| is_it(&series.labels)))
     }
 
     /// A series that is there.
@@ -122,7 +123,7 @@ impl State {
     /// Adds a series that is not there. `None`: all numbers are given.
     pub(super) fn add(&mut self, labels: Labels) -> Option<u32> {
         let number = u32::try_from(self.series.len()).ok()?;
-        self.by_hash.entry(labels.hash()).or_default().push(number);
+        self.numbers.add(labels.hash(), number);
         match self.by_metric.get_mut(metric(&labels)) {
             Some(count) => *count += 1,
             None => {
@@ -151,13 +152,7 @@ impl State {
         let Some(series) = self.series.get_mut(number as usize).and_then(Option::take) else { return };
         self.bytes = self.bytes.saturating_sub(series.heap_bytes() + ENTRY_BYTES);
         self.count -= 1;
-        let hash = series.labels.hash();
-        if let Some(numbers) = self.by_hash.get_mut(&hash) {
-            numbers.retain(|known| *known != number);
-            if numbers.is_empty() {
-                self.by_hash.remove(&hash);
-            }
-        }
+        self.numbers.remove(series.labels.hash(), number);
         let name = metric(&series.labels);
         if let Some(count) = self.by_metric.get_mut(name) {
             *count -= 1;

@@ -508,3 +508,10 @@ fn a_head_that_goes_gives_back_its_figures() {
     drop(head);
     assert_eq!((instruments.memory_users.get(), instruments.memory_series.get()), (0, 0));
 }
+
+/// A head holds one for each active series: whoever adds a field weighs it.
+#[test]
+fn a_series_is_small() {
+    assert!(size_of::<series::Series>() <= 144, "{} bytes", size_of::<series::Series>());
+    assert!(size_of::<files::Held>() <= 24, "{} bytes", size_of::<files::Held>());
+}

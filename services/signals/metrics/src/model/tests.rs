@@ -66,3 +66,16 @@ fn golden_hashes() {
         shard_key("anonymous", labels.hash())
     ));
 }
+
+#[test]
+fn labels_of_any_length() {
+    for len in [1, 60_000, 65_535, 65_536, 70_000, 200_000] {
+        let long = "é".repeat(len / 2 + 1);
+        let pairs = [("a", "1"), ("b", long.as_str()), ("c", "3")];
+        let labels = Labels::from_pairs(pairs);
+        assert_eq!(labels.iter().collect::<Vec<_>>(), pairs);
+        assert_eq!((labels.len(), labels.get("b"), labels.get("c"), labels.get("d")), (3, Some(long.as_str()), Some("3"), None));
+        let bytes = pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        assert!(labels.are(&bytes) && !labels.are(&bytes[..2]));
+    }
+}

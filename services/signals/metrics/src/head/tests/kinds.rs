@@ -249,3 +249,31 @@ fn everything_comes_back_from_the_log() {
     assert_eq!(new.exemplars(), old.exemplars());
     assert_eq!(new.metadata(None), old.metadata(None));
 }
+
+/// The delete of all rows of a metric within times, ms.
+fn delete(metric: &str, start: i64, end: i64) -> Vec<signal::RowDrop> {
+    let what = crate::drops::encode(&[vec![LabelMatcher::new("__name__", MatchOp::Equal, metric)]]);
+    vec![signal::RowDrop { range: TimeRange::from_ms(start, end), what }]
+}
+
+#[test]
+fn deleted_rows_leave_files_chunks_and_the_ring() {
+    let world = world(unordered(3600));
+    let floats: Vec<(i64, f64)> = (0..130).map(|t| (t, 1.0)).collect();
+    world.good_items(vec![with_exemplars(item("a", &floats), &[exemplar(50, 1.0), exemplar(120, 1.0)])]);
+    world.good_items(vec![histograms(&[histogram(200, 1), histogram(201, 2)])]);
+    world.good_items(vec![with_histograms(item("a", &[(150, 1.0)]), &[histogram(151, 3)])]);
+    let record = world.head.delete(7, &delete("m", 100, 150), SEGMENT);
+    let left = |world: &World| (world.read()["a"].iter().map(|row| row.0).collect::<Vec<_>>(), world.exemplars()[0].exemplars.clone());
+    let expected: Vec<i64> = (0..100).chain([151, 200, 201]).collect();
+    assert_eq!(left(&world), (expected.clone(), vec![exemplar(50, 1.0)]));
+    // What was the newest stays what others are measured by.
+    let cut = world.head.cut().unwrap();
+    assert_eq!(cut_rows(&cut)["a"].len(), expected.len());
+    world.head.delete(8, &delete("m", 0, 98), SEGMENT);
+    assert_eq!(world.read()["a"].iter().map(|row| row.0).collect::<Vec<_>>(), [99, 151, 200, 201]);
+    world.head.delete(9, &delete("m", 0, 1000), SEGMENT);
+    assert_eq!(world.read(), rows(&[]));
+    assert_eq!(world.reason(histograms(&[histogram(201, 4)])), "new-value-for-timestamp");
+    assert_eq!(world.head.replay(&record, SEGMENT).unwrap().deletes, Some(7));
+}
