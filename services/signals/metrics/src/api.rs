@@ -6,6 +6,7 @@
 mod about;
 mod answer;
 mod caller;
+mod cardinality;
 mod error;
 mod evaluate;
 mod guard;
@@ -47,8 +48,9 @@ struct Api {
 pub(crate) fn mount(deps: &Arc<Deps>, routes: &mut Routes, exec: Arc<dyn QueryExecutor>) {
     let memory = Budget::process("queries.metrics.max_answer_memory", Some(deps.query.max_answer_memory.0));
     let api = Api { deps: deps.clone(), exec, memory, last_runs: guard::LastRuns::default() };
-    let queries = queries(api);
-    routes.tenant(Router::new().nest("/prometheus", queries.clone()).merge(not_built()));
+    let queries = queries(api.clone());
+    let limits = Router::new().route("/api/v1/user_limits", get(status::user_limits)).with_state(api.clone());
+    routes.tenant(Router::new().nest("/prometheus", queries.clone()).merge(limits).merge(not_built()));
     routes.alias_tenant("prometheus", queries);
     let build = Router::new().route("/api/v1/status/buildinfo", get(status::buildinfo));
     let about_itself = build.clone().route("/api/v1/status/config", get(status::empty)).route("/api/v1/status/flags", get(status::empty));
@@ -69,6 +71,13 @@ fn queries(api: Api) -> Router {
         .route("/api/v1/parse_query", get(parse::parse_query).post(parse::parse_query))
         .route("/api/v1/metadata", get(about::metadata))
         .route("/api/v1/query_exemplars", get(about::query_exemplars).post(about::query_exemplars))
+        .route("/api/v1/cardinality/label_names", get(cardinality::label_names).post(cardinality::label_names))
+        .route("/api/v1/cardinality/label_values", get(cardinality::label_values).post(cardinality::label_values))
+        .route("/api/v1/cardinality/active_series", get(cardinality::active_series).post(cardinality::active_series))
+        .route(
+            "/api/v1/cardinality/active_native_histogram_metrics",
+            get(cardinality::active_native_histogram_metrics).post(cardinality::active_native_histogram_metrics),
+        )
         .route("/api/v1/rules", get(status::rules))
         .route("/api/v1/alerts", get(status::alerts))
         .route("/api/v1/read", post(remote_read::read))

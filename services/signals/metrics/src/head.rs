@@ -16,6 +16,7 @@
 //! Beside samples a head has exemplars, a ring over all series, and metadata of metrics. Both are rows as samples are: in the log, in
 //! cuts, forgotten with them.
 
+mod cardinality;
 mod commit;
 mod cut;
 mod delete;

@@ -4,6 +4,7 @@
 //! gathers chunks from the leaves, merges replicas, evaluates, and sends the answer back in pieces ([`partial`]).
 
 pub mod access;
+mod cardinality;
 pub mod config;
 pub mod engine;
 mod execute;

@@ -1,6 +1,7 @@
 //! What travels between a querier and its leaves: the question ([`LeafQuery`]) and the rows ([`LeafRows`]).
 //! The first byte of either is its version.
 
+mod cardinality;
 pub mod codec;
 mod exemplar;
 mod metadata;
@@ -10,6 +11,7 @@ use syntax::{LabelMatcher, MatchOp};
 
 use crate::chunk::{Chunk, Encoding};
 use crate::model::{Labels, shard_key};
+pub use cardinality::{CardinalityQuery, Counted, Group};
 pub use codec::DecodeError;
 use codec::{Reader, put_bytes, put_len, put_signed, put_varint};
 pub use exemplar::SeriesExemplars;
@@ -70,6 +72,8 @@ pub enum LeafQuery {
         /// At most so many entries of each metric, those received last; 0: all.
         limit_per_metric: u64,
     },
+    /// How many series and values there are in memory; blocks have nothing to say.
+    Cardinality(CardinalityQuery),
 }
 
 impl LeafQuery {
@@ -111,6 +115,10 @@ impl LeafQuery {
                 put_varint(&mut out, *limit);
                 put_varint(&mut out, *limit_per_metric);
             }
+            Self::Cardinality(query) => {
+                out.push(8);
+                cardinality::put_query(&mut out, query);
+            }
         }
         out.into()
     }
@@ -143,6 +151,7 @@ impl LeafQuery {
                 let metric = from.text()?.to_owned();
                 Self::Metadata { metric: any.then_some(metric), limit: from.varint()?, limit_per_metric: from.varint()? }
             }
+            8 => Self::Cardinality(cardinality::read_query(&mut from)?),
             tag => return Err(DecodeError::Tag { what: "leaf query", tag }),
         };
         from.end()?;
@@ -192,6 +201,8 @@ pub enum LeafRows {
     Exemplars(Vec<SeriesExemplars>),
     /// Of [`LeafQuery::Metadata`]: sorted by metric; a metric may come in several batches.
     Metadata(Vec<MetricMetadata>),
+    /// Of [`LeafQuery::Cardinality`], but for labels of series.
+    Groups(Vec<Group>),
 }
 
 /// About how many bytes a leaf puts into one batch: far below the limit of a message, large enough to be worth one.
@@ -244,6 +255,11 @@ impl LeafRows {
                     put_metadata(&mut out, &one.entries);
                 }
             }
+            Self::Groups(groups) => {
+                out.push(6);
+                put_len(&mut out, groups.len());
+                groups.iter().for_each(|group| cardinality::put_group(&mut out, group));
+            }
         }
         out.into()
     }
@@ -279,6 +295,10 @@ impl LeafRows {
                 let count = from.count(2)?;
                 let one = |from: &mut Reader<'_>| Ok(MetricMetadata { metric: from.text()?.to_owned(), entries: read_metadata(from)? });
                 Self::Metadata((0..count).map(|_| one(&mut from)).collect::<Result<_, _>>()?)
+            }
+            6 => {
+                let count = from.count(4)?;
+                Self::Groups((0..count).map(|_| cardinality::read_group(&mut from)).collect::<Result<_, _>>()?)
             }
             tag => return Err(DecodeError::Tag { what: "leaf rows", tag }),
         };

@@ -16,7 +16,7 @@ use super::{Api, json};
 use crate::model::{Labels, Sample};
 use crate::query;
 use crate::query::engine::{Annotations, InstantSample, PointValue, RangeSeries, Usage};
-use crate::query::partial::{Fetched, Frame};
+use crate::query::partial::{Count, Fetched, Frame};
 use crate::wire::{MetricMetadata, SeriesExemplars};
 
 /// The most warnings, and the most infos, that an answer shows.
@@ -47,11 +47,16 @@ pub(super) enum Value {
     Matrix(Vec<RangeSeries>),
     Vector(Vec<InstantSample>),
     Scalar(Sample),
-    Text { t: i64, text: String },
+    Text {
+        t: i64,
+        text: String,
+    },
     Strings(Vec<String>),
     Series(Vec<Labels>),
     Exemplars(Vec<SeriesExemplars>),
     Metadata(Vec<MetricMetadata>),
+    /// Of the cardinality API, which writes them itself.
+    Counts(Vec<Count>),
 }
 
 /// Runs the parts, at most `width` at once, and gives what `write` makes of their answer.
@@ -152,6 +157,7 @@ impl Merge {
             Frame::Share(_) | Frame::WholeWanted => return Err(internal("a querier answered another question")),
             Frame::Exemplars(series) => Value::Exemplars(series),
             Frame::Metadata(metrics) => Value::Metadata(metrics),
+            Frame::Counts(counts) => Value::Counts(counts),
         };
         match (&mut self.value, value) {
             (None, Value::Matrix(more)) => {
@@ -166,6 +172,7 @@ impl Merge {
             (Some(Value::Series(series)), Value::Series(more)) => series.extend(more),
             (Some(Value::Exemplars(series)), Value::Exemplars(more)) => series.extend(more),
             (Some(Value::Metadata(metrics)), Value::Metadata(more)) => metrics.extend(more),
+            (Some(Value::Counts(counts)), Value::Counts(more)) => counts.extend(more),
             _ => return Err(internal("queriers answered with different kinds of values")),
         }
         Ok(false)
@@ -257,6 +264,7 @@ impl Value {
             Self::Series(series) => cut(series, limit),
             Self::Exemplars(series) => cut(series, limit),
             Self::Metadata(metrics) => cut(metrics, limit),
+            Self::Counts(counts) => cut(counts, limit),
             Self::Scalar(_) | Self::Text { .. } => false,
         }
     }
@@ -271,6 +279,7 @@ impl Value {
             Self::Series(series) => series.len() * 6,
             Self::Exemplars(series) => series.iter().map(|one| 8 + 6 * one.exemplars.len()).sum(),
             Self::Metadata(metrics) => metrics.iter().map(|one| 4 + 4 * one.entries.len()).sum(),
+            Self::Counts(counts) => counts.len(),
         };
         256 + items * 24
     }
@@ -331,6 +340,9 @@ impl Value {
             Self::Series(series) => return json::list(out, series, json::labels),
             Self::Exemplars(series) => return json::list(out, series, exemplars),
             Self::Metadata(metrics) => return metadata(out, metrics),
+            Self::Counts(counts) => {
+                return json::list(out, counts, |out, count| out.extend_from_slice(count.members.to_string().as_bytes()));
+            }
         }
         out.push(b'}');
     }

@@ -1,10 +1,14 @@
 //! What the API says about itself, and about what is not there.
 
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
+use super::Api;
 use super::answer::success;
+use super::caller::Caller;
+use super::error::PromError;
 
 /// `GET /api/v1/status/buildinfo`. Clients take a server whose answer has `features` for Mimir, and use what they name.
 pub(super) async fn buildinfo() -> Response {
@@ -32,6 +36,23 @@ pub(super) async fn buildinfo() -> Response {
 /// `GET /api/v1/status/config` and `/api/v1/status/flags`: empty, as in Mimir, whose settings stand on pages of their own.
 pub(super) async fn empty() -> Response {
     success(br#"{"status":"success","data":{}}"#.to_vec())
+}
+
+/// `GET /api/v1/user_limits`: what the tenant may do, by the names that Mimir gives it.
+pub(super) async fn user_limits(State(api): State<Api>, caller: Caller) -> Result<Response, PromError> {
+    let tenant = caller.tenants.single().map_err(PromError::bad_data)?;
+    let limits = api.deps.limits.of(tenant);
+    let body = serde_json::json!({
+        "ingestion_rate": limits.ingestion_rate,
+        "ingestion_burst_size": limits.ingestion_burst_size,
+        "max_global_series_per_user": limits.max_global_series_per_user,
+        "max_global_series_per_metric": limits.max_global_series_per_metric,
+        "max_global_exemplars_per_user": limits.max_global_exemplars_per_user,
+        "max_fetched_chunks_per_query": limits.max_fetched_chunks_per_query,
+        "max_fetched_series_per_query": limits.max_fetched_series_per_query,
+        "max_fetched_chunk_bytes_per_query": limits.max_fetched_chunk_bytes_per_query,
+    });
+    Ok(success(body.to_string().into_bytes()))
 }
 
 /// `GET /api/v1/rules`: there is no ruler, so there are none.

@@ -296,10 +296,8 @@ async fn stats_count_what_is_looked_at() {
 }
 
 #[tokio::test]
-async fn exemplars_are_none_but_the_question_is_checked() {
+async fn questions_for_exemplars_are_checked() {
     let server = Server::new();
-    server.check("query_exemplars?query=up", expect![[r#"200 {"status":"success","data":[]}"#]]).await;
-    server.check("query_exemplars?query=1", expect!["204 "]).await;
     server
         .check(
             "query_exemplars?query=rate(",
@@ -463,14 +461,90 @@ async fn label_policies_hide_series_from_every_read() {
 }
 
 #[tokio::test]
+async fn metadata_and_exemplars_are_merged() {
+    let server = Server::new();
+    server
+        .check(
+            "metadata",
+            expect![[r#"200 {"status":"success","data":{"requests":[{"type":"counter","help":"Requests \"served\".","unit":""},{"type":"counter","help":"Requests.","unit":""}],"up":[{"type":"counter","help":"Up.","unit":""}]}}"#]],
+        )
+        .await;
+    server
+        .check(
+            "metadata?metric=requests&limit_per_metric=1",
+            expect![[r#"200 {"status":"success","data":{"requests":[{"type":"counter","help":"Requests \"served\".","unit":""}]}}"#]],
+        )
+        .await;
+    server.check("metadata?limit=0", expect![[r#"200 {"status":"success","data":{}}"#]]).await;
+    server.check("metadata?limit=x", expect![[r#"400 {"status":"error","errorType":"bad_data","error":"limit must be a number"}"#]]).await;
+    server
+        .check(
+            "query_exemplars?query=rate(up%7Bjob=%22api%22%7D[5m])&start=1768474800&end=1768474801",
+            expect![[r#"200 {"status":"success","data":[{"seriesLabels":{"__name__":"up","job":"api"},"exemplars":[{"labels":{"trace_id":"abc"},"value":"0.5","timestamp":1768474800.500}]}]}"#]],
+        )
+        .await;
+    server.check("query_exemplars?query=up&start=1&end=2", expect![[r#"200 {"status":"success","data":[]}"#]]).await;
+    server.check("query_exemplars?query=1", expect!["204 "]).await;
+}
+
+#[tokio::test]
+async fn metadata_is_shown_of_metrics_that_a_policy_shows() {
+    let server = Server::new();
+    let policy = format!("team:{}", escape(r#"{__name__="requests_total"}"#));
+    let request = Request::get("/prometheus/api/v1/metadata?limit_per_metric=1&limit=1").header("X-Scope-OrgID", "team");
+    let request = request.header("X-Prom-Label-Policy", policy).body(Body::empty()).unwrap();
+    let (_, body) = Server::send(&server.router, request).await;
+    assert_eq!(body, r#"{"status":"success","data":{"requests":[{"type":"counter","help":"Requests \"served\".","unit":""}]}}"#);
+}
+
+#[tokio::test]
+async fn cardinality_is_counted_once_for_all_replicas() {
+    let server = Server::with(MetricsLimits { cardinality_analysis_enabled: true, ..MetricsLimits::default() });
+    let ask = async |path: &str| {
+        let (status, body) = server.get_as("limited", &format!("cardinality/{path}")).await;
+        format!("{} {body}", status.as_u16())
+    };
+    expect![[r#"200 {"cardinality":[{"label_name":"kind","label_values_count":5},{"label_name":"__name__","label_values_count":4}],"label_names_count":4,"label_values_count_total":12}"#]]
+        .assert_eq(&ask("label_names?limit=2").await);
+    expect![[r#"200 {"labels":[{"cardinality":[{"label_value":"special","series_count":5},{"label_value":"requests_total","series_count":2}],"label_name":"__name__","label_values_count":4,"series_count":10},{"cardinality":[{"label_value":"api","series_count":2},{"label_value":"node","series_count":2}],"label_name":"job","label_values_count":2,"series_count":4},{"cardinality":[],"label_name":"none","label_values_count":0,"series_count":0}],"series_count_total":10}"#]]
+        .assert_eq(&ask("label_values?label_names[]=job&label_names[]=__name__&label_names[]=none&limit=2&count_method=active").await);
+    expect![[r#"200 {"data":[{"__name__":"up","job":"api"},{"__name__":"up","job":"node"}]}"#]]
+        .assert_eq(&ask("active_series?selector=up").await);
+    expect![[r#"200 {"data":[{"avg_bucket_count":20.0,"bucket_count":40,"max_bucket_count":30,"metric":"latency","min_bucket_count":10,"series_count":2}]}"#]]
+        .assert_eq(&ask("active_native_histogram_metrics").await);
+    assert_eq!(ask("active_series").await, "400 missing 'selector' parameter\n");
+    assert_eq!(ask("label_values").await, "400 'label_names[]' param is required\n");
+    assert_eq!(ask("label_names?count_method=x").await, "400 invalid 'count_method' param 'x'. valid options are: [inmemory,active]\n");
+    assert_eq!(
+        server.get("cardinality/label_names").await,
+        (StatusCode::BAD_REQUEST, "cardinality analysis is disabled for the tenant: team\n".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn blocked_queries_are_refused() {
+    let blocked = serde_json::from_str(r#"[{"pattern": "up.*", "regex": true, "reason": "too dear"}]"#).unwrap();
+    let limited = serde_json::from_str(r#"[{"query": "special", "allowed_frequency": "1m"}]"#).unwrap();
+    let server = Server::with(MetricsLimits { blocked_queries: blocked, limited_queries: limited, ..MetricsLimits::default() });
+    let text = "the request has been blocked by the cluster administrator: too dear (err-mimir-query-blocked)";
+    let refused = (StatusCode::BAD_REQUEST, format!(r#"{{"status":"error","errorType":"bad_data","error":"{text}"}}"#));
+    assert_eq!(server.get_as("limited", "query?query=up").await, refused);
+    assert_eq!(server.get_as("limited", "query_range?query=up&start=1&end=2&step=1").await, refused);
+    assert_eq!(server.get_as("team", "query?query=up").await.0, StatusCode::OK);
+    assert_eq!(server.get_as("limited", "query?query=special").await.0, StatusCode::OK);
+    assert_eq!(server.get_as("limited", "query?query=special").await.0, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
 async fn routes_are_complete_and_strict() {
     let server = Server::new();
     for (method, path, status) in [
         (Method::GET, "/prometheus/api/v1/status/buildinfo", 200),
         (Method::GET, "/api/v1/status/buildinfo", 200),
-        (Method::GET, "/api/v1/status/config", 200),
+        (Method::GET, "/prometheus/api/v1/status/config", 200),
         (Method::GET, "/prometheus/api/v1/status/flags", 200),
         (Method::GET, "/prometheus/api/v1/status/tsdb", 404),
+        (Method::GET, "/api/v1/user_limits", 200),
         (Method::GET, "/prometheus/api/v1/metadata", 200),
         (Method::GET, "/prometheus/api/v1/query_exemplars?query=up", 200),
         (Method::GET, "/prometheus/api/v1/rules", 200),

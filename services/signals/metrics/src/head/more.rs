@@ -35,6 +35,11 @@ impl More {
         Some(self.histograms.as_ref()?.newest.as_ref()?.t)
     }
 
+    /// The newest histogram that was committed in order.
+    pub(super) fn newest_histogram(&self) -> Option<&HistogramSample> {
+        self.histograms.as_ref()?.newest.as_ref()
+    }
+
     /// Histograms that wait at one time.
     pub(super) fn waiting_at(&self, t: i64) -> impl Iterator<Item = Value<'_>> {
         let at = self.histograms.iter().flat_map(move |all| within(&all.waiting, t, t, |sample| sample.t));

@@ -9,14 +9,14 @@ use runtime::{Chain, ErrorKind};
 use rustc_hash::FxHashMap;
 use signal::{ScanError, ScanQuery, ScanStream, SignalError, TimeRange};
 
-use super::Shared;
 use super::files::Files;
 use super::more::late_chunks as late_histogram_chunks;
 use super::series::{Series, View, late_chunks};
+use super::{Shared, cardinality};
 use crate::chunk::Chunk;
 use crate::drops::{self, Drops};
 use crate::model::{Exemplar, Labels, TimestampMs};
-use crate::wire::{BATCH_BYTES, LeafQuery, LeafRows, MetadataEntry, MetricMetadata, SeriesChunks, SeriesExemplars, SeriesShard};
+use crate::wire::{BATCH_BYTES, Group, LeafQuery, LeafRows, MetadataEntry, MetricMetadata, SeriesChunks, SeriesExemplars, SeriesShard};
 
 /// Bytes that a chunk takes in a batch beside its samples, about.
 const CHUNK_BYTES: usize = 24;
@@ -29,6 +29,7 @@ enum Scan {
     Series(std::vec::IntoIter<Labels>),
     Exemplars(std::vec::IntoIter<SeriesExemplars>),
     Metadata(std::vec::IntoIter<MetricMetadata>),
+    Groups(std::vec::IntoIter<Group>),
 }
 
 /// Chunks with their series; those of files are read when they are asked for.
@@ -85,6 +86,7 @@ impl Scan {
             Self::Series(series) => next_of(series, Labels::heap_bytes).map(LeafRows::Series),
             Self::Exemplars(series) => next_of(series, exemplar_bytes).map(LeafRows::Exemplars),
             Self::Metadata(metrics) => next_of(metrics, metadata_bytes).map(LeafRows::Metadata),
+            Self::Groups(groups) => next_of(groups, |group| group.value.len() + 10 * group.members.len()).map(LeafRows::Groups),
         };
         Ok(batch.map(|rows| (rows.encode(), scan)))
     }
@@ -104,6 +106,13 @@ impl Question {
             LeafQuery::LabelValues { name, sets, limit } => {
                 let values = self.shared.index.label_values(name, Some(&self.about(sets)?));
                 Ok(Scan::Strings(limited(values, *limit)))
+            }
+            LeafQuery::Cardinality(query) => {
+                let selected = self.selected(&query.sets)?;
+                Ok(match cardinality::count(&self.shared, query, &selected) {
+                    cardinality::Answer::Groups(groups) => Scan::Groups(groups.into_iter()),
+                    cardinality::Answer::Series(series) => Scan::Series(series.into_iter()),
+                })
             }
             LeafQuery::Series { sets, limit } => {
                 let selected = self.with_rows(sets)?;

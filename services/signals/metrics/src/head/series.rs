@@ -124,6 +124,13 @@ impl Series {
         float.max(self.more.as_ref().and_then(|more| more.newest_t()))
     }
 
+    /// The buckets of the newest sample, if that is a native histogram.
+    pub(super) fn newest_buckets(&self) -> Option<usize> {
+        let newest = self.more.as_ref()?.newest_histogram()?;
+        let is_newest = !self.any || self.open.max_t() < newest.t;
+        is_newest.then(|| newest.h.bucket_count())
+    }
+
     /// Compares a sample with those that wait.
     pub(super) fn waits(&self, t: i64, value: Value<'_>) -> Known {
         let floats = at_time(self.waiting.as_slice(), t).iter().map(|sample| Value::Float(sample.v));

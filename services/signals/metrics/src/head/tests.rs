@@ -22,6 +22,7 @@ use crate::model::{Labels, STALE_BITS};
 use crate::query::QueryConfig;
 use crate::wire::{LeafQuery, LeafRows, SeriesChunks, SeriesShard};
 
+mod cardinality;
 mod kinds;
 mod life;
 

@@ -7,6 +7,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use runtime::{Classify, ErrorKind};
 use signal::{Leaves, PartialStream, QueryError, SubQuery};
 
+use super::cardinality;
 use super::engine::{
     Annotations, Cancel, EvalError, Evaluation, Options, Plan, QueryResult, RangeSeries, ResultValue, SelectorRequest, plan,
 };
@@ -21,6 +22,7 @@ use super::subquery::{Evaluate, Read, ShareOf, Task};
 use crate::Deps;
 use crate::limits::MetricsLimits;
 use crate::merge::SeriesSamples;
+use crate::wire::LeafQuery;
 
 /// How many selectors of a query are fetched at once.
 const SELECTORS_AT_ONCE: usize = 8;
@@ -51,6 +53,7 @@ async fn answer(deps: Arc<Deps>, query: SubQuery, leaves: Arc<dyn Leaves>) -> Re
         Task::Evaluate(task) => evaluate(&deps, scope, task, leaves).await,
         Task::Share(share) => evaluate_share(&deps, scope, share, leaves).await,
         Task::Read(read) => series(&deps, scope, read, leaves).await,
+        Task::List(LeafQuery::Cardinality(query)) => cardinality::count(&deps, &scope, query, leaves).await,
         Task::List(asked) => lists::list(&deps, &scope, asked, query.range, leaves).await,
     }
 }

@@ -39,6 +39,7 @@ const WHOLE_WANTED: u8 = 9;
 const DROP_NAME: u8 = 0x80;
 const EXEMPLARS: u8 = 20;
 const METADATA: u8 = 21;
+const COUNTS: u8 = 22;
 
 /// Kinds of a vector's values.
 const FLOAT: u8 = 0;
@@ -95,6 +96,8 @@ pub enum Frame {
     Exemplars(Vec<SeriesExemplars>),
     /// Metadata of metrics, sorted.
     Metadata(Vec<MetricMetadata>),
+    /// Counts of values or series, sorted by name and value.
+    Counts(Vec<Count>),
     /// Nothing follows.
     End {
         /// What was remarked.
@@ -104,6 +107,23 @@ pub enum Frame {
         /// What was looked at, where that was asked for.
         usage: Option<Usage>,
     },
+}
+
+/// How many there are of something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// A label or metric; empty: all series.
+    pub name: String,
+    /// A value of the label.
+    pub value: String,
+    /// How many values or series.
+    pub members: u64,
+    /// The buckets of all members, where histograms are counted.
+    pub sum: u64,
+    /// The least of one.
+    pub min: u64,
+    /// The most of one.
+    pub max: u64,
 }
 
 /// Frames in the making.
@@ -265,6 +285,20 @@ pub fn encode_exemplars(series: &[SeriesExemplars]) -> Vec<Bytes> {
     frames.finish(&Annotations::default(), fetched, None)
 }
 
+/// The frames of counts.
+#[must_use]
+pub fn encode_counts(counts: &[Count]) -> Vec<Bytes> {
+    let mut frames = Frames::new(COUNTS);
+    for Count { name, value, members, sum, min, max } in counts {
+        frames.item(|out| {
+            put_bytes(out, name.as_bytes());
+            put_bytes(out, value.as_bytes());
+            [members, sum, min, max].into_iter().for_each(|figure| put_varint(out, *figure));
+        });
+    }
+    frames.finish(&Annotations::default(), Fetched::default(), None)
+}
+
 /// The frames of metadata.
 #[must_use]
 pub fn encode_metadata(metrics: &[MetricMetadata]) -> Vec<Bytes> {
@@ -329,6 +363,10 @@ impl Frame {
             WHOLE_WANTED => items(from_wire, 1, |from| from.byte()).map(|_| Self::WholeWanted)?,
             EXEMPLARS => Self::Exemplars(items(from_wire, 2, |from| {
                 Ok(SeriesExemplars { labels: wire::labels(from)?, exemplars: wire::read_exemplars(from)? })
+            })?),
+            COUNTS => Self::Counts(items(from_wire, 6, |from| {
+                let (name, value) = (from.text()?.to_owned(), from.text()?.to_owned());
+                Ok(Count { name, value, members: from.varint()?, sum: from.varint()?, min: from.varint()?, max: from.varint()? })
             })?),
             METADATA => Self::Metadata(items(from_wire, 2, |from| {
                 Ok(MetricMetadata { metric: from.text()?.to_owned(), entries: wire::read_metadata(from)? })

@@ -30,12 +30,33 @@ fn queries() -> impl Strategy<Value = LeafQuery> {
         (text(), series_sets(), any::<u64>()).prop_map(|(name, sets, limit)| LeafQuery::LabelValues { name, sets, limit }),
         (series_sets(), any::<u64>()).prop_map(|(sets, limit)| LeafQuery::Series { sets, limit }),
         series_sets().prop_map(|sets| LeafQuery::Exemplars { sets }),
+        (series_sets(), prop::option::of(any::<i64>()), counted())
+            .prop_map(|(sets, since, what)| LeafQuery::Cardinality(CardinalityQuery { sets, since, what })),
         (prop::option::of(text()), any::<u64>(), any::<u64>()).prop_map(|(metric, limit, limit_per_metric)| LeafQuery::Metadata {
             metric,
             limit,
             limit_per_metric
         }),
     ]
+}
+
+fn counted() -> impl Strategy<Value = Counted> {
+    prop_oneof![
+        Just(Counted::Values),
+        prop::collection::vec(text(), 0..3).prop_map(|names| Counted::Series { names }),
+        Just(Counted::Labels),
+        Just(Counted::Histograms),
+    ]
+}
+
+fn groups() -> impl Strategy<Value = Vec<Group>> {
+    let members = prop::collection::btree_set(any::<u64>(), 0..6);
+    let one = (text(), text(), members, any::<bool>()).prop_map(|(name, value, members, sized)| {
+        let members: Vec<u64> = members.into_iter().collect();
+        let sizes = if sized { members.iter().map(|member| member % 300).collect() } else { Vec::new() };
+        Group { name, value, members, sizes }
+    });
+    prop::collection::vec(one, 0..4)
 }
 
 fn series_labels() -> impl Strategy<Value = Labels> {
@@ -59,6 +80,7 @@ pub(crate) fn metadata() -> impl Strategy<Value = Vec<MetadataEntry>> {
 fn rows() -> impl Strategy<Value = LeafRows> {
     let chunks = runs().prop_map(|samples| encode_run(&samples).collect::<Vec<Chunk>>());
     prop_oneof![
+        groups().prop_map(LeafRows::Groups),
         prop::collection::vec((series_labels(), chunks), 0..4)
             .prop_map(|all| LeafRows::Chunks(all.into_iter().map(|(labels, chunks)| SeriesChunks { labels, chunks }).collect())),
         prop::collection::vec(text(), 0..5).prop_map(LeafRows::Strings),

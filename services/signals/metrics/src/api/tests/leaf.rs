@@ -1,5 +1,6 @@
 //! Leaves in memory: the series of the tenants `team` and `limited`, from two replicas of which each has gaps of its own.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -10,9 +11,9 @@ use signal::{LeafBatch, LeafStream, Leaves, QueryError, Scan, Source};
 use syntax::LabelMatcher;
 
 use crate::chunk::encode_run;
-use crate::model::{Labels, Sample};
+use crate::model::{Exemplar, Labels, Metadata, MetricType, Sample};
 use crate::query::subquery::milliseconds;
-use crate::wire::{LeafQuery, LeafRows, SeriesChunks};
+use crate::wire::{CardinalityQuery, Counted, Group, LeafQuery, LeafRows, MetadataEntry, MetricMetadata, SeriesChunks, SeriesExemplars};
 
 /// All leaves of a cluster.
 pub(super) struct MemoryLeaves {
@@ -124,7 +125,66 @@ impl MemoryLeaves {
                 sorted(select(&sets).filter_map(|(labels, _)| labels.get(&name).map(str::to_owned)).collect())
             }
             LeafQuery::Series { sets, .. } => vec![LeafRows::Series(select(&sets).map(|(labels, _)| labels.clone()).collect())],
-            LeafQuery::Exemplars { .. } | LeafQuery::Metadata { .. } => Vec::new(),
+            LeafQuery::Exemplars { sets } => {
+                let one = |(labels, _): &(Labels, Vec<Sample>)| SeriesExemplars { labels: labels.clone(), exemplars: exemplars() };
+                vec![LeafRows::Exemplars(select(&sets).map(one).collect())]
+            }
+            LeafQuery::Metadata { metric, .. } => {
+                let rows = metadata(replica).into_iter().filter(|one| metric.as_ref().is_none_or(|metric| *metric == one.metric));
+                vec![LeafRows::Metadata(rows.collect())]
+            }
+            LeafQuery::Cardinality(query) => self.cardinality(&query),
         }
     }
+}
+
+impl MemoryLeaves {
+    /// What a replica that holds all series tells of them.
+    fn cardinality(&self, query: &CardinalityQuery) -> Vec<LeafRows> {
+        let sets: Vec<_> = query.sets.iter().map(|set| Matcher::compile_all(set).unwrap()).collect();
+        let meets = |labels: &Labels, matcher: &Matcher| matcher.matches(labels.get(matcher.name()).unwrap_or_default());
+        let met = |labels: &&Labels| sets.is_empty() || sets.iter().any(|set| set.iter().all(|matcher| meets(labels, matcher)));
+        let series: Vec<&Labels> = self.series.iter().map(|(labels, _)| labels).filter(met).collect();
+        let mut groups = BTreeMap::<(String, String), BTreeSet<u64>>::new();
+        match &query.what {
+            Counted::Labels => return vec![LeafRows::Series(series.into_iter().cloned().collect())],
+            Counted::Values => {
+                for (name, value) in series.iter().flat_map(|labels| labels.iter()) {
+                    groups.entry((name.to_owned(), String::new())).or_default().insert(xxhash_rust::xxh3::xxh3_64(value.as_bytes()));
+                }
+            }
+            Counted::Series { names } => {
+                for labels in &series {
+                    groups.entry((String::new(), String::new())).or_default().insert(labels.hash());
+                    for (name, value) in names.iter().filter_map(|name| Some((name, labels.get(name)?))) {
+                        groups.entry((name.clone(), value.to_owned())).or_default().insert(labels.hash());
+                    }
+                }
+            }
+            Counted::Histograms => {
+                groups.insert(("latency".to_owned(), String::new()), BTreeSet::from([1, 2]));
+            }
+        }
+        let group = |((name, value), members): ((String, String), BTreeSet<u64>)| {
+            let sizes = if query.what == Counted::Histograms { vec![10, 30] } else { Vec::new() };
+            Group { name, value, members: members.into_iter().collect(), sizes }
+        };
+        vec![LeafRows::Groups(groups.into_iter().map(group).collect())]
+    }
+}
+
+/// Exemplars that every series has.
+fn exemplars() -> Vec<Exemplar> {
+    vec![Exemplar { labels: Labels::from_pairs([("trace_id", "abc")]), value: 0.5, t: 1_768_474_800_500 }]
+}
+
+/// Metadata that a replica received: the second one also some that is newer.
+fn metadata(replica: usize) -> Vec<MetricMetadata> {
+    let entry = |t, help: &str| MetadataEntry { t, metadata: Metadata { kind: MetricType::Counter, help: help.into(), unit: "".into() } };
+    let mut requests = vec![entry(1, "Requests.")];
+    if replica == 1 {
+        requests.insert(0, entry(2, "Requests \"served\"."));
+    }
+    let up = MetricMetadata { metric: "up".to_owned(), entries: vec![entry(1, "Up.")] };
+    vec![MetricMetadata { metric: "requests".to_owned(), entries: requests }, up]
 }
