@@ -75,6 +75,7 @@ struct Count {
 
 impl HistogramEncoder {
     /// Appends a histogram; its time must be above that of the one before (checked in debug builds), and fewer than 65 535 must be there.
+    /// It should have passed [`Histogram::check`]: spans without counts, and counts without spans, are left out.
     pub fn push(&mut self, t: i64, histogram: &Histogram) {
         debug_assert!(self.count == 0 || t > self.last, "times rise: {t} after {}", self.last);
         debug_assert!(self.count < u16::MAX, "the count has 16 bits");
@@ -94,6 +95,10 @@ impl HistogramEncoder {
     fn write(&mut self, histogram: &Histogram) {
         if histogram.is_stale() && histogram.same_bits(&Histogram::stale()) {
             return self.bits.write(0b11, 2);
+        }
+        if [&histogram.positive, &histogram.negative].iter().any(|side| length_of(&side.spans) != Some(side.counts.len())) {
+            let [positive, negative] = [&histogram.positive, &histogram.negative].map(|side| Buckets::from_indexed(side.indexed()));
+            return self.write(&Histogram { positive, negative, ..histogram.clone() });
         }
         let whole = histogram.integer && counts(histogram).all(|count| whole_of(count).is_some());
         if self.state.counts.is_empty() || self.state.layout.whole != whole || !self.state.layout.is_of(histogram) {
@@ -328,11 +333,8 @@ impl Count {
 
 /// Count, count around zero, and counts of all buckets.
 fn counts(histogram: &Histogram) -> impl Iterator<Item = f64> {
-    let buckets = [&histogram.positive, &histogram.negative].into_iter().flat_map(|buckets| {
-        debug_assert_eq!(length_of(&buckets.spans), Some(buckets.counts.len()), "spans say how many counts there are");
-        buckets.counts.iter().copied()
-    });
-    [histogram.count, histogram.zero_count].into_iter().chain(buckets)
+    let buckets = histogram.positive.counts.iter().chain(&histogram.negative.counts);
+    [histogram.count, histogram.zero_count].into_iter().chain(buckets.copied())
 }
 
 /// Buckets of all spans.

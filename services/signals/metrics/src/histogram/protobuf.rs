@@ -72,7 +72,8 @@ pub fn read(body: &[u8], place: Range<usize>) -> Result<HistogramSample, Protobu
     Ok(HistogramSample { t, h: histogram.into() })
 }
 
-/// Appends the message, behind the field number that it has in another one, and its length.
+/// Appends the message, behind the field number that it has in another one, and its length. As usual fields that are zero are left out,
+/// those of which one of several is there excepted.
 pub fn put(out: &mut Vec<u8>, number: u64, sample: &HistogramSample) {
     let mut message = Vec::with_capacity(64 + sample.h.bucket_count() * 8);
     put_fields(&mut message, sample);
@@ -86,10 +87,12 @@ fn put_fields(out: &mut Vec<u8>, sample: &HistogramSample) {
     } else {
         put_double(out, COUNT_FLOAT, *count);
     }
-    put_double(out, SUM, *sum);
-    put_varint(out, SCHEMA << 3);
-    put_signed(out, i64::from(*schema));
-    put_double(out, ZERO_THRESHOLD, *zero_threshold);
+    put_double_unless_zero(out, SUM, *sum);
+    if *schema != 0 {
+        put_varint(out, SCHEMA << 3);
+        put_signed(out, i64::from(*schema));
+    }
+    put_double_unless_zero(out, ZERO_THRESHOLD, *zero_threshold);
     if *integer {
         put_number(out, ZERO_COUNT_INT, unsigned(*zero_count));
     } else {
@@ -97,8 +100,12 @@ fn put_fields(out: &mut Vec<u8>, sample: &HistogramSample) {
     }
     put_side(out, &NEGATIVE, negative, *integer);
     put_side(out, &POSITIVE, positive, *integer);
-    put_number(out, RESET_HINT, *hint as u64);
-    put_number(out, TIMESTAMP, sample.t.cast_unsigned());
+    if *hint != ResetHint::Unknown {
+        put_number(out, RESET_HINT, *hint as u64);
+    }
+    if sample.t != 0 {
+        put_number(out, TIMESTAMP, sample.t.cast_unsigned());
+    }
     if !bounds.is_empty() {
         put_doubles(out, CUSTOM_VALUES, bounds);
     }
@@ -196,6 +203,13 @@ fn put_number(out: &mut Vec<u8>, number: u64, value: u64) {
 fn put_double(out: &mut Vec<u8>, number: u64, value: f64) {
     put_varint(out, number << 3 | 1);
     out.extend(value.to_le_bytes());
+}
+
+/// A field that is not there is zero; minus zero is another number.
+fn put_double_unless_zero(out: &mut Vec<u8>, number: u64, value: f64) {
+    if value.to_bits() != 0 {
+        put_double(out, number, value);
+    }
 }
 
 fn put_doubles(out: &mut Vec<u8>, number: u64, values: &[f64]) {

@@ -81,3 +81,19 @@ fn steady_counters_take_a_bit_for_a_bucket() {
     let bits = chunk.bytes.len() * 8 / samples.len();
     assert!(bits < 85, "{bits} bits for a histogram of 60 buckets");
 }
+
+#[test]
+fn spans_and_counts_that_do_not_fit_are_cut() {
+    let with = |spans: &[(i32, u32)], counts: &[f64]| {
+        let spans = spans.iter().map(|(offset, length)| Span { offset: *offset, length: *length }).collect();
+        Histogram { positive: Buckets { spans, counts: counts.to_vec() }, ..Histogram::default() }
+    };
+    for (found, expected) in [
+        (with(&[(1, u32::MAX), (1, 3)], &[1.0, 2.0]), with(&[(1, 2)], &[1.0, 2.0])),
+        (with(&[(1, 1)], &[1.0, 2.0]), with(&[(1, 1)], &[1.0])),
+        (with(&[], &[1.0]), with(&[], &[])),
+    ] {
+        let sample = |histogram: Histogram| HistogramSample { t: 5, h: Arc::new(histogram) };
+        assert_eq!(decoded(&encoded(&[sample(found)])), [sample(expected)]);
+    }
+}
