@@ -17,6 +17,7 @@ use ingester::IngesterConfig;
 use ingester::lifecycle::FixedMember;
 use node::{Node, Settings};
 use querier::QuerierConfig;
+use query_frontend::CatalogDeletes;
 use query_frontend::QueryFrontendConfig;
 use ring::Membership;
 use runtime::config::HumanDuration;
@@ -113,10 +114,11 @@ pub async fn start(app: &mut App, settings: Settings<'_>, roles: Roles<'_>, plug
         bucket: node.bucket.clone(),
         open,
         catalog: node.catalog.clone(),
-        announcer,
+        announcer: announcer.clone(),
         channels: node.channels.clone(),
         members: None,
         max_bytes: settings.storage.local.max_bytes.0,
+        door: door.clone(),
     };
     let compactor = compactor::start(app, roles.compactor, compactor_deps)?;
     let leaves = querier::leaf::Remote::new(node.channels.clone(), roles.querier.leaf_timeout.get());
@@ -130,8 +132,10 @@ pub async fn start(app: &mut App, settings: Settings<'_>, roles: Roles<'_>, plug
     };
     let querier = querier::start(app, roles.querier, querier_deps);
     let catalog = node.catalog.clone();
+    let deletes = CatalogDeletes { catalog: catalog.clone(), announcer, clock: app.clock.clone(), plugins: plugins.clone() };
     let frontend_deps = query_frontend::Deps {
         plugins: plugins.clone(),
+        deletes: Arc::new(deletes),
         door: door.clone().for_reads(roles.tenant_federation),
         catalog_number: Arc::new(move || catalog.number()),
     };

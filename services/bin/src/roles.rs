@@ -6,6 +6,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use ingester::lifecycle::RingMember;
 use node::Node;
+use query_frontend::CatalogDeletes;
 use ring::{BucketStore, Cluster, MemberState, Membership};
 use runtime::{App, Chain, Role, StartError, StopError};
 use signal::Plugins;
@@ -62,9 +63,12 @@ pub async fn query_frontend(app: &mut App, config: &Config) -> Result<query_fron
     let plugins = plugins(app, config)?;
     let node = Node::open(app, config.node()).await?;
     node.follow(app, config.node(), names(&plugins)).await?;
+    let announcer = node.announcer(app, config.node());
     let catalog = node.catalog;
+    let deletes = CatalogDeletes { catalog: catalog.clone(), announcer, clock: app.clock.clone(), plugins: plugins.clone() };
     let deps = query_frontend::Deps {
         plugins,
+        deletes: Arc::new(deletes),
         door: door(config)?.for_reads(&config.tenant_federation),
         catalog_number: Arc::new(move || catalog.number()),
     };
@@ -116,6 +120,7 @@ pub async fn compactor(app: &mut App, config: &Config) -> Result<Member<compacto
         announcer,
         channels: node.channels,
         max_bytes: config.storage.local.max_bytes.0,
+        door: door(config)?,
     };
     let role = compactor::start(app, &config.compactor, deps)?;
     Ok(Member::active(app, role, cluster, compactor::COMPACTOR))

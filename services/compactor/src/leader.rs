@@ -142,6 +142,7 @@ impl Office {
     fn lay_down(&self) {
         *self.held.lock() = Held { board: None, map: None };
         self.metrics.leader.set(0);
+        self.leader_metrics.clear();
     }
 
     /// One term: from the election until another is to lead, or the log has another writer.
@@ -154,12 +155,19 @@ impl Office {
         let mut planned: Option<Instant> = None;
         while self.is_mine() {
             step.tick().await;
-            survive(leader.step().await)?;
+            let begun = Instant::now();
+            let stepped = leader.step().await;
+            self.metrics.synced(begun.elapsed(), stepped.is_ok());
+            survive(stepped)?;
             self.held.lock().map = Some(leader.map());
             if planned.is_none_or(|at| at.elapsed() >= self.config.plan_period.get()) {
-                survive(self.retire(&mut leader).await)?;
+                self.metrics.runs_started.inc();
+                let retired = self.retire(&mut leader).await;
+                self.metrics.run_ended(retired.is_ok(), self.clock.now_ms());
+                survive(retired)?;
                 self.forget_the_gone().await;
                 self.plan(&leader.map(), self.config.settle.as_ns());
+                leader.observe();
                 planned = Some(Instant::now());
             }
         }
@@ -181,6 +189,9 @@ impl Office {
         let Some(board) = &mut held.board else { return 0 };
         let busy = board.busy();
         let mut jobs: Vec<Job> = Vec::new();
+        self.metrics.estimated_jobs.clear();
+        let tenants = map.tenants().len();
+        self.metrics.tenants_discovered.set(i64::try_from(tenants).unwrap_or(i64::MAX));
         for (tenant, signal) in held_by(map) {
             let Some(plugin) = self.plugins.get(signal.as_str()) else { continue };
             let rules = PlanRules { shards: plugin.policy.merge_shards(&tenant), ..rules.clone() };
@@ -190,6 +201,7 @@ impl Office {
             entries.retain(|entry| !busy.contains(&entry.id));
             let mut groups = plan::plan(&entries, &rules);
             groups.extend(plan::rewrites(&entries, &groups, &drops));
+            self.metrics.estimate(&tenant, groups.len(), rules.shards);
             jobs.extend(groups.iter().filter_map(|group| plan::job(group, &rules, deletes, map.number(), self.clock.now_ms())));
         }
         let planned = jobs.len();

@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod leader;
 pub mod metrics;
 pub mod plan;
+pub mod tenants;
 pub mod worker;
 
 use std::fmt;
@@ -26,6 +27,7 @@ use signal::Plugins;
 use storage::block::OpenBlock;
 use storage::bucket::Bucket;
 use storage::catalog::{Announcer, Catalog, LeaderMetrics};
+use tenancy::http::Door;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 use ulid::Ulid;
@@ -34,6 +36,7 @@ pub use config::CompactorConfig;
 pub use leader::COMPACTOR;
 use leader::{Office, OfficeContext};
 use metrics::CompactorMetrics;
+use tenants::TenantAdmin;
 use worker::Worker;
 
 /// What the role needs of the process.
@@ -58,6 +61,8 @@ pub struct Deps {
     pub members: Option<Arc<dyn MemberStore>>,
     /// Bytes that all blocks may take; 0 is no limit.
     pub max_bytes: u64,
+    /// Checks tenants.
+    pub door: Door,
 }
 
 /// A running compactor.
@@ -85,7 +90,7 @@ pub fn windows(config: &CompactorConfig) -> Result<Vec<i64>, ConfigError> {
 /// Starts the role.
 pub fn start(app: &mut App, config: &CompactorConfig, deps: Deps) -> Result<Compactor, StartError> {
     let windows = windows(config).map_err(|err| StartError::new("read the compactor's windows", err))?;
-    let Deps { plugins, membership, member, bucket, open, catalog, announcer, channels, members, max_bytes } = deps;
+    let Deps { plugins, membership, member, bucket, open, catalog, announcer, channels, members, max_bytes, door } = deps;
     let metrics = CompactorMetrics::register(&mut app.registry);
     let tasks = app.tasks.child();
     let context = OfficeContext {
@@ -133,6 +138,8 @@ pub fn start(app: &mut App, config: &CompactorConfig, deps: Deps) -> Result<Comp
     let max_message = app.grpc_max_message();
     app.grpc.add(admin.clone().server(max_message));
     app.http.main(admin.routes());
+    let tenants = TenantAdmin { plugins, catalog, announcer, clock: app.clock.clone() };
+    app.http.main(door.guard(tenants.routes()));
     Ok(Compactor { tasks, grace: app.server.shutdown_grace.get() })
 }
 

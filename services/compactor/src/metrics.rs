@@ -1,9 +1,14 @@
 //! Instruments of the compactor, by the names of Mimir's dashboards where there is one.
 
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use tenancy::TenantId;
 
 /// The instruments.
 #[derive(Clone, Debug)]
@@ -22,6 +27,31 @@ pub struct CompactorMetrics {
     pub blocks_in: Counter,
     /// Blocks that merges made.
     pub blocks_out: Counter,
+    /// Rounds of retention and planning that began.
+    pub runs_started: Counter,
+    /// Rounds that were done.
+    pub runs_completed: Counter,
+    /// Rounds that failed.
+    pub runs_failed: Counter,
+    /// When a round was last done, seconds since the Unix epoch.
+    pub last_run: Gauge,
+    /// Tenants that have blocks.
+    pub tenants_discovered: Gauge,
+    /// Looks at the catalog.
+    pub syncs: Counter,
+    /// Looks that failed.
+    pub sync_failures: Counter,
+    /// How long they took, seconds.
+    pub sync_duration: Histogram,
+    /// Jobs of each tenant that could be done now.
+    pub estimated_jobs: Family<JobsOf, Gauge>,
+}
+
+/// The labels of jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct JobsOf {
+    user: String,
+    r#type: &'static str,
 }
 
 impl CompactorMetrics {
@@ -35,10 +65,35 @@ impl CompactorMetrics {
             duration: Histogram::new(exponential_buckets(0.1, 4.0, 8)),
             blocks_in: Counter::default(),
             blocks_out: Counter::default(),
+            runs_started: Counter::default(),
+            runs_completed: Counter::default(),
+            runs_failed: Counter::default(),
+            last_run: Gauge::default(),
+            tenants_discovered: Gauge::default(),
+            syncs: Counter::default(),
+            sync_failures: Counter::default(),
+            sync_duration: Histogram::new(exponential_buckets(0.001, 4.0, 8)),
+            estimated_jobs: Family::default(),
         };
         let mimir = registry.sub_registry_with_prefix("cortex_compactor");
         mimir.register("group_compactions", "Merges that were done", metrics.merged.clone());
         mimir.register("group_compactions_failures", "Merges that failed", metrics.failed.clone());
+        mimir.register("runs_started", "Rounds of retention and planning that began", metrics.runs_started.clone());
+        mimir.register("runs_completed", "Rounds of retention and planning that were done", metrics.runs_completed.clone());
+        mimir.register("runs_failed", "Rounds of retention and planning that failed", metrics.runs_failed.clone());
+        mimir.register("last_successful_run_timestamp_seconds", "When a round was last done", metrics.last_run.clone());
+        mimir.register("tenants_discovered", "Tenants that have blocks", metrics.tenants_discovered.clone());
+        mimir.register("meta_syncs", "Looks at the catalog", metrics.syncs.clone());
+        mimir.register("meta_sync_failures", "Looks at the catalog that failed", metrics.sync_failures.clone());
+        mimir.register("meta_sync_duration_seconds", "How long looks at the catalog took", metrics.sync_duration.clone());
+        registry.sub_registry_with_prefix("cortex").register(
+            "bucket_index_estimated_compaction_jobs",
+            "Merges that could be done now",
+            metrics.estimated_jobs.clone(),
+        );
+        let prometheus = registry.sub_registry_with_prefix("prometheus_tsdb");
+        prometheus.register("compactions", "Merges that were done", metrics.merged.clone());
+        prometheus.register("compaction_duration_seconds", "How long merges took", metrics.duration.clone());
         let own = registry.sub_registry_with_prefix("quartet_compactor");
         own.register("leader", "1 while this process leads", metrics.leader.clone());
         own.register("jobs_waiting", "Merges that wait for a worker", metrics.jobs_waiting.clone());
@@ -46,5 +101,31 @@ impl CompactorMetrics {
         own.register("blocks_in", "Blocks that merges took", metrics.blocks_in.clone());
         own.register("blocks_out", "Blocks that merges made", metrics.blocks_out.clone());
         metrics
+    }
+
+    /// A look at the catalog has ended.
+    pub fn synced(&self, took: Duration, good: bool) {
+        self.syncs.inc();
+        self.sync_duration.observe(took.as_secs_f64());
+        if !good {
+            self.sync_failures.inc();
+        }
+    }
+
+    /// A round of retention has ended.
+    pub fn run_ended(&self, good: bool, now_ms: i64) {
+        if good {
+            self.runs_completed.inc();
+            self.last_run.set(now_ms.div_euclid(1000));
+        } else {
+            self.runs_failed.inc();
+        }
+    }
+
+    /// So many jobs of a tenant could be done now.
+    pub fn estimate(&self, tenant: &TenantId, jobs: usize, shards: u32) {
+        let r#type = if shards > 1 { "split" } else { "merge" };
+        let of = JobsOf { user: tenant.to_string(), r#type };
+        self.estimated_jobs.get_or_create(&of).inc_by(i64::try_from(jobs).unwrap_or(i64::MAX));
     }
 }

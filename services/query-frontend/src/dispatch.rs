@@ -11,7 +11,7 @@ use futures::StreamExt;
 use parking_lot::Mutex;
 use proto::quartet as pb;
 use runtime::ErrorKind;
-use signal::{PartialStream, QueryError, QueryExecutor, SubQuery};
+use signal::{PartialStream, QueryError, QueryExecutor, RowDeletes, SubQuery};
 use tenancy::Tenants;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
@@ -331,15 +331,30 @@ impl State {
 }
 
 /// The executor that signals are given.
-#[derive(Clone, Debug)]
-pub struct Executor(pub Arc<Dispatch>);
+#[derive(Clone)]
+pub struct Executor {
+    /// Queues sub-queries.
+    pub dispatch: Arc<Dispatch>,
+    /// Records deletes of rows.
+    pub deletes: Option<Arc<dyn RowDeletes>>,
+}
 
 impl QueryExecutor for Executor {
     fn run(&self, query: SubQuery) -> PartialStream {
-        match self.0.enqueue(query) {
+        match self.dispatch.enqueue(query) {
             Err(err) => futures::stream::once(async move { Err(err) }).boxed(),
-            Ok(queued) => Answer::new(self.0.clone(), queued).boxed(),
+            Ok(queued) => Answer::new(self.dispatch.clone(), queued).boxed(),
         }
+    }
+
+    fn deletes(&self) -> Option<Arc<dyn RowDeletes>> {
+        self.deletes.clone()
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor").field("dispatch", &self.dispatch).finish_non_exhaustive()
     }
 }
 

@@ -5,6 +5,7 @@
 //! Knows no signal.
 
 pub mod config;
+pub mod deletes;
 pub mod dispatch;
 pub mod metrics;
 pub mod queue;
@@ -15,11 +16,12 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use runtime::{App, Role, StopError, Tasks};
-use signal::{Plugins, Routes};
+use signal::{Plugins, Routes, RowDeletes};
 use tenancy::http::Door;
 use tokio_util::sync::CancellationToken;
 
 pub use config::QueryFrontendConfig;
+pub use deletes::CatalogDeletes;
 use dispatch::{Dispatch, Executor};
 use metrics::FrontendMetrics;
 use service::QueueService;
@@ -32,6 +34,8 @@ pub struct Deps {
     pub door: Door,
     /// The number of the catalog that this process has seen: a querier that is behind reads the log first.
     pub catalog_number: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Records deletes of rows.
+    pub deletes: Arc<dyn RowDeletes>,
 }
 
 impl std::fmt::Debug for Deps {
@@ -56,7 +60,7 @@ pub fn start(app: &mut App, config: &QueryFrontendConfig, deps: Deps) -> QueryFr
 
     let mut routes = Routes::new(deps.door);
     for plugin in deps.plugins.iter() {
-        plugin.queries.mount(&mut routes, Arc::new(Executor(dispatch.clone())));
+        plugin.queries.mount(&mut routes, Arc::new(Executor { dispatch: dispatch.clone(), deletes: Some(deps.deletes.clone()) }));
     }
     let (http, grpc) = routes.into_parts();
     app.http.merge(http);

@@ -166,7 +166,9 @@ impl Town {
         app.server.drain_delay = millis(200);
         self.meet(process(&app, "query-frontend"));
         let number = catalog.clone();
-        let deps = query_frontend::Deps { plugins, door, catalog_number: Arc::new(move || number.number()) };
+        let (announcer, clock) = (self.announcer(&app), app.clock.clone());
+        let deletes = query_frontend::CatalogDeletes { catalog: catalog.clone(), announcer, clock, plugins: plugins.clone() };
+        let deps = query_frontend::Deps { plugins, door, catalog_number: Arc::new(move || number.number()), deletes: Arc::new(deletes) };
         let role = query_frontend::start(&mut app, &query_frontend::QueryFrontendConfig::default(), deps);
         self.run(app, catalog, role).await
     }
@@ -195,7 +197,7 @@ impl Town {
     }
 
     pub(crate) async fn compactor(&self, name: &str) -> Started {
-        let Making { mut app, catalog, channels, plugins, .. } = self.making("compactor").await;
+        let Making { mut app, catalog, channels, plugins, door } = self.making("compactor").await;
         self.admit(member(&app, name, "compactor", "a", MemberState::Active));
         let deps = compactor::Deps {
             plugins,
@@ -208,6 +210,7 @@ impl Town {
             channels,
             members: None,
             max_bytes: 0,
+            door,
         };
         let role = compactor::start(&mut app, &self.compactor, deps).expect("the windows are good");
         self.run(app, catalog, role).await

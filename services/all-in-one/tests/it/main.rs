@@ -7,6 +7,7 @@ mod bad_input;
 mod blocks;
 mod client;
 mod cluster;
+mod deletes;
 mod drain;
 mod formats;
 mod leader;

@@ -19,7 +19,7 @@ fn dispatch(max_outstanding_per_tenant: usize) -> Arc<Dispatch> {
 }
 
 fn run(dispatch: &Arc<Dispatch>, query: SubQuery) -> PartialStream {
-    Executor(dispatch.clone()).run(query)
+    Executor { dispatch: dispatch.clone(), deletes: None }.run(query)
 }
 
 fn query(text: &'static str) -> SubQuery {

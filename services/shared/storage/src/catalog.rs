@@ -19,7 +19,7 @@ mod sweep;
 
 pub use announcer::Announcer;
 pub use config::CatalogConfig;
-pub use entry::{Change, Entry, FileRef, Record, RowDelete, RulesApplied, Shard};
+pub use entry::{Change, DELETES_KEPT_MS, Entry, FileRef, Record, RowDelete, RulesApplied, Shard};
 pub use error::{CatalogError, CodecError};
 pub use leader::Leader;
 pub use map::{Map, NumberedDelete, ShardSize, Status, Tombstone};

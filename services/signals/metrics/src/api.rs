@@ -7,6 +7,7 @@ mod about;
 mod answer;
 mod caller;
 mod cardinality;
+mod deletes;
 mod error;
 mod evaluate;
 mod guard;
@@ -78,6 +79,8 @@ fn queries(api: Api) -> Router {
             "/api/v1/cardinality/active_native_histogram_metrics",
             get(cardinality::active_native_histogram_metrics).post(cardinality::active_native_histogram_metrics),
         )
+        .route("/api/v1/admin/tsdb/delete_series", post(deletes::delete_series).put(deletes::delete_series))
+        .route("/api/v1/admin/tsdb/clean_tombstones", post(deletes::clean_tombstones).put(deletes::clean_tombstones))
         .route("/api/v1/rules", get(status::rules))
         .route("/api/v1/alerts", get(status::alerts))
         .route("/api/v1/read", post(remote_read::read))

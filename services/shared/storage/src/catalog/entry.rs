@@ -125,6 +125,9 @@ impl Entry {
     }
 }
 
+/// How long a delete of rows is kept at least, milliseconds: rows that it names may lie on the disk of an ingester that is away.
+pub const DELETES_KEPT_MS: i64 = 30 * 24 * 3_600_000;
+
 /// A delete of rows (DESIGN 11.12): holds for what arrived before the number of the log that carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowDelete {

@@ -114,6 +114,11 @@ impl Leader {
         self.number
     }
 
+    /// Shows how many blocks each tenant has. Walks all of the map: not for every step.
+    pub fn observe(&self) {
+        self.metrics.count(&self.catalog.map(), self.catalog.clock.now_ms());
+    }
+
     /// The map as of the last step.
     #[must_use]
     pub fn map(&self) -> Arc<Map> {

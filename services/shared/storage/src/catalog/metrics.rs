@@ -52,6 +52,7 @@ pub struct LeaderMetrics {
     pub(super) refused: Counter,
     pub(super) dropped: Counter,
     pub(super) removed_blocks: Counter,
+    pub(super) removal_failures: Counter,
     pub(super) removed_orphans: Counter,
     pub(super) orphans: Gauge,
     pub(super) halted: Gauge,
@@ -81,6 +82,7 @@ impl LeaderMetrics {
         quartet.register("clock_skewed", "1: the clocks of leader and store are too far apart to remove anything", metrics.skewed.clone());
         let cortex = registry.sub_registry_with_prefix("cortex");
         cortex.register("compactor_blocks_cleaned", "Blocks whose files were removed", metrics.removed_blocks.clone());
+        cortex.register("compactor_block_cleanup_failures", "Removals of blocks' files that failed", metrics.removal_failures.clone());
         cortex.register("bucket_blocks_count", "Live blocks", metrics.blocks.clone());
         cortex.register("bucket_blocks_marked_for_deletion_count", "Blocks taken out whose files remain", metrics.marked.clone());
         cortex.register(
@@ -89,6 +91,11 @@ impl LeaderMetrics {
             metrics.updated.clone(),
         );
         metrics
+    }
+
+    /// Shows no tenant any more: another process leads.
+    pub fn clear(&self) {
+        self.count(&Map::default(), 0);
     }
 
     /// Counts the blocks of a map. Walks all of it.

@@ -131,7 +131,7 @@ const fn one_more(limit: usize) -> u64 {
 }
 
 /// The selectors of `match[]`.
-fn matcher_sets(params: &Params) -> Result<Vec<Vec<LabelMatcher>>, String> {
+pub(super) fn matcher_sets(params: &Params) -> Result<Vec<Vec<LabelMatcher>>, String> {
     params
         .all("match[]")
         .map(|selector| {

@@ -48,7 +48,17 @@ fn drop_rows(shared: &Shared, rows: &[RowDrop]) {
     let mut all_spans = FxHashMap::default();
     for number in meant {
         let Some(spans) = state.get(number).map(|series| drops.of(&series.labels)) else { continue };
-        let thinned = state.change(number, |series, files| series.thin(&spans, files).map(|()| series.has_no_rows()));
+        let thinned = state.change(number, |series, files| {
+            series.thin(&spans, files).map(|()| {
+                let empty = series.has_no_rows();
+                if empty {
+                    // Lists tell of it no more; the next sample makes it visible again.
+                    series.visible = false;
+                    shared.index.remove(number, series.labels.iter());
+                }
+                empty
+            })
+        });
         all_spans.insert(number, spans);
         match thinned {
             Some(Ok(true)) => state.note_emptied(number),

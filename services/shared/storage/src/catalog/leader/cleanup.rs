@@ -37,7 +37,9 @@ impl Leader {
         self.due.files = Some(Instant::now());
         let before_ms = self.catalog.clock.now_ms().saturating_sub(self.catalog.config.removal_delay.as_ms());
         let removable = removable(&self.catalog.map(), before_ms);
-        let gone = self.remove_files(removable).await?;
+        let gone = self.remove_files(removable).await.inspect_err(|_| {
+            self.metrics.removal_failures.inc();
+        })?;
         if gone.is_empty() {
             return Ok(());
         }

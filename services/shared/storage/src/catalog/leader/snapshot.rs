@@ -46,7 +46,6 @@ impl Leader {
         self.snapshot = map.number();
         self.due.snapshot = Instant::now();
         self.metrics.snapshots.inc();
-        self.metrics.count(&map, self.catalog.clock.now_ms());
         info!(number = map.number(), "a snapshot of the catalog is made");
         self.tidy().await
     }
