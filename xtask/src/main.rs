@@ -1,5 +1,6 @@
 //! Developer commands of the workspace: `cargo xtask help` lists them.
 
+mod bench;
 mod cluster;
 mod conformance;
 mod drill;
@@ -44,6 +45,17 @@ enum Command {
     Drill {
         /// Only these.
         names: Vec<String>,
+    },
+    /// Measure Quartet beside VictoriaMetrics and Prometheus, with the release build.
+    Bench {
+        /// `metrics`.
+        name: String,
+        /// A small part of the data, to see that everything works.
+        #[arg(long)]
+        small: bool,
+        /// Only this server: quartet, victoriametrics or prometheus; may be repeated.
+        #[arg(long)]
+        only: Vec<String>,
     },
     /// Send metrics with the SDK of OpenTelemetry, over gRPC and HTTP, and ask for them.
     Otlp,
@@ -124,6 +136,7 @@ fn main() -> ExitCode {
         Command::Proto => protobuf::generate().map_err(Into::into),
         Command::Cluster { command } => run_cluster(command).map_err(Into::into),
         Command::Drill { names } => drill::run(&names).map_err(Into::into),
+        Command::Bench { name, small, only } => bench::run(&name, small, &only).map_err(Into::into),
         Command::Otlp => otlp::run().map_err(Into::into),
         Command::Router { directory, listen } => router::run(directory, &listen).map_err(Into::into),
         Command::Conformance { signal, cases, cluster, feature, verbose } => {

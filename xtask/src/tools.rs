@@ -103,6 +103,19 @@ pub(crate) fn prometheus() -> Result<PathBuf, ToolError> {
     go_tool("prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus")
 }
 
+/// VictoriaMetrics, the single node: the newest version that the toolchains of today build.
+pub(crate) fn victoria_metrics() -> Result<PathBuf, ToolError> {
+    const TOOL: &str = "victoria-metrics";
+    const PACKAGE: &str = "github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics@v1.151.0";
+    let programs = directory().join("bin");
+    let program = programs.join(TOOL);
+    if !program.exists() {
+        make(&programs)?;
+        run(TOOL, Command::new("go").args(["install", PACKAGE]).env("GOBIN", &programs))?;
+    }
+    found(TOOL, program)
+}
+
 /// Builds a command of a module below `xtask/tools/`: those modules repeat the exclude and replace lines which keep
 /// `go install path@version` from working.
 fn go_tool(tool: &'static str, module: &str, package: &str) -> Result<PathBuf, ToolError> {
