@@ -159,6 +159,10 @@ settings! {
         pub max_cache_freshness: HumanDuration = HumanDuration::from_secs(600),
         /// No effect yet: queriers of a tenant; 0 is all.
         pub max_queriers_per_tenant: u64 = 0,
+        /// Experimental functions and aggregations of PromQL that queries may use; `all` is each of them.
+        pub enabled_promql_experimental_functions: CommaList = CommaList::new(["all"]),
+        /// Experimental modifiers of selectors, `anchored` and `smoothed`, that queries may use; `all` is both.
+        pub enabled_promql_extended_range_selectors: CommaList = CommaList::new(["all"]),
         /// Queries that are refused: a list of `pattern`, `regex`, `reason`, `time_range_longer_than`, `step_size_shorter_than`.
         pub blocked_queries: BlockedQueries = BlockedQueries::default(),
         /// Queries that may run only so often: a list of `query` and `allowed_frequency`.

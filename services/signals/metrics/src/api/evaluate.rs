@@ -111,7 +111,9 @@ impl Asked {
     async fn parse(&self, api: &Api) -> Result<Expr, PromError> {
         let query = self.task.query.clone();
         let parsed = if query.len() <= INLINE_QUERY { parse(&query) } else { query::run(&api.deps.compute, move || parse(&query)).await? };
-        parsed.map_err(|err| PromError::parameter("query", err))
+        let expr = parsed.map_err(|err| PromError::parameter("query", err))?;
+        Guard::check_experimental(&api.deps, &self.tenants, &expr)?;
+        Ok(expr)
     }
 
     fn check_frequency(&self, api: &Api, caller: &Caller) -> Result<(), PromError> {

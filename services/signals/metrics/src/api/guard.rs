@@ -6,12 +6,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use signal::QueryError;
+use tenancy::Tenants;
 
 use super::caller::Caller;
 use super::error::PromError;
 use crate::Deps;
 use crate::limits::MetricsLimits;
 use crate::query::limit::LimitExceeded;
+use crate::query::promql::{Experimental, Expr};
 
 /// The limits of one read.
 pub(super) struct Guard {
@@ -43,6 +45,23 @@ impl Guard {
             Some(blocked) => Err(refused(LimitExceeded::Blocked { reason: blocked.reason.clone() })),
             None => Ok(()),
         }
+    }
+
+    /// Refuses a query with experimental parts that are not for all of its tenants.
+    pub(super) fn check_experimental(deps: &Deps, tenants: &Tenants, expr: &Expr) -> Result<(), PromError> {
+        for part in expr.experimental() {
+            for tenant in tenants.all() {
+                let limits = deps.limits.of(tenant);
+                let enabled = match part {
+                    Experimental::Modifier(_) => &limits.enabled_promql_extended_range_selectors,
+                    Experimental::Function(_) | Experimental::Aggregation(_) => &limits.enabled_promql_experimental_functions,
+                };
+                if !enabled.allows(part.name()) {
+                    return Err(PromError::parameter("query", format_args!("{part} is not enabled for tenant {tenant}")));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a query that ran a short while ago, if it is one that may not run often.

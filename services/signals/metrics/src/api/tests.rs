@@ -25,7 +25,7 @@ use self::leaf::MemoryLeaves;
 use super::error::PromError;
 use crate::Deps;
 use crate::instruments::Instruments;
-use crate::limits::MetricsLimits;
+use crate::limits::{CommaList, MetricsLimits};
 use crate::query::{MetricsQueries, QueryConfig};
 
 /// The present: 2026-01-15T12:00:00Z.
@@ -383,6 +383,29 @@ async fn limits_of_the_tenant_hold() {
         (status, body.as_str()),
         (StatusCode::UNPROCESSABLE_ENTITY, r#"{"status":"error","errorType":"execution","error":"no memory"}"#)
     );
+}
+
+#[tokio::test]
+async fn experimental_parts_can_be_taken_from_a_tenant() {
+    let limited = MetricsLimits {
+        enabled_promql_experimental_functions: CommaList::new(["limitk"]),
+        enabled_promql_extended_range_selectors: CommaList::default(),
+        ..MetricsLimits::default()
+    };
+    let server = Server::with(limited);
+    assert_eq!(server.get_as("limited", "query?query=limitk(1,up)&time=1768474800").await.0, StatusCode::OK);
+    for (query, part) in [
+        ("info(up)", r#"function \"info\""#),
+        ("limit_ratio(1,up)", r#"aggregate \"limit_ratio\""#),
+        ("rate(up[1m]%20smoothed)", r#"extended range selector modifier \"smoothed\""#),
+    ] {
+        assert_eq!(server.get(&format!("query?query={query}&time=1768474800")).await.0, StatusCode::OK, "{query}");
+        let (status, body) = server.get_as("limited", &format!("query?query={query}&time=1768474800")).await;
+        let error = format!(
+            r#"{{"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": {part} is not enabled for tenant limited"}}"#
+        );
+        assert_eq!((status, body), (StatusCode::BAD_REQUEST, error));
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,12 @@ impl CommaList {
         Self(names.into_iter().map(Into::into).collect())
     }
 
+    /// True for a name that is in the list, and for each when `all` is.
+    #[must_use]
+    pub fn allows(&self, name: &str) -> bool {
+        self.iter().any(|one| one == name || one == "all")
+    }
+
     /// The names.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)

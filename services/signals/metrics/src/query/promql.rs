@@ -9,6 +9,7 @@ pub mod functions;
 
 mod check;
 mod error;
+mod experimental;
 mod json;
 mod lexer;
 mod parser;
@@ -20,6 +21,7 @@ use syntax::LabelMatcher;
 
 pub use ast::Expr;
 pub use error::{BinaryError, CallError, CharacterError, DurationValueError, NotEnabled, ParseError, ParseErrorKind, SelectorError};
+pub use experimental::Experimental;
 pub use functions::{Function, FunctionId};
 use parser::Parser;
 

@@ -12,11 +12,11 @@ use crate::query::promql::functions::FunctionId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Looks {
     /// Nothing is known.
-    AtAll,
+    Anything,
     /// Counts and sums.
-    AtCounts,
+    Counts,
     /// Buckets, and nothing further in changes that.
-    AtBuckets,
+    Buckets,
 }
 
 impl Looks {
@@ -24,13 +24,13 @@ impl Looks {
     pub(crate) fn within(self, expr: &Expr) -> Self {
         use FunctionId as F;
         match expr {
-            _ if self == Self::AtBuckets => self,
+            _ if self == Self::Buckets => self,
             // Its samples are not neighbours in what is stored, so that resets have to be found anew.
-            Expr::Subquery(_) => Self::AtBuckets,
-            Expr::Binary(binary) if binary.op.is_trim() => Self::AtBuckets,
+            Expr::Subquery(_) => Self::Buckets,
+            Expr::Binary(binary) if binary.op.is_trim() => Self::Buckets,
             Expr::Call(call) => match call.func.id {
-                F::HistogramQuantile | F::HistogramQuantiles | F::HistogramFraction => Self::AtBuckets,
-                F::HistogramCount | F::HistogramSum | F::HistogramAvg => Self::AtCounts,
+                F::HistogramQuantile | F::HistogramQuantiles | F::HistogramFraction => Self::Buckets,
+                F::HistogramCount | F::HistogramSum | F::HistogramAvg => Self::Counts,
                 _ => self,
             },
             _ => self,

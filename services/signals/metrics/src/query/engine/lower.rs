@@ -33,7 +33,7 @@ pub(super) fn lower_around(expr: &Expr, evaluation: Evaluation, options: &Option
     }
     let (start, end) = evaluation.bounds();
     let times = evaluation.query_times();
-    let mut lowering = Lowering { options, times, start, end, selectors: Vec::new(), elsewhere, looks: Looks::AtAll };
+    let mut lowering = Lowering { options, times, start, end, selectors: Vec::new(), elsewhere, looks: Looks::Anything };
     let root = lowering.node(expr, Span { first: steps.start, last: steps.end() })?;
     Ok(Plan {
         selectors: lowering.selectors,
@@ -226,7 +226,7 @@ impl Lowering<'_> {
         let last = if smoothed { span.last.saturating_add(lookback) } else { span.last };
         // A sample that is exactly as old as the lookback does not count.
         let selector = self.request(&vector.matchers, span.first.saturating_sub(lookback - 1), last);
-        Ok(Select { selector, fixed, offset, smoothed, counts_only: self.looks == Looks::AtCounts })
+        Ok(Select { selector, fixed, offset, smoothed, counts_only: self.looks == Looks::Counts })
     }
 
     fn matrix(&mut self, matrix: &MatrixSelector, span: Span) -> Result<(Kind, bool), EvalError> {
@@ -248,7 +248,7 @@ impl Lowering<'_> {
             offset,
             fixed,
             extension: vector.extension,
-            counts_only: self.looks == Looks::AtCounts,
+            counts_only: self.looks == Looks::Counts,
         };
         Ok((Kind::Range(source), fixed.is_some()))
     }

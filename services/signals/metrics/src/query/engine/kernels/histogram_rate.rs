@@ -136,7 +136,8 @@ pub(crate) fn mixed_instant_change(window: &MixedWindow<'_>, counter: bool, rema
                 _ => {}
             }
             let mut change = Histogram::clone(now);
-            if !(began || counter && now.is_reset_after(before)) && !subtract(&mut change, before, remarks) {
+            let is_reset = began || counter && now.is_reset_after(before);
+            if !is_reset && !subtract(&mut change, before, remarks) {
                 remarks.note(Remark::MixedBuckets);
                 return None;
             }

@@ -267,3 +267,10 @@ fn depth_has_a_limit_and_up_to_it_the_stack_suffices() {
     assert!(parse(&format!("a[1{}]", " + 1".repeat(100 * MAX_DEPTH))).is_err());
     assert!(parse(&format!("a offset ({}1)", "-".repeat(100 * MAX_DEPTH))).is_err());
 }
+
+#[test]
+fn experimental_parts_are_found() {
+    let expr = parse("limitk(2, info(rate(m[5m] smoothed))) + sum(n)").expect("the query is one");
+    let found: Vec<String> = expr.experimental().iter().map(ToString::to_string).collect();
+    assert_eq!(found, [r#"aggregate "limitk""#, r#"function "info""#, r#"extended range selector modifier "smoothed""#]);
+}
