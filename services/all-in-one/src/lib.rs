@@ -81,11 +81,19 @@ pub struct AllInOne {
 }
 
 /// Starts every role.
-pub async fn start(app: &mut App, settings: Settings<'_>, roles: Roles<'_>, plugins: Plugins) -> Result<AllInOne, StartError> {
+///
+/// * `plugins`: sets up the signals, when the bucket is open.
+pub async fn start(
+    app: &mut App,
+    settings: Settings<'_>,
+    roles: Roles<'_>,
+    plugins: impl FnOnce(&mut App, &Node) -> Result<Plugins, StartError>,
+) -> Result<AllInOne, StartError> {
     let directory = Path::new(&roles.ingester.data_dir);
     let lock = storage::lock::lock(directory).map_err(|err| StartError::new("take the data directory", err))?;
     let door = Door::new(roles.auth).map_err(|err| StartError::new("auth.default_tenant", err))?;
     let node = Node::open(app, settings).await?;
+    let plugins = plugins(app, &node)?;
     let signals: Vec<String> = plugins.iter().map(|plugin| plugin.name.as_str().to_owned()).collect();
     let membership: Arc<dyn Membership> = ring::setup::alone(app, &STATEFUL, &STATELESS, &signals);
     let announcer = node.announcer(app, settings);

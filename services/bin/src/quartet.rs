@@ -1,6 +1,7 @@
 //! The all-in-one: its start, and what it says to a newcomer.
 
 use all_in_one::{AllInOne, Roles};
+use node::Node;
 use runtime::{App, StartError};
 
 use crate::config::AllInOneConfig;
@@ -9,7 +10,7 @@ use crate::roles;
 /// Starts every role in this process.
 pub async fn start(app: &mut App, config: &AllInOneConfig) -> Result<AllInOne, StartError> {
     let config = &config.0;
-    let plugins = roles::plugins(app, config)?;
+    let plugins = |app: &mut App, node: &Node| roles::writing_plugins(app, config, node.bucket.clone());
     let sections = Roles {
         auth: &config.auth,
         tenant_federation: &config.tenant_federation,

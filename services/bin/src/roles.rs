@@ -10,6 +10,7 @@ use query_frontend::CatalogDeletes;
 use ring::{BucketStore, Cluster, MemberState, Membership};
 use runtime::{App, Chain, Role, StartError, StopError};
 use signal::Plugins;
+use storage::bucket::Bucket;
 use tenancy::http::Door;
 use tracing::warn;
 
@@ -17,7 +18,12 @@ use crate::config::Config;
 
 /// The signals of a process, with the limits of their tenants.
 pub fn plugins(app: &mut App, config: &Config) -> Result<Plugins, StartError> {
-    signals::enabled(app, config.sections()).map_err(|err| StartError::new("set up the signals", err))
+    signals::enabled(app, config.sections(), None).map_err(|err| StartError::new("set up the signals", err))
+}
+
+/// The signals of a process that takes writes: with what such processes share in the bucket.
+pub fn writing_plugins(app: &mut App, config: &Config, bucket: Arc<dyn Bucket>) -> Result<Plugins, StartError> {
+    signals::enabled(app, config.sections(), Some(bucket)).map_err(|err| StartError::new("set up the signals", err))
 }
 
 fn names(plugins: &Plugins) -> Vec<String> {
@@ -30,8 +36,8 @@ fn door(config: &Config) -> Result<Door, StartError> {
 
 /// Starts a distributor.
 pub async fn distributor(app: &mut App, config: &Config) -> Result<distributor::Distributor, StartError> {
-    let plugins = plugins(app, config)?;
     let node = Node::open(app, config.node()).await?;
+    let plugins = writing_plugins(app, config, node.bucket.clone())?;
     let cluster = node.follow(app, config.node(), names(&plugins)).await?;
     let ingesters = Arc::new(distributor::ingesters::Remote::new(node.channels));
     let deps = distributor::Deps { plugins, door: door(config)?, membership: Arc::new(cluster), ingesters };

@@ -35,6 +35,7 @@ impl Process {
             compute: app.compute.clone(),
             instruments: metrics::instruments::Instruments::register(&mut app.registry),
             ingest: metrics::ingest::IngestConfig::default(),
+            ha: None,
             query: metrics::query::QueryConfig::default(),
         };
         let plugins = Plugins::new(vec![metrics::plugin(&deps)]);
@@ -61,7 +62,7 @@ impl Process {
             compactor: &compactor::CompactorConfig { alone: true, ..compactor::CompactorConfig::default() },
             self_scrape: &SelfScrapeConfig { period: HumanDuration::from_secs(0), ..SelfScrapeConfig::default() },
         };
-        let role = Box::pin(all_in_one::start(&mut app, settings, roles, plugins)).await.expect("it starts");
+        let role = Box::pin(all_in_one::start(&mut app, settings, roles, |_, _| Ok(plugins))).await.expect("it starts");
         let running = app.serve().await;
         running.ready();
         let client = Client::new();

@@ -110,6 +110,7 @@ impl Town {
             compute: app.compute.clone(),
             instruments: metrics::instruments::Instruments::register(&mut app.registry),
             ingest: metrics::ingest::IngestConfig::default(),
+            ha: None,
             query: metrics::query::QueryConfig::default(),
         };
         let plugins = Plugins::new(vec![metrics::plugin(&deps)]);

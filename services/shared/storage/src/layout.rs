@@ -29,6 +29,9 @@ pub const PROBE: &str = "catalog/probe/";
 /// While it exists no compactor leads: the catalog is being rebuilt.
 pub const REBUILDING: &str = "catalog/rebuilding.json";
 
+/// Folder of what processes of one signal share beside blocks.
+pub const SHARED: &str = "shared/";
+
 /// A snapshot has this many parts.
 pub const PARTS: usize = 256;
 
@@ -102,6 +105,13 @@ pub enum Key {
     Probe(String),
     /// `catalog/rebuilding.json`.
     Rebuilding,
+    /// `shared/<signal>/<path>`: the path is the signal's affair.
+    Shared {
+        /// Of which signal.
+        signal: SignalId,
+        /// What stands behind it.
+        path: String,
+    },
 }
 
 /// `ring/<member>.json`.
@@ -164,6 +174,12 @@ pub fn probe(name: &str) -> String {
     format!("{PROBE}{name}")
 }
 
+/// `shared/<signal>/<path>`.
+#[must_use]
+pub fn shared(signal: &str, path: &str) -> String {
+    format!("{SHARED}{signal}/{path}")
+}
+
 /// The part of a snapshot that holds a tenant. Never changes: snapshots of earlier releases depend on it.
 #[must_use]
 pub fn part_of(tenant: &TenantId) -> u8 {
@@ -190,6 +206,9 @@ pub fn parse(key: &str) -> Option<Key> {
         ["catalog", "part", number, part] => Key::Part { number: number.parse().ok()?, part: part.parse().ok()? },
         ["catalog", "root", number] => Key::Root(number.parse().ok()?),
         ["catalog", "deletes", number] => Key::Deletes(number.parse().ok()?),
+        ["shared", signal, ref path @ ..] if !path.is_empty() && path.iter().all(|segment| !segment.is_empty()) => {
+            Key::Shared { signal: SignalId::parse(signal)?, path: path.join("/") }
+        }
         ["catalog", "probe", name] if !name.is_empty() => Key::Probe(name.to_owned()),
         _ => return None,
     };
@@ -211,6 +230,7 @@ impl std::fmt::Display for Key {
             Self::Deletes(number) => deletes(*number),
             Self::Probe(name) => probe(name),
             Self::Rebuilding => REBUILDING.to_owned(),
+            Self::Shared { signal, path } => shared(signal.as_str(), path),
         };
         f.write_str(&key)
     }

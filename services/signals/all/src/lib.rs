@@ -2,6 +2,9 @@
 //!
 //! The only place that knows all signals by name; binaries hand what it makes to the roles.
 
+use std::sync::Arc;
+
+use metrics::ingest::ha::HaTracker;
 use metrics::instruments::Instruments;
 use metrics::limits::MetricsLimits;
 use metrics::query::QueryConfig;
@@ -9,6 +12,7 @@ use runtime::config::ConfigError;
 use runtime::config::nearest;
 use runtime::{App, settings};
 use signal::{Plugin, Plugins};
+use storage::bucket::Bucket;
 use tenancy::overrides::{self, OverridesConfig, OverridesError, Source};
 
 /// All signals, in the order in which pages and logs name them.
@@ -78,6 +82,7 @@ impl Sections<'_> {
             let reason = format!("there is no signal {unknown}{hint}");
             return Err(ConfigError::invalid("signals", reason));
         }
+        self.ingest.metrics.check("ingest.metrics")?;
         self.overrides.check("overrides", &NAMES)
     }
 
@@ -88,27 +93,37 @@ impl Sections<'_> {
 
 /// Sets up the signals that the process serves: reads their overrides files and registers their instruments.
 ///
-/// Errors: a signal that there is none of, an overrides file that cannot be used.
-pub fn enabled(app: &mut App, sections: Sections<'_>) -> Result<Plugins, SignalsError> {
+/// * `shared`: what the processes that take writes share; only they are given it.
+/// * Errors: a signal that there is none of, an overrides file that cannot be used.
+pub fn enabled(app: &mut App, sections: Sections<'_>, shared: Option<Arc<dyn Bucket>>) -> Result<Plugins, SignalsError> {
     sections.check()?;
     let mut plugins = Vec::new();
     if sections.serves(metrics::NAME.as_str()) {
-        plugins.push(metrics(app, sections)?);
+        plugins.push(metrics(app, sections, shared)?);
     }
     Ok(Plugins::new(plugins))
 }
 
-fn metrics(app: &mut App, sections: Sections<'_>) -> Result<Plugin, SignalsError> {
+fn metrics(app: &mut App, sections: Sections<'_>, shared: Option<Arc<dyn Bucket>>) -> Result<Plugin, SignalsError> {
     let signal = metrics::NAME.as_str();
     let source = Source { signal, prefix: "cortex" };
     let limits = overrides::start(app, source, sections.limits.metrics.clone(), sections.overrides)
         .map_err(|source| SignalsError::Overrides { signal, source: Box::new(source) })?;
+    let instruments = Instruments::register(&mut app.registry);
+    let ingest = sections.ingest.metrics.clone();
+    let ha = shared.map(|bucket| {
+        let tracker = HaTracker::new(&ingest, bucket, &app.id, app.clock.clone(), instruments.ha.clone());
+        tracker.start(&ingest, &app.tasks);
+        app.page("/distributor/ha_tracker", "Replicas of high-availability pairs");
+        tracker
+    });
     let deps = metrics::Deps {
         limits,
         clock: app.clock.clone(),
         compute: app.compute.clone(),
-        instruments: Instruments::register(&mut app.registry),
-        ingest: sections.ingest.metrics.clone(),
+        instruments,
+        ingest,
+        ha,
         query: sections.queries.metrics.clone(),
     };
     Ok(metrics::plugin(&deps))

@@ -44,6 +44,7 @@ fn main() {
         compute: Compute::new(1),
         instruments: Instruments::default(),
         ingest: IngestConfig::default(),
+        ha: None,
         query: QueryConfig::default(),
     };
     let directory = std::env::temp_dir().join(format!("head-memory-{}", std::process::id()));

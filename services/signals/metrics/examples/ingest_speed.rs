@@ -47,6 +47,7 @@ fn main() {
         compute: Compute::new(1),
         instruments: Instruments::default(),
         ingest: ingest::IngestConfig::default(),
+        ha: None,
         query: QueryConfig::default(),
     };
     let context = HeadContext { directory: PathBuf::new(), share: Arc::new(Alone), clock: deps.clock.clone() };

@@ -47,6 +47,7 @@ use crate::instruments::User;
 use commit::Replay;
 use index::MutableIndex;
 use prepare::PendingPush;
+pub(crate) use refuse::Rfc3339;
 use state::State;
 
 /// How long a series without rows is kept after its last sample, ms: its newest timestamp is what late samples are measured by.

@@ -10,12 +10,15 @@ mod check;
 pub mod config;
 pub mod error;
 mod fault;
+pub mod ha;
+mod histograms;
 mod http;
 mod influx;
 pub(crate) mod intake;
 mod labels;
 pub(crate) mod metadata;
 pub mod otlp;
+mod peek;
 pub mod protobuf;
 mod refusals;
 pub mod relabel;
@@ -85,6 +88,9 @@ impl Receivers for MetricsReceivers {
             let receiver = Arc::clone(&receiver);
             post(move |request: Request| async move { receiver.push(request, success).await })
         };
+        if let Some(tracker) = &self.deps.ha {
+            routes.open(ha::routes(tracker.clone()));
+        }
         // Mimir answers 200, Prometheus 204.
         routes.tenant(Router::new().route("/api/v1/push", route(StatusCode::OK)).route("/api/prom/push", route(StatusCode::OK)));
         routes.alias_tenant("prometheus", Router::new().route("/api/v1/write", route(StatusCode::NO_CONTENT)));

@@ -11,6 +11,7 @@ use tenancy::TenantId;
 use std::sync::atomic::AtomicU64;
 
 use crate::ingest::IngestConfig;
+use crate::ingest::ha::instruments::HaInstruments;
 
 /// The label `user`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -107,6 +108,8 @@ pub struct Instruments {
     pub instance_rejected: Family<Reason, Counter>,
     /// `cortex_distributor_instance_limits`.
     pub instance_limits: Family<Limit, Gauge<f64, AtomicU64>>,
+    /// What is counted of high-availability pairs.
+    pub ha: HaInstruments,
     /// `cortex_labels_per_sample`: labels of a series.
     pub labels_per_series: Histogram,
     /// `cortex_ingester_memory_series`.
@@ -188,6 +191,7 @@ impl Instruments {
             rejected,
         );
         cortex.register("distributor_instance_limits", "Limits of this distributor; 0 is none", all.instance_limits.clone());
+        all.ha.register(cortex);
         cortex.register("labels_per_sample", "Labels of a series", all.labels_per_series.clone());
         let counters = [
             ("ingester_ingested_exemplars", "Exemplars that were stored", &all.ingested_exemplars),
@@ -256,6 +260,7 @@ impl Default for Instruments {
             exemplars_in: Family::default(),
             received_exemplars: Family::default(),
             instance_rejected: Family::default(),
+            ha: HaInstruments::default(),
             instance_limits: Family::default(),
             metadata_in: Family::default(),
             received_metadata: Family::default(),

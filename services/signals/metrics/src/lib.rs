@@ -50,6 +50,8 @@ pub struct Deps {
     pub instruments: instruments::Instruments,
     /// How requests are taken in.
     pub ingest: ingest::IngestConfig,
+    /// Which replicas of high-availability pairs are elected; `None` where nothing is taken in, or where pairs are not told apart.
+    pub ha: Option<ingest::ha::HaTracker>,
     /// How queries are planned and evaluated.
     pub query: query::QueryConfig,
 }

@@ -12,6 +12,7 @@ fn keys() -> impl Strategy<Value = Key> {
         "[a-z0-9.-]{1,40}".prop_map(Key::Member),
         (tenant, signal.clone(), ulid.clone(), proptest::sample::select(BlockFile::ALL.to_vec()))
             .prop_map(|(tenant, signal, id, file)| Key::Block { tenant, signal, id: BlockId(id), file }),
+        (signal.clone(), "[a-z0-9]{1,9}(/[a-z0-9.]{1,9}){0,3}").prop_map(|(signal, path)| Key::Shared { signal, path }),
         (signal, ulid.clone()).prop_map(|(signal, id)| Key::Packed { signal, id }),
         ulid.prop_map(Key::Inbox),
         any::<u64>().prop_map(Key::Log),
@@ -29,7 +30,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_read_is_written_the_same(text in "(tenants|packed|catalog/log|ring|catalog/part)(/[a-zA-Z0-9.]{1,26}){1,4}") {
+    fn what_is_read_is_written_the_same(text in "(tenants|packed|shared|catalog/log|ring|catalog/part)(/[a-zA-Z0-9.]{1,26}){1,4}") {
         if let Some(key) = parse(&text) {
             prop_assert_eq!(key.to_string(), text);
         }
@@ -51,6 +52,8 @@ fn foreign_keys_are_not_ours() {
         "catalog/part/00000000000000000001/256",
         "catalog/root/00000000000000000001.tmp",
         "ring/.json",
+        "shared/metrics",
+        "shared/metrics//a",
     ] {
         assert_eq!(parse(key), None, "{key}");
     }

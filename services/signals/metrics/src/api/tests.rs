@@ -64,6 +64,7 @@ impl Server {
             compute: Compute::new(2),
             instruments: Instruments::default(),
             ingest: crate::ingest::IngestConfig::default(),
+            ha: None,
             query: QueryConfig { split_interval: HumanDuration::from_secs(1800), ..QueryConfig::default() },
         };
         let leaves = Arc::new(MemoryLeaves::new(NOW * 1000));

@@ -137,7 +137,7 @@ impl Refusals {
 }
 
 /// A time in ms as RFC 3339 writes it in UTC, with as many decimals as it needs. Years that RFC 3339 cannot say have more digits.
-struct Rfc3339(i64);
+pub(crate) struct Rfc3339(pub(crate) i64);
 
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -52,6 +52,7 @@ fn world(limits: MetricsLimits) -> World {
         compute: Compute::new(1),
         instruments: instruments.clone(),
         ingest: crate::ingest::IngestConfig::default(),
+        ha: None,
         query: QueryConfig::default(),
     };
     let context = HeadContext { directory: PathBuf::new(), share: Arc::new(Half), clock: clock.clone() };

@@ -15,6 +15,7 @@ use tenancy::{Reservation, TenantId};
 
 use super::error::DecodeError;
 use super::fault::Fault;
+use super::histograms;
 use super::labels;
 use super::metadata::RawMetadata;
 use super::relabel::Relabeled;
@@ -125,7 +126,27 @@ pub(super) struct Checker<'r> {
     memory: &'r mut Reservation,
     reserved: usize,
     /// Where the counter of the series that is being taken began.
-    zeros: Vec<Sample>,
+    start: Start,
+}
+
+/// Where the counter of a series began, as far as it is told.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Start {
+    /// The values there, 0, of float samples.
+    pub(super) samples: Vec<Sample>,
+    /// When the one of its native histograms did, ms; 0 is unknown.
+    pub(super) histogram: i64,
+}
+
+impl Start {
+    pub(super) fn is_empty(&self) -> bool {
+        self.samples.is_empty() && self.histogram == 0
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.samples.clear();
+        self.histogram = 0;
+    }
 }
 
 impl<'r> Checker<'r> {
@@ -135,7 +156,7 @@ impl<'r> Checker<'r> {
     /// * `memory`: grows with what has to be written anew.
     pub(super) fn new(rules: Rules<'r>, base: usize, memory: &'r mut Reservation) -> Self {
         let times = Times::new(rules);
-        Self { rules, times, checked: Checked::default(), mended: Vec::new(), base, memory, reserved: 0, zeros: Vec::new() }
+        Self { rules, times, checked: Checked::default(), mended: Vec::new(), base, memory, reserved: 0, start: Start::default() }
     }
 
     /// What came of it; `body` is what clean series point into, `base` bytes long.
@@ -204,13 +225,14 @@ impl<'r> Checker<'r> {
             return Ok(());
         }
         let mut clean = self.samples(series);
+        clean &= self.histograms(series)?;
         clean &= self.exemplars(series);
         clean &= self.metadata_of(series)?;
         if series.is_empty() {
             return Ok(());
         }
         self.checked.good.add(Counts::of(series));
-        if !self.zeros.is_empty() {
+        if !self.start.is_empty() {
             self.start_of(series)?;
         }
         let range = match place.filter(|_| clean) {
@@ -237,6 +259,35 @@ impl<'r> Checker<'r> {
         }
         checked.latest = series.samples.iter().map(|sample| sample.t).fold(checked.latest, |latest, t| latest.max(Some(t)));
         before == series.samples.len()
+    }
+
+    /// Takes out bad native histograms, and makes others coarser. True when nothing had to be done.
+    fn histograms(&mut self, series: &mut RawSeries<'_>) -> Result<bool, DecodeError> {
+        if series.histograms.is_empty() {
+            return Ok(true);
+        }
+        if !self.rules.limits.native_histograms_ingestion_enabled {
+            series.histograms.clear();
+            return Ok(false);
+        }
+        let times = self.times;
+        let mut clean = true;
+        for message in std::mem::take(&mut series.histograms) {
+            let borrowed = matches!(message, Cow::Borrowed(_));
+            match histograms::check(message, self.rules.limits, |t| times.check(t))? {
+                Ok(good) => {
+                    clean &= matches!(good.message, Cow::Borrowed(_)) == borrowed;
+                    self.checked.latest = self.checked.latest.max(Some(good.t));
+                    series.histograms.push(good.message);
+                }
+                Err(fault) => {
+                    clean = false;
+                    count(&mut self.checked.discarded_samples, fault.reason(), 1);
+                    self.checked.complain(&fault, &series.labels);
+                }
+            }
+        }
+        Ok(clean)
     }
 
     /// Takes out bad exemplars, counted under what is wrong with them: a bad one does not refuse its series. True when there were none.
@@ -308,21 +359,25 @@ impl<'r> Checker<'r> {
 
     /// Takes a series whose counter began at known times: the values there go on as an item of their own, whose refusal is of no interest,
     /// since senders tell the same start with each request.
-    pub(super) fn series_with_start(&mut self, series: &mut RawSeries<'_>, zeros: &[Sample]) -> Result<(), DecodeError> {
-        self.zeros.extend_from_slice(zeros);
+    pub(super) fn series_with_start(&mut self, series: &mut RawSeries<'_>, start: &Start) -> Result<(), DecodeError> {
+        self.start.clone_from(start);
         let taken = self.series(series, None);
-        self.zeros.clear();
+        self.start.clear();
         taken
     }
 
     /// Packs where the counter of a series began.
     fn start_of(&mut self, series: &mut RawSeries<'_>) -> Result<(), DecodeError> {
         let times = self.times;
-        let samples: Vec<Sample> = self.zeros.drain(..).filter(|zero| times.check(zero.t).is_none()).collect();
-        if samples.is_empty() {
+        let Start { mut samples, histogram } = std::mem::take(&mut self.start);
+        samples.retain(|zero| times.check(zero.t).is_none());
+        let first = series.histograms.first().filter(|_| times.check(histogram).is_none());
+        let zero = first.map(|first| histograms::zero(first, histogram)).transpose()?.flatten();
+        if samples.is_empty() && zero.is_none() {
             return Ok(());
         }
-        let mut start = RawSeries { labels: std::mem::take(&mut series.labels), samples, ..RawSeries::default() };
+        let histograms = zero.into_iter().map(Cow::Owned).collect();
+        let mut start = RawSeries { labels: std::mem::take(&mut series.labels), samples, histograms, ..RawSeries::default() };
         let range = self.write(&start);
         std::mem::swap(&mut series.labels, &mut start.labels);
         self.checked.extras.insert(u32::try_from(self.checked.items.len()).unwrap_or(u32::MAX));

@@ -1,6 +1,6 @@
 //! `ingest.metrics:` in the configuration.
 
-use runtime::config::{ByteSize, HumanDuration};
+use runtime::config::{ByteSize, ConfigError, HumanDuration};
 use runtime::settings;
 
 settings! {
@@ -26,5 +26,24 @@ settings! {
         pub ha_tracker_failover_timeout: HumanDuration = HumanDuration::from_secs(30),
         /// How often distributors tell each other, through the bucket, which replicas they hear.
         pub ha_tracker_refresh: HumanDuration = HumanDuration::from_secs(3),
+    }
+}
+
+impl IngestConfig {
+    /// Complains about times that cannot work together.
+    ///
+    /// * `at`: the key of the section.
+    pub fn check(&self, at: &str) -> Result<(), ConfigError> {
+        let (update, jitter) = (self.ha_tracker_update_timeout.as_ms(), self.ha_tracker_update_timeout_jitter_max.as_ms());
+        let failover = self.ha_tracker_failover_timeout;
+        let invalid = |reason: String| Err(ConfigError::invalid(format!("{at}.ha_tracker_failover_timeout"), reason));
+        if failover.as_ms() < update + jitter + 1000 {
+            return invalid(format!("{failover} must be at least 1s greater than the update timeout and its greatest jitter"));
+        }
+        // What one distributor hears must reach the others well before they give the replica up.
+        if failover.as_ms() < 3 * self.ha_tracker_refresh.as_ms() {
+            return invalid(format!("{failover} must be at least three times ha_tracker_refresh"));
+        }
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use signal::WriteError;
 use tenancy::{BudgetExceeded, TenantIdError};
 
 use super::fault::limit_text;
+use super::ha::HaRefusal;
 use super::protobuf::ProtobufError;
 use super::room::RoomError;
 use super::snappy::SnappyError;
@@ -167,6 +168,19 @@ pub enum PushError {
         )
     )]
     OwnRate,
+    /// It came from a replica of a high-availability pair that is not to be stored.
+    #[error(transparent)]
+    Replica(HaRefusal),
+    /// The tenant has too many high-availability pairs.
+    #[error("{}", limit_text(
+        &format!("the write request has been rejected because the maximum number of high-availability (HA) clusters has been reached for \
+                  this tenant (limit: {limit})"),
+        "tenant-too-many-ha-clusters", &["distributor.ha-tracker.max-clusters"],
+    ))]
+    TooManyClusters {
+        /// How many it may have.
+        limit: u64,
+    },
     /// A part of the request was refused; the rest of it is stored.
     #[error("{text}")]
     Refused {
@@ -195,10 +209,14 @@ impl PushError {
             | Self::TooLarge { .. }
             | Self::Corrupt
             | Self::Protobuf(_)
-            | Self::Symbols(_) => StatusCode::BAD_REQUEST,
+            | Self::Symbols(_)
+            | Self::TooManyClusters { .. } => StatusCode::BAD_REQUEST,
             Self::Lines(_) | Self::Precision(_) => StatusCode::BAD_REQUEST,
             Self::RequestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unreadable(err) => err.status(),
+            // To a sender that is a success.
+            Self::Replica(HaRefusal::NotElected { .. }) => StatusCode::ACCEPTED,
+            Self::Replica(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::MediaType { .. } | Self::Encoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(_) => status_of(ErrorKind::Cancelled),
             Self::RequestRate { .. } | Self::IngestionRate { .. } | Self::IngestionBurst { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -299,6 +317,15 @@ impl From<DecodeError> for PushError {
             DecodeError::Protobuf(err) => err.into(),
             DecodeError::Symbols(err) => err.into(),
             DecodeError::Memory(err) => err.into(),
+        }
+    }
+}
+
+impl From<HaRefusal> for PushError {
+    fn from(refusal: HaRefusal) -> Self {
+        match refusal {
+            HaRefusal::TooManyClusters { limit } => Self::TooManyClusters { limit },
+            other => Self::Replica(other),
         }
     }
 }

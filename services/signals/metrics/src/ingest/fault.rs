@@ -4,13 +4,15 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::series::RawLabel;
+use crate::head::Rfc3339;
+use crate::histogram::HistogramError;
 use crate::model::METRIC_NAME;
 
 /// How much of a series is shown.
 const SHOWN: usize = 200;
 
 /// Why something of a request is refused. `reason` is the label of the discarded counters; the text is made only when it is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fault<'a> {
     MissingName,
     BadName { name: &'a [u8] },
@@ -22,6 +24,11 @@ pub(crate) enum Fault<'a> {
     DuplicateLabel { name: &'a [u8] },
     TooFarInFuture { t: i64 },
     TooFarInPast { t: i64 },
+    HistogramSchema { schema: i32 },
+    Histogram { t: i64, error: HistogramError },
+    TooManyBuckets { t: i64, buckets: usize, limit: usize },
+    NotReducible { t: i64, buckets: usize, limit: usize },
+    CustomNotReducible { t: i64, buckets: usize, limit: usize },
     MetadataWithoutName,
     MetadataNameTooLong { name: &'a [u8] },
     UnitTooLong { unit: &'a [u8], name: &'a [u8] },
@@ -43,10 +50,23 @@ impl Fault<'_> {
             Self::DuplicateLabel { .. } => "duplicate_label_names",
             Self::TooFarInFuture { .. } => "too_far_in_future",
             Self::TooFarInPast { .. } => "too_far_in_past",
+            Self::HistogramSchema { .. } => "invalid_native_histogram_schema",
+            Self::Histogram { .. } => "invalid-native-histogram",
+            Self::TooManyBuckets { .. } | Self::NotReducible { .. } | Self::CustomNotReducible { .. } => "max_native_histogram_buckets",
             Self::MetadataWithoutName => "metadata_missing_metric_name",
             Self::MetadataNameTooLong { .. } => "metric_name_too_long",
             Self::UnitTooLong { .. } => "unit_too_long",
             Self::MetadataNotText { .. } => "metadata_invalid",
+        }
+    }
+
+    /// What stands behind `err-mimir-` in the text.
+    fn id(&self) -> String {
+        match self {
+            Self::Histogram { error, .. } => error.id().to_owned(),
+            Self::NotReducible { .. } => "not-reducible-native-histogram".to_owned(),
+            Self::CustomNotReducible { .. } => "native-histogram-custom-buckets-not-reducible".to_owned(),
+            other => other.reason().replace('_', "-"),
         }
     }
 
@@ -103,6 +123,19 @@ impl Fault<'_> {
             Self::TooFarInPast { t } => {
                 format!("received a sample whose timestamp is too far in the past, timestamp: {t} series: '{series}'")
             }
+            Self::HistogramSchema { schema } => format!("received a native histogram sample with an invalid schema: {schema}"),
+            Self::Histogram { t, error } => format!("err: {error}. timestamp={}, series={series}", Rfc3339(*t)),
+            Self::TooManyBuckets { t, buckets, limit } => format!(
+                "received a native histogram sample with too many buckets, timestamp: {t} series: {series}, buckets: {buckets}, limit: {limit}"
+            ),
+            Self::NotReducible { t, buckets, limit } => format!(
+                "received a native histogram sample with too many buckets and cannot reduce, timestamp: {t} series: {series}, buckets: \
+                 {buckets}, limit: {limit}"
+            ),
+            Self::CustomNotReducible { t, buckets, limit } => format!(
+                "received a native histogram sample with more custom buckets than the limit, timestamp: {t} series: {series}, buckets: \
+                 {buckets}, limit: {limit}"
+            ),
             Self::MetadataWithoutName => "received a metric metadata with no metric name".to_owned(),
             Self::MetadataNameTooLong { name } => {
                 format!("received a metric metadata whose metric name length exceeds the limit, metric name: '{}'", Shown::bytes(name))
@@ -116,7 +149,7 @@ impl Fault<'_> {
                 format!("received a metric metadata that is not UTF-8, metric name: '{}'", Shown::bytes(name))
             }
         };
-        let id = self.reason().replace('_', "-");
+        let id = self.id();
         match self.flag() {
             Some(flag) => limit_text(&what, &id, &[flag]),
             // Mimir does not say which series it was.
@@ -127,7 +160,7 @@ impl Fault<'_> {
 
     /// Whether the text in Mimir's words names the series.
     const fn shows_series(&self) -> bool {
-        !matches!(self, Self::MissingName | Self::BadName { .. } | Self::BadLabelValue { .. })
+        !matches!(self, Self::MissingName | Self::BadName { .. } | Self::BadLabelValue { .. } | Self::HistogramSchema { .. })
     }
 }
 

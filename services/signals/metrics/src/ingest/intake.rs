@@ -15,7 +15,9 @@ use super::FORMAT;
 use super::caller::Caller;
 use super::check::{Checked, Counts, Rules};
 use super::error::{DecodeError, PushError};
+use super::ha::{self, HaRefusal, HaTracker};
 use super::otlp::{self, Starts};
+use super::peek::{Pair, PairNames, Peek};
 use super::refusals::{RefusalLog, Refused};
 use super::request;
 use super::series::RawSeries;
@@ -155,19 +157,83 @@ impl Intake {
         D: FnOnce(&mut Reservation) -> Result<Message, PushError> + Send + 'static,
     {
         let Admission { tenant, limits, caller, memory, _inflight } = admission;
-        let (now, of, under) = (self.deps.clock.now_ms(), tenant.clone(), limits.clone());
-        let work = move || -> Result<(Checked, Reservation), PushError> {
-            let mut memory = memory;
-            let rules = Rules { tenant: &of, limits: &under, now, replica_label: None };
-            Ok((decode(&mut memory)?.check(rules, &mut memory)?, memory))
+        let (checked, memory) = match self.deps.ha.as_ref().filter(|_| limits.accept_ha_samples) {
+            None => self.check(&tenant, &limits, memory, decode, false).await?,
+            Some(tracker) => {
+                let (message, memory, elected) = self.elect(tracker, &tenant, &limits, memory, decode).await?;
+                self.check(&tenant, &limits, memory, move |_| Ok(message), elected).await?
+            }
         };
-        let (checked, memory) = self.deps.compute.run(work).await??;
         self.count(&tenant, &checked);
         self.take_items(&tenant, &limits, &checked)?;
         self.deps.instruments.received_requests.get_or_create(&User::from(&tenant)).inc();
         let written = self.hand_on(tenant, &caller, checked).await;
         drop(memory);
         written
+    }
+
+    /// Decodes and checks on the compute pool. `elected`: the label of the replica is taken off.
+    async fn check<D>(
+        &self,
+        tenant: &TenantId,
+        limits: &Arc<MetricsLimits>,
+        mut memory: Reservation,
+        decode: D,
+        elected: bool,
+    ) -> Result<(Checked, Reservation), PushError>
+    where
+        D: FnOnce(&mut Reservation) -> Result<Message, PushError> + Send + 'static,
+    {
+        let (now, tenant, limits) = (self.deps.clock.now_ms(), tenant.clone(), limits.clone());
+        let work = move || -> Result<(Checked, Reservation), PushError> {
+            let replica_label = elected.then_some(limits.ha_replica_label.as_str());
+            let rules = Rules { tenant: &tenant, limits: &limits, now, replica_label };
+            Ok((decode(&mut memory)?.check(rules, &mut memory)?, memory))
+        };
+        self.deps.compute.run(work).await?
+    }
+
+    /// Decodes a request, and asks whether the replica that sent it is the elected one of its pair. `false`: it came from no replica.
+    async fn elect<D>(
+        &self,
+        tracker: &HaTracker,
+        tenant: &TenantId,
+        limits: &Arc<MetricsLimits>,
+        mut memory: Reservation,
+        decode: D,
+    ) -> Result<(Message, Reservation, bool), PushError>
+    where
+        D: FnOnce(&mut Reservation) -> Result<Message, PushError> + Send + 'static,
+    {
+        let under = limits.clone();
+        let work = move || -> Result<(Message, Peek, Reservation), PushError> {
+            let message = decode(&mut memory)?;
+            let names =
+                PairNames { cluster: &under.ha_cluster_label, replica: &under.ha_replica_label, max_value: under.max_label_value_length };
+            let peek = message.peek(names, &mut memory)?;
+            Ok((message, peek, memory))
+        };
+        let (message, Peek { pair, points }, memory) = self.deps.compute.run(work).await??;
+        let ha = &self.deps.instruments.ha;
+        let Some(Pair { cluster, replica }) = pair else {
+            ha.non_ha_samples.get_or_create(&User::from(tenant)).inc_by(points);
+            return Ok((message, memory, false));
+        };
+        match tracker.check(tenant, &cluster, &replica, limits.ha_max_clusters).await {
+            Ok(()) => Ok((message, memory, true)),
+            Err(refusal) => {
+                let user = User::from(tenant);
+                self.deps.instruments.samples_in.get_or_create(&user).inc_by(points);
+                match refusal {
+                    HaRefusal::NotElected { .. } => {
+                        ha.deduped_samples.get_or_create(&ha::instruments::Pair { cluster, user: user.user }).inc_by(points);
+                    }
+                    HaRefusal::TooManyClusters { .. } => self.deps.instruments.discard_samples(tenant, "too_many_ha_clusters", points),
+                    _ => {}
+                }
+                Err(refusal.into())
+            }
+        }
     }
 
     fn count(&self, tenant: &TenantId, checked: &Checked) {
@@ -298,6 +364,13 @@ impl Message {
             Self::One(body) => request::check(body, rules, memory),
             Self::Two(body) => version2::check(&body, rules, memory),
             Self::Otlp(body, starts) => otlp::check(body, &starts, rules, memory),
+        }
+    }
+
+    fn peek(&self, names: PairNames<'_>, memory: &mut Reservation) -> Result<Peek, DecodeError> {
+        match self {
+            Self::One(body) | Self::Otlp(body, _) => request::peek(body, names),
+            Self::Two(body) => version2::peek(body, names, memory),
         }
     }
 }

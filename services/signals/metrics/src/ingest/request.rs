@@ -7,6 +7,7 @@ use tenancy::Reservation;
 use super::check::{Checked, Checker, Rules};
 use super::error::DecodeError;
 use super::metadata::RawMetadata;
+use super::peek::{Pair, PairNames, Peek};
 use super::protobuf::Message;
 use super::series::RawSeries;
 
@@ -28,6 +29,29 @@ pub(crate) fn check(body: Vec<u8>, rules: Rules<'_>, memory: &mut Reservation) -
     }
     drop(series);
     Ok(checker.finish(body))
+}
+
+/// Looks at a request without checking it. Errors: as [`check`], as far as it is looked at.
+pub(crate) fn peek(body: &[u8], names: PairNames<'_>) -> Result<Peek, DecodeError> {
+    let mut peek = Peek::default();
+    let mut first = true;
+    let mut message = Message::whole(body);
+    while let Some(field) = message.next()? {
+        if field.number != 1 {
+            continue;
+        }
+        let place = field.value.bytes("Timeseries")?;
+        if std::mem::take(&mut first) {
+            let mut series = RawSeries::default();
+            series.read(body, place.clone())?;
+            peek.pair = Pair::of(&series.labels, names);
+        }
+        let mut parts = Message::at(body, place);
+        while let Some(part) = parts.next()? {
+            peek.points += u64::from(matches!(part.number, 2 | 4));
+        }
+    }
+    Ok(peek)
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ fn routes() -> [Router; 2] {
         compute: Compute::new(1),
         instruments: Instruments::default(),
         ingest: IngestConfig::default(),
+        ha: None,
         query: crate::query::QueryConfig::default(),
     };
     let mut routes = Routes::new(Door::new(&AuthConfig::default()).unwrap());

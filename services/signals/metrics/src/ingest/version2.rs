@@ -11,9 +11,10 @@ use std::ops::Range;
 use rustc_hash::FxHashSet;
 use tenancy::Reservation;
 
-use super::check::{Checked, Checker, Rules};
+use super::check::{Checked, Checker, Rules, Start};
 use super::error::DecodeError;
 use super::metadata::RawMetadata;
+use super::peek::{Pair, PairNames, Peek};
 use super::protobuf::{Message, ProtobufError, Value};
 use super::series::{RawExemplar, RawLabel, RawSeries};
 use crate::model::{METRIC_NAME, Sample};
@@ -65,13 +66,37 @@ pub(crate) fn check(body: &[u8], rules: Rules<'_>, memory: &mut Reservation) -> 
             metadata.write(&mut message);
             series.raw.metadata = Some(Cow::Owned(message));
         }
-        if zeros && !series.zeros.is_empty() {
-            checker.series_with_start(&mut series.raw, &series.zeros)?;
+        if zeros && !series.start.is_empty() {
+            checker.series_with_start(&mut series.raw, &series.start)?;
         } else {
             checker.series(&mut series.raw, None)?;
         }
     }
     Ok(checker.finish(Vec::new()))
+}
+
+/// Looks at a request without checking it. Errors: as [`check`], as far as it is looked at.
+pub(crate) fn peek(body: &[u8], names: PairNames<'_>, memory: &mut Reservation) -> Result<Peek, DecodeError> {
+    let symbols = Symbols::read(body, memory)?;
+    let mut peek = Peek::default();
+    let mut first = true;
+    let mut message = Message::whole(body);
+    while let Some(field) = message.next()? {
+        if field.number != 5 {
+            continue;
+        }
+        let place = field.value.bytes("Timeseries")?;
+        if std::mem::take(&mut first) {
+            let mut series = Series::default();
+            series.read(body, place.clone(), &symbols)?;
+            peek.pair = Pair::of(&series.raw.labels, names);
+        }
+        let mut parts = Message::at(body, place);
+        while let Some(part) = parts.next()? {
+            peek.points += u64::from(matches!(part.number, 2 | 3));
+        }
+    }
+    Ok(peek)
 }
 
 /// The table of symbols.
@@ -123,8 +148,7 @@ struct Series<'a> {
     raw: RawSeries<'a>,
     metadata: Option<RawMetadata<'a>>,
     refs: Vec<u32>,
-    /// Where its counter began, with the value 0, as far as it is told.
-    zeros: Vec<Sample>,
+    start: Start,
 }
 
 impl<'a> Series<'a> {
@@ -132,16 +156,22 @@ impl<'a> Series<'a> {
     fn read(&mut self, body: &'a [u8], place: Range<usize>, symbols: &Symbols<'a>) -> Result<(), DecodeError> {
         self.raw.clear();
         self.refs.clear();
-        self.zeros.clear();
+        self.start.clear();
         self.metadata = None;
-        let (mut metadata, mut created, mut start) = (None, 0, 0);
+        let (mut metadata, mut created, mut start, mut began) = (None, 0, 0, 0);
         let mut message = Message::at(body, place);
         while let Some(field) = message.next()? {
             match field.number {
                 1 => read_refs(body, field.value, &mut self.refs)?,
                 2 => start = self.sample(body, field.value.bytes("Samples")?, start)?,
                 // The same message as in 1.0; its time of start has a number that is unknown there.
-                3 => self.raw.histograms.push(Cow::Borrowed(&body[field.value.bytes("Histograms")?])),
+                3 => {
+                    let place = field.value.bytes("Histograms")?;
+                    if self.raw.histograms.is_empty() {
+                        began = start_of_histogram(body, place.clone())?;
+                    }
+                    self.raw.histograms.push(Cow::Borrowed(&body[place]));
+                }
                 4 => self.exemplar(body, field.value.bytes("Exemplars")?, symbols)?,
                 5 => metadata = Some(field.value.bytes("Metadata")?),
                 6 => created = field.value.varint("CreatedTimestamp")?.cast_signed(),
@@ -152,9 +182,12 @@ impl<'a> Series<'a> {
         if let Some(place) = metadata {
             self.metadata(body, place, symbols)?;
         }
-        if let Some(first) = self.raw.samples.first().filter(|first| self.zeros.is_empty() && created > 0 && created < first.t) {
-            debug_assert!(first.t > created, "it began before its first sample");
-            self.zeros.push(Sample { t: created, v: 0.0 });
+        let earlier = self.raw.samples.first().is_some_and(|first| created < first.t);
+        if created > 0 && earlier && self.start.samples.is_empty() {
+            self.start.samples.push(Sample { t: created, v: 0.0 });
+        }
+        if !self.raw.histograms.is_empty() {
+            self.start.histogram = if began > 0 { began } else { created.max(0) };
         }
         Ok(())
     }
@@ -173,7 +206,7 @@ impl<'a> Series<'a> {
         }
         let after_last = self.raw.samples.last().is_none_or(|last| last.t < began);
         if began > 0 && began != start && began < sample.t && after_last {
-            self.zeros.push(Sample { t: began, v: 0.0 });
+            self.start.samples.push(Sample { t: began, v: 0.0 });
         }
         self.raw.samples.push(sample);
         Ok(began)
@@ -227,6 +260,17 @@ fn family(name: &[u8], kind: u64) -> &[u8] {
         _ => &[],
     };
     suffixes.iter().find_map(|suffix| name.strip_suffix(*suffix)).filter(|family| !family.is_empty()).unwrap_or(name)
+}
+
+/// When the counter of a native histogram began, ms; 0 is unknown.
+fn start_of_histogram(body: &[u8], place: Range<usize>) -> Result<i64, ProtobufError> {
+    let mut message = Message::at(body, place);
+    while let Some(field) = message.next()? {
+        if field.number == 17 {
+            return Ok(field.value.varint("Histogram.StartTimestamp")?.cast_signed());
+        }
+    }
+    Ok(0)
 }
 
 /// Reads references, packed or one by one.

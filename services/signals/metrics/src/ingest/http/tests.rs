@@ -64,6 +64,7 @@ fn world(limits: MetricsLimits) -> World {
         compute: Compute::new(1),
         instruments: instruments.clone(),
         ingest,
+        ha: None,
         query: QueryConfig::default(),
     };
     let receiver = Receiver::new(Arc::new(Intake::new(deps, sink.clone())));

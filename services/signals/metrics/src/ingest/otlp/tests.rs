@@ -70,6 +70,7 @@ fn world(limits: MetricsLimits) -> World {
         compute: Compute::new(1),
         instruments: instruments.clone(),
         ingest: IngestConfig { max_otlp_request_size: ByteSize(2000), ..IngestConfig::default() },
+        ha: None,
         query: QueryConfig::default(),
     };
     let mut routes = Routes::new(Door::new(&AuthConfig::default()).unwrap());

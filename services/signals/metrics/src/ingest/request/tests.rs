@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use tenancy::{Budget, TenantId};
 
 use super::*;
+use crate::histogram::{self, Buckets, Histogram, HistogramSample, Span};
 use crate::ingest::check::Counts;
 use crate::ingest::labels;
 use crate::ingest::protobuf::put_bytes;
@@ -344,6 +345,112 @@ fn bad_exemplars_are_left_out_and_refuse_nothing() {
     let checked = run(request(&[one]), &off);
     assert_eq!((checked.good.samples, checked.good.exemplars), (1, 0));
     assert!(checked.discarded_exemplars.is_empty(), "nobody wants to know");
+}
+
+/// A series with one native histogram: `counts` in buckets of the schema from index 0 on.
+fn with_histogram(schema: i32, counts: &[f64], change: impl FnOnce(&mut Histogram)) -> Vec<u8> {
+    let span = Span { offset: 0, length: u32::try_from(counts.len()).unwrap() };
+    let mut histogram = Histogram {
+        schema,
+        integer: true,
+        count: counts.iter().sum(),
+        positive: Buckets { spans: vec![span], counts: counts.to_vec() },
+        ..Histogram::default()
+    };
+    change(&mut histogram);
+    let mut out = series(&[(b"__name__", b"m")], &[]);
+    histogram::protobuf::put(&mut out, 4, &HistogramSample { t: NOW, h: histogram.into() });
+    out
+}
+
+#[track_caller]
+fn refused_histogram(series: Vec<u8>, limits: &MetricsLimits, reason: &str, text: Expect) {
+    let checked = run(request(&[series, with_histogram(0, &[1.0], |_| {})]), limits);
+    text.assert_eq(fault(&checked).unwrap());
+    assert_eq!(checked.discarded_samples, [(reason, 1)]);
+    assert_eq!((checked.good.histograms, checked.incoming.histograms, checked.items.len()), (1, 2, 1));
+}
+
+#[test]
+fn bad_histograms_are_refused() {
+    let limits = limits();
+    refused_histogram(
+        with_histogram(9, &[1.0], |_| {}),
+        &limits,
+        "invalid_native_histogram_schema",
+        expect![[
+            r#"received a native histogram sample with an invalid schema: 9 (err-mimir-invalid-native-histogram-schema). The affected series is m"#
+        ]],
+    );
+    refused_histogram(
+        with_histogram(0, &[1.0, 2.0], |one| one.count = 5.0),
+        &limits,
+        "invalid-native-histogram",
+        expect![
+            "err: 3 observations found in buckets, but the Count field is 5: histogram's observation count should equal the number of observations found in the buckets (in absence of NaN). timestamp=2026-01-15T10:00:00Z, series=m (err-mimir-native-histogram-count-mismatch)"
+        ],
+    );
+    refused_histogram(
+        with_histogram(0, &[1.0, -2.0], |_| {}),
+        &limits,
+        "invalid-native-histogram",
+        expect![
+            "err: positive side: bucket number 2 has observation count of -2: histogram has a bucket whose observation count is negative. timestamp=2026-01-15T10:00:00Z, series=m (err-mimir-native-histogram-negative-bucket-count)"
+        ],
+    );
+}
+
+#[test]
+fn histograms_with_many_buckets() {
+    let limits = MetricsLimits { max_native_histogram_buckets: 3, ..limits() };
+    let counts = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+    let checked = run(request(&[with_histogram(2, &counts, |_| {})]), &limits);
+    assert!(checked.faults.is_empty());
+    let mut series = RawSeries::default();
+    series.read(&checked.bytes, checked.items[0].start as usize..checked.items[0].end as usize).unwrap();
+    let kept = histogram::protobuf::read(&series.histograms[0], 0..series.histograms[0].len()).unwrap();
+    assert_eq!((kept.t, kept.h.schema, kept.h.count), (NOW, 0, 21.0));
+    assert!(kept.h.bucket_count() <= 3 && kept.h.check().is_ok());
+
+    let keep = MetricsLimits { reduce_native_histogram_over_max_buckets: false, ..limits.clone() };
+    refused_histogram(
+        with_histogram(2, &counts, |_| {}),
+        &keep,
+        "max_native_histogram_buckets",
+        expect![
+            "received a native histogram sample with too many buckets, timestamp: 1768471200000 series: m, buckets: 6, limit: 3 (err-mimir-max-native-histogram-buckets)"
+        ],
+    );
+    let custom = |one: &mut Histogram| one.bounds = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0].into();
+    refused_histogram(
+        with_histogram(-53, &counts, custom),
+        &limits,
+        "max_native_histogram_buckets",
+        expect![
+            "received a native histogram sample with more custom buckets than the limit, timestamp: 1768471200000 series: m, buckets: 6, limit: 3 (err-mimir-native-histogram-custom-buckets-not-reducible)"
+        ],
+    );
+    let far = |one: &mut Histogram| {
+        one.positive.spans = vec![Span { offset: 0, length: 1 }; 4];
+        one.positive.spans.iter_mut().skip(1).for_each(|span| span.offset = 1000);
+    };
+    refused_histogram(
+        with_histogram(-4, &[1.0; 4], far),
+        &limits,
+        "max_native_histogram_buckets",
+        expect![
+            "received a native histogram sample with too many buckets and cannot reduce, timestamp: 1768471200000 series: m, buckets: 4, limit: 3 (err-mimir-not-reducible-native-histogram)"
+        ],
+    );
+}
+
+#[test]
+fn histograms_that_nobody_wants_are_left_out_silently() {
+    let off = MetricsLimits { native_histograms_ingestion_enabled: false, ..limits() };
+    let checked = run(request(&[with_histogram(0, &[1.0], |_| {})]), &off);
+    assert!(checked.faults.is_empty() && checked.items.is_empty());
+    let checked = run(request(&[with_histogram(0, &[1.0], |_| {})]), &limits());
+    assert_eq!((checked.items.len(), checked.latest), (1, Some(NOW)));
 }
 
 #[test]

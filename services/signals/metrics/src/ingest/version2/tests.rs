@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use tenancy::{Budget, TenantId};
 
 use super::*;
+use crate::histogram::{Histogram, HistogramSample, protobuf};
 use crate::ingest::check::Counts;
 use crate::ingest::protobuf::{put_bytes, put_varint};
 use crate::ingest::request::tests::NOW;
@@ -196,6 +197,26 @@ fn where_a_counter_began() {
     assert_eq!(checked.good.samples, 4, "what is added is nobody's sample");
     let without = run(&request.body(), &MetricsLimits::default()).unwrap();
     assert_eq!((without.items.len(), without.extras.len()), (2, 0));
+}
+
+#[test]
+fn where_the_counter_of_a_histogram_began() {
+    let histogram = Histogram { integer: true, schema: 1, count: 2.0, zero_count: 2.0, zero_threshold: 0.5, ..Histogram::default() };
+    let mut request = Request::default();
+    request.add(M, &[], |_, series| {
+        protobuf::put(series, 3, &HistogramSample { t: NOW, h: histogram.into() });
+        varint(series, 6, (NOW - 1000).cast_unsigned());
+    });
+    let limits = MetricsLimits { created_timestamp_zero_ingestion_enabled: true, ..MetricsLimits::default() };
+    let checked = run(&request.body(), &limits).unwrap();
+    assert_eq!((checked.items.len(), checked.good.histograms), (2, 1));
+    let read = |index| {
+        let series = item(&checked, index);
+        protobuf::read(&series.histograms[0], 0..series.histograms[0].len()).unwrap()
+    };
+    let (start, first) = (read(0), read(1));
+    assert_eq!((start.t, start.h.schema, start.h.count, start.h.zero_threshold), (NOW - 1000, 1, 0.0, 0.5));
+    assert_eq!((first.t, first.h.count), (NOW, 2.0));
 }
 
 #[test]

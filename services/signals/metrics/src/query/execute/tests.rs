@@ -72,6 +72,7 @@ fn run_with(limits: MetricsLimits, query: &str, evaluation: Evaluation, leaves: 
         compute: Compute::new(1),
         instruments: Instruments::default(),
         ingest: crate::ingest::IngestConfig::default(),
+        ha: None,
         query: QueryConfig::default(),
     };
     let query = query.to_owned();
