@@ -110,7 +110,7 @@ pub async fn start(
         join_grace: settings.ring.join_grace.get(),
     };
     let ingester::Services { ingester, leaf: heads } = ingester::start_without_leaf(app, roles.ingester, ingester_deps)?;
-    let gateway_deps = store_gateway::Deps { plugins: plugins.clone(), open: open.clone() };
+    let gateway_deps = store_gateway::Deps { plugins: plugins.clone(), open: open.clone(), catalog: node.catalog.clone() };
     let blocks = store_gateway::service(app, roles.store_gateway, gateway_deps);
     let max_message = app.grpc_max_message();
     app.grpc.add(BothLeaves { heads, blocks }.server(max_message));

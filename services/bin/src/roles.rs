@@ -104,7 +104,7 @@ pub async fn store_gateway(app: &mut App, config: &Config) -> Result<Member<stor
     let node = Node::open(app, config.node()).await?;
     let cluster = node.join(app, config.node(), names(&plugins)).await?;
     let open = node.blocks(app, config.node())?;
-    let role = store_gateway::start(app, &config.store_gateway, store_gateway::Deps { plugins, open });
+    let role = store_gateway::start(app, &config.store_gateway, store_gateway::Deps { plugins, open, catalog: node.catalog });
     Ok(Member::active(app, role, cluster, store_gateway::STORE_GATEWAY))
 }
 

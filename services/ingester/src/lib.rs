@@ -11,6 +11,7 @@ pub mod deletes;
 pub mod error;
 pub mod lifecycle;
 pub mod metrics;
+mod pages;
 pub mod push;
 pub mod read_back;
 pub mod scan;
@@ -134,6 +135,7 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
     let admin = admin::Admin::new(cutter.clone(), lifecycle.clone(), tasks.clone(), app.shutdown());
     app.grpc.add(admin.clone().server());
     app.http.main(admin.routes());
+    app.http.main(pages::routes(stores.clone()));
     let ready = lifecycle.clone();
     app.readiness.check("ingester", move || match ready.member().state() {
         _ if !ready.is_replayed() => Err("the log is being read".to_owned()),

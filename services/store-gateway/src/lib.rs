@@ -1,12 +1,14 @@
 //! The store-gateway: scans blocks where they lie, through caches of its own.
 //!
 //! Queriers name the blocks that they want; the ring only decides whom they ask first, so that each block is cached by few.
-//! Knows no signal.
+//! Knows no signal. The list of blocks serves its pages alone.
 
 pub mod config;
 pub mod metrics;
+mod pages;
 pub mod scan;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -17,6 +19,7 @@ pub use config::StoreGatewayConfig;
 use metrics::GatewayMetrics;
 use scan::{LeafService, Scans};
 use storage::block::OpenBlock;
+use storage::catalog::Catalog;
 
 /// The role of its members in the ring.
 pub const STORE_GATEWAY: &str = "store-gateway";
@@ -27,6 +30,8 @@ pub struct Deps {
     pub plugins: Plugins,
     /// Opens blocks.
     pub open: OpenBlock,
+    /// Which blocks there are: for pages alone.
+    pub catalog: Arc<Catalog>,
 }
 
 impl std::fmt::Debug for Deps {
@@ -45,6 +50,7 @@ pub struct StoreGateway {
 /// Makes the service that scans blocks; the all-in-one mounts it beside the ingester's.
 #[must_use]
 pub fn service(app: &mut App, config: &StoreGatewayConfig, deps: Deps) -> LeafService {
+    app.http.main(pages::routes(deps.catalog));
     let metrics = GatewayMetrics::register(&mut app.registry);
     let scans = Scans { threads: Compute::new(config.max_scans), tasks: app.tasks.clone() };
     LeafService::new(deps.plugins, deps.open, metrics, scans, config.scan_concurrency, app.clock.clone())

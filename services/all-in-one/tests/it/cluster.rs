@@ -192,7 +192,7 @@ impl Town {
     pub(crate) async fn store_gateway(&self, name: &str) -> Started {
         let Making { mut app, catalog, plugins, .. } = self.making("store-gateway").await;
         self.admit(member(&app, name, "store-gateway", "a", MemberState::Active));
-        let deps = store_gateway::Deps { plugins, open: self.open() };
+        let deps = store_gateway::Deps { plugins, open: self.open(), catalog: catalog.clone() };
         let role = store_gateway::start(&mut app, &store_gateway::StoreGatewayConfig::default(), deps);
         self.run(app, catalog, role).await
     }

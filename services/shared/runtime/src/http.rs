@@ -1,5 +1,7 @@
 //! The HTTP side of a process: routes on their way to the servers, and helpers for handlers.
 
+mod table;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -14,6 +16,8 @@ use http::HeaderMap;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_http::compression::Predicate;
 use tower_http::compression::predicate::{NotForContentType, SizeAbove};
+
+pub use table::Table;
 
 use crate::config::ByteSize;
 use crate::error::{Classify, ErrorKind};

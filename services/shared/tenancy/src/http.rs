@@ -147,7 +147,8 @@ impl Door {
 fn refuse(err: &Refused) -> Response {
     let status = match err {
         Refused::Tenant(TenantIdError::Missing) => StatusCode::UNAUTHORIZED,
-        Refused::TooManyTenants { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        // Where reads do not federate at all, to name several tenants is a mistake of the client, as on writes.
+        Refused::TooManyTenants { max, .. } if *max > 1 => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::BAD_REQUEST,
     };
     (status, format!("{err}\n")).into_response()

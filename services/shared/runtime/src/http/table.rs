@@ -1,0 +1,80 @@
+//! A page that is one table: HTML for people, JSON for tools.
+
+use std::fmt::Write;
+
+use axum::Json;
+use axum::response::{Html, IntoResponse, Response};
+use http::HeaderMap;
+use http::header::ACCEPT;
+use serde_json::{Map, Value};
+
+/// Rows under a title.
+#[derive(Clone, Debug)]
+pub struct Table {
+    title: String,
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// No rows yet.
+    pub fn new(title: impl Into<String>, columns: impl IntoIterator<Item = &'static str>) -> Self {
+        Self { title: title.into(), columns: columns.into_iter().collect(), rows: Vec::new() }
+    }
+
+    /// Adds a row, which has as many cells as there are columns.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let cells: Vec<String> = cells.into_iter().collect();
+        debug_assert_eq!(cells.len(), self.columns.len(), "each column has a cell");
+        self.rows.push(cells);
+    }
+
+    /// The page: a list of objects for who accepts JSON, whose keys are the columns.
+    #[must_use]
+    pub fn answer(&self, headers: &HeaderMap) -> Response {
+        let json = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"));
+        if json { Json(self.json()).into_response() } else { Html(self.html()).into_response() }
+    }
+
+    fn json(&self) -> Value {
+        let cell = |text: &String| text.parse::<i64>().map_or_else(|_| Value::from(text.as_str()), Value::from);
+        let row = |cells: &Vec<String>| {
+            let pairs = self.columns.iter().zip(cells).map(|(column, text)| (key(column), cell(text)));
+            Value::Object(pairs.collect::<Map<_, _>>())
+        };
+        Value::Array(self.rows.iter().map(row).collect())
+    }
+
+    fn html(&self) -> String {
+        let title = escaped(&self.title);
+        let mut page = format!(
+            "<!doctype html><meta charset=\"utf-8\"><title>{title}</title><style>body{{font-family:sans-serif}}\
+             td,th{{padding:.2em .8em;text-align:left;border-bottom:1px solid #ddd}}</style><h1>{title}</h1><table><tr>"
+        );
+        for column in &self.columns {
+            // Writing to a String cannot fail.
+            let _ = write!(page, "<th>{}", escaped(column));
+        }
+        for row in &self.rows {
+            page.push_str("<tr>");
+            for cell in row {
+                let _ = write!(page, "<td>{}", escaped(cell));
+            }
+        }
+        page.push_str("</table>");
+        page
+    }
+}
+
+/// A column's name as a key: `From, ms` is `from_ms`.
+fn key(column: &str) -> String {
+    let words = column.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("_")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests;
