@@ -91,7 +91,9 @@ impl HistogramMean {
     pub fn add(&mut self, other: &Histogram) -> Result<(), MixedSchemas> {
         let number = self.number + 1.0;
         let mut joined = None;
-        if !self.incremental {
+        if !self.incremental && stays_finite(&self.work, other) {
+            joined = Some(self.work.join(other, 1.0)?);
+        } else if !self.incremental {
             let mut sum = self.work.clone();
             joined = Some(sum.join(other, 1.0)?);
             if has_overflow(&sum) {
@@ -143,6 +145,17 @@ impl HistogramMean {
 
 fn divide(work: &mut Work<Compensated>, divisor: f64) {
     work.map(|term| Compensated { sum: term.sum / divisor, rest: term.rest / divisor });
+}
+
+/// True when no sum of both, nor of buckets of either, can overflow.
+fn stays_finite(work: &Work<Compensated>, other: &Histogram) -> bool {
+    /// So much below the largest float that a million of them can be added.
+    const SAFE: f64 = f64::MAX / 1_048_576.0;
+    let is_safe = |number: f64| number.abs() < SAFE;
+    let counts = work.positive.iter().chain(&work.negative).map(|(_, term)| term.sum);
+    let others = other.positive.counts.iter().chain(&other.negative.counts).copied();
+    [work.zero, work.count, work.sum].into_iter().map(|term| term.sum).chain(counts).all(is_safe)
+        && [other.zero_count, other.count, other.sum].into_iter().chain(others).all(is_safe)
 }
 
 fn has_overflow(work: &Work<Compensated>) -> bool {

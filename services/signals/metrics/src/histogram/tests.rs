@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{Buckets, CUSTOM_SCHEMA, Histogram, HistogramSum, Joined, MixedSchemas, NanNote, ResetHint, Span};
+use super::{Buckets, CUSTOM_SCHEMA, Histogram, HistogramMean, HistogramSum, Joined, MixedSchemas, NanNote, ResetHint, Span};
 
 /// A histogram with positive buckets from `offset` on.
 fn positive(schema: i32, offset: i32, counts: &[f64]) -> Histogram {
@@ -82,6 +82,21 @@ fn sums_keep_what_rounding_takes() {
     }
     assert_eq!(sum.finish().sum, 2.0);
     assert_eq!(sum.finish().count, 4.0);
+}
+
+#[test]
+fn means_survive_sums_that_overflow() {
+    let of = |count: f64, sum: f64| Histogram { count, sum, ..Histogram::default() };
+    let mut mean = HistogramMean::new(&of(f64::MAX, 1.0));
+    for (count, sum) in [(f64::MAX, 1e100), (f64::MAX, 1.0), (f64::MAX, -1e100)] {
+        mean.add(&of(count, sum)).expect("all are of a kind");
+    }
+    let found = mean.finish();
+    assert!(near(found.count / f64::MAX, 1.0) && near(found.sum, 0.5), "{found}");
+    let mut small = HistogramMean::new(&of(3.0, 1.0));
+    small.add(&of(5.0, 2.0)).expect("all are of a kind");
+    assert_eq!(small.add(&custom(&[1.0], &[1.0, 1.0])), Err(MixedSchemas));
+    assert_eq!((small.finish().count, small.finish().sum), (4.0, 1.5));
 }
 
 #[test]
