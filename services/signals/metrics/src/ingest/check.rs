@@ -131,19 +131,19 @@ pub(super) struct Checker<'r> {
 
 /// Where the counter of a series began, as far as it is told.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Start {
+pub(crate) struct Start {
     /// The values there, 0, of float samples.
-    pub(super) samples: Vec<Sample>,
+    pub(crate) samples: Vec<Sample>,
     /// When the one of its native histograms did, ms; 0 is unknown.
-    pub(super) histogram: i64,
+    pub(crate) histogram: i64,
 }
 
 impl Start {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.samples.is_empty() && self.histogram == 0
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.samples.clear();
         self.histogram = 0;
     }

@@ -28,7 +28,7 @@ use proto::opentelemetry::proto::collector::metrics::v1::{
 use tenancy::Reservation;
 use tracing::debug;
 
-use super::check::{Checked, Checker, Rules, Start};
+use super::check::{Checked, Checker, Rules};
 use super::error::{DecodeError, Protocol, PushError};
 use super::intake::{Admission, Intake, Message};
 use super::protobuf::Message as Fields;
@@ -129,10 +129,7 @@ pub(crate) fn check(body: Vec<u8>, starts: &Starts, rules: Rules<'_>, memory: &m
                 let place = field.value.bytes("Timeseries")?;
                 series.read(&body, place.clone())?;
                 match starts.get(&number) {
-                    Some(starts) => {
-                        let start = Start { samples: starts.clone(), histogram: 0 };
-                        checker.series_with_start(&mut series, &start)?;
-                    }
+                    Some(start) => checker.series_with_start(&mut series, start)?,
                     None => checker.series(&mut series, Some(place))?,
                 }
                 number += 1;

@@ -20,6 +20,7 @@ pub(crate) fn add(points: &[ExponentialHistogramDataPoint], family: &Family<'_>,
         let message = message(point, family.delta)?;
         let series = out.series(family.name, family.labels(&point.attributes)?)?;
         series.histogram(&message);
+        series.start_of_histogram(family.start(point.start_time_unix_nano, millis(point.time_unix_nano)));
         for exemplar in &point.exemplars {
             series.exemplar(&exemplars::message(exemplar));
         }

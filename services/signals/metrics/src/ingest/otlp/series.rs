@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use tenancy::Reservation;
 
 use super::labels::LabelSet;
+use crate::ingest::check::Start;
 use crate::ingest::protobuf::{put_bytes, put_varint, varint_len};
 use crate::ingest::room::{Room, RoomError};
 use crate::model::{Metadata, Sample};
@@ -28,12 +29,12 @@ pub(crate) struct Series {
     samples: Vec<Sample>,
     histograms: Vec<u8>,
     exemplars: Vec<u8>,
-    /// When its counter began, as far as that is told: samples with the value 0.
-    starts: Vec<Sample>,
+    /// Where its counter began, as far as that is told.
+    start: Start,
 }
 
 /// Where counters began, by the number of their series in the request.
-pub(crate) type Starts = FxHashMap<usize, Vec<Sample>>;
+pub(crate) type Starts = FxHashMap<usize, Start>;
 
 /// Bytes that a series takes beside its labels, which stand in three places before it is all written: roughly.
 const SERIES: usize = 256;
@@ -93,10 +94,10 @@ impl<'m> Collected<'m> {
             message.clear();
             series.write(&mut message);
             put_bytes(&mut out, 1, &message);
-            if !series.starts.is_empty() {
-                series.starts.sort_by_key(|start| start.t);
-                series.starts.dedup();
-                starts.insert(place, std::mem::take(&mut series.starts));
+            if !series.start.is_empty() {
+                series.start.samples.sort_by_key(|start| start.t);
+                series.start.samples.dedup();
+                starts.insert(place, std::mem::take(&mut series.start));
             }
         }
         for (name, metadata) in &self.metadata {
@@ -118,9 +119,16 @@ impl Series {
         self.samples.push(Sample { t, v });
     }
 
-    /// Says when the counter began, if that is `Some`.
+    /// Says when the counter of a sample began, if that is `Some`.
     pub(crate) fn start(&mut self, t: Option<i64>) {
-        self.starts.extend(t.map(|t| Sample { t, v: 0.0 }));
+        self.start.samples.extend(t.map(|t| Sample { t, v: 0.0 }));
+    }
+
+    /// Says when the counter of a histogram began, if that is `Some`. The first one counts: it is the oldest, as a rule.
+    pub(crate) fn start_of_histogram(&mut self, t: Option<i64>) {
+        if let (0, Some(t)) = (self.start.histogram, t) {
+            self.start.histogram = t;
+        }
     }
 
     /// Adds a `prometheus.Histogram` message.

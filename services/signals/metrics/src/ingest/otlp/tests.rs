@@ -211,10 +211,14 @@ async fn the_start_of_a_counter_is_a_zero_where_a_tenant_wants_it() {
     let limits = MetricsLimits { otel_created_timestamp_zero_ingestion_enabled: true, ..MetricsLimits::default() };
     let body = br#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"reqs","sum":{"aggregationTemporality":2,"isMonotonic":true,"dataPoints":[
         {"startTimeUnixNano":"1768471140000000000","timeUnixNano":"1768471200000000000","asInt":"7"}]}}]}]}]}"#;
+    let native = br#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"lat","exponentialHistogram":{"aggregationTemporality":2,"dataPoints":[
+        {"startTimeUnixNano":"1768471140000000000","timeUnixNano":"1768471200000000000","count":1,"positive":{"bucketCounts":[1]}}]}}]}]}]}"#;
     for (limits, items) in [(limits, 3), (MetricsLimits::default(), 2)] {
-        let (http, sink, _) = world(limits).http();
-        assert_eq!(push(&http.main, "/otlp/v1/metrics", &[JSON], body.to_vec()).await.0, 200);
-        assert_eq!(sink.got.lock()[0].items.len(), items);
+        for body in [&body[..], &native[..]] {
+            let (http, sink, _) = world(limits.clone()).http();
+            assert_eq!(push(&http.main, "/otlp/v1/metrics", &[JSON], body.to_vec()).await.0, 200);
+            assert_eq!(sink.got.lock()[0].items.len(), items);
+        }
     }
 }
 
