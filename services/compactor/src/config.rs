@@ -13,7 +13,7 @@ settings! {
         /// How often the leader looks for blocks to merge and to retire.
         pub plan_period: HumanDuration = HumanDuration::from_secs(30),
         /// Blocks are merged within windows of these lengths of data time, the shortest first.
-        pub windows: Vec<String> = vec!["2h".to_owned(), "1d".to_owned()],
+        pub windows: Vec<String> = vec!["2h".to_owned(), "12h".to_owned(), "1d".to_owned()],
         /// Blocks are left alone until all of a window have arrived so long ago: their replicas may still come.
         pub settle: HumanDuration = HumanDuration::from_secs(600),
         /// Blocks that one merge takes at most.

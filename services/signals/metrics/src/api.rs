@@ -99,7 +99,7 @@ fn not_built() -> Router {
 
 /// The time, ms since the Unix epoch, before which samples are not looked at; less than any time where there is no such limit.
 fn oldest(limits: &MetricsLimits, now_ms: i64) -> i64 {
-    let limits = [limits.max_query_lookback, limits.compactor_blocks_retention_period];
+    let limits = [limits.max_query_lookback, limits.retention_series.longest(limits.compactor_blocks_retention_period)];
     limits.iter().filter(|limit| !limit.is_zero()).map(|limit| now_ms.saturating_sub(limit.as_ms())).max().unwrap_or(i64::MIN)
 }
 

@@ -1,9 +1,11 @@
 //! Rows that are no more, in this signal's words: series that meet matchers, within times.
 //!
 //! [`RowDrop::what`] is JSON: a list of matcher sets, each a list of `[name, operator, value]`, operators as in PromQL. A series is meant
-//! when it meets all matchers of any set; empty text means all series.
+//! when it meets all matchers of any set; empty text means all series. Or an object with two such lists, `any` and `none`: what meets a set
+//! of `none` is not meant.
 
 use index::{Matcher, RegexError};
+use serde::{Deserialize, Serialize};
 use signal::RowDrop;
 use syntax::{LabelMatcher, MatchOp};
 
@@ -31,8 +33,10 @@ pub struct Drops(Vec<One>);
 
 #[derive(Clone, Debug)]
 struct One {
-    /// None of them: all series.
+    /// Series that meet one of these are meant,
     sets: Vec<Vec<Matcher>>,
+    /// but for those that meet one of these.
+    except: Vec<Vec<Matcher>>,
     /// First and last ms.
     range: Span,
 }
@@ -43,9 +47,27 @@ pub type Span = (i64, i64);
 /// A matcher as it stands in [`RowDrop::what`].
 type Words = (String, String, String);
 
+/// Matcher sets as they are written.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Said {
+    Any(Vec<Vec<Words>>),
+    Except { any: Vec<Vec<Words>>, none: Vec<Vec<Words>> },
+}
+
 /// Says which series are meant.
 #[must_use]
 pub fn encode(sets: &[Vec<LabelMatcher>]) -> String {
+    serde_json::to_string(&Said::Any(words(sets))).expect("lists of texts are JSON")
+}
+
+/// Says which series are meant: those of `any` set that are of none of `none`.
+#[must_use]
+pub fn encode_except(any: &[Vec<LabelMatcher>], none: &[Vec<LabelMatcher>]) -> String {
+    serde_json::to_string(&Said::Except { any: words(any), none: words(none) }).expect("lists of texts are JSON")
+}
+
+fn words(sets: &[Vec<LabelMatcher>]) -> Vec<Vec<Words>> {
     let word = |op| match op {
         MatchOp::Equal => "=",
         MatchOp::NotEqual => "!=",
@@ -53,13 +75,13 @@ pub fn encode(sets: &[Vec<LabelMatcher>]) -> String {
         MatchOp::NotRegex => "!~",
     };
     let words = |matcher: &LabelMatcher| (matcher.name.clone(), word(matcher.op).to_owned(), matcher.value.clone());
-    let all: Vec<Vec<Words>> = sets.iter().map(|set| set.iter().map(words).collect()).collect();
-    serde_json::to_string(&all).expect("lists of texts are JSON")
+    sets.iter().map(|set| set.iter().map(words).collect()).collect()
 }
 
-fn decode(what: &str) -> Result<Vec<Vec<Matcher>>, DropError> {
+/// The sets of which any has to be met, and those of which none may be.
+fn decode(what: &str) -> Result<(Vec<Vec<Matcher>>, Vec<Vec<Matcher>>), DropError> {
     if what.is_empty() {
-        return Ok(vec![Vec::new()]);
+        return Ok((vec![Vec::new()], Vec::new()));
     }
     let compile = |(name, op, value): Words| {
         let op = match op.as_str() {
@@ -71,8 +93,13 @@ fn decode(what: &str) -> Result<Vec<Vec<Matcher>>, DropError> {
         };
         Ok(Matcher::new(name, op, &value)?)
     };
-    let all: Vec<Vec<Words>> = serde_json::from_str(what)?;
-    all.into_iter().map(|set| set.into_iter().map(compile).collect()).collect()
+    let compile_all =
+        |sets: Vec<Vec<Words>>| -> Result<_, DropError> { sets.into_iter().map(|set| set.into_iter().map(compile).collect()).collect() };
+    let (any, none) = match serde_json::from_str(what)? {
+        Said::Any(any) => (any, Vec::new()),
+        Said::Except { any, none } => (any, none),
+    };
+    Ok((compile_all(any)?, compile_all(none)?))
 }
 
 impl Drops {
@@ -82,7 +109,8 @@ impl Drops {
             // A time that has nanoseconds in it is never a sample's.
             let start = if drop.range.start == i64::MIN { i64::MIN } else { TimestampMs::ceil_ns(drop.range.start).0 };
             let end = if drop.range.end == i64::MAX { i64::MAX } else { TimestampMs::floor_ns(drop.range.end).0 };
-            Ok(One { sets: decode(&drop.what)?, range: (start, end) })
+            let (sets, except) = decode(&drop.what)?;
+            Ok(One { sets, except, range: (start, end) })
         };
         drops.iter().map(compile).collect::<Result<_, _>>().map(Self)
     }
@@ -102,7 +130,8 @@ impl Drops {
     #[must_use]
     pub fn of(&self, labels: &Labels) -> Vec<Span> {
         let meets = |matcher: &Matcher| matcher.matches(labels.get(matcher.name()).unwrap_or_default());
-        let meant = self.0.iter().filter(|one| one.range.0 <= one.range.1 && one.sets.iter().any(|set| set.iter().all(meets)));
+        let any = |sets: &[Vec<Matcher>]| sets.iter().any(|set| set.iter().all(meets));
+        let meant = self.0.iter().filter(|one| one.range.0 <= one.range.1 && any(&one.sets) && !any(&one.except));
         let mut spans: Vec<Span> = meant.map(|one| one.range).collect();
         spans.sort_unstable();
         spans.dedup_by(|next, kept| {

@@ -3,6 +3,7 @@
 
 mod list;
 mod queries;
+mod retention;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::ingest::relabel::RelabelConfigs;
 pub use crate::ingest::otlp::TranslationStrategy;
 pub use list::CommaList;
 pub use queries::{BlockedQueries, BlockedQuery, LimitedQueries, LimitedQuery};
+pub use retention::{RetentionRule, RetentionRules};
 
 setting_enum! {
     /// Which names of metrics and labels are accepted.
@@ -177,6 +179,10 @@ settings! {
         pub max_label_values_limit: u64 = 0,
         /// How long blocks are kept; `0s` is for ever.
         pub compactor_blocks_retention_period: HumanDuration = HumanDuration::from_secs(0),
+        /// How long some series are kept, whatever is said of all: a list of `selector`, `period` (`0s` is for ever) and `priority` (the highest holds).
+        pub retention_series: RetentionRules = RetentionRules::default(),
+        /// Into how many shards the rows of a tenant are split when its blocks are merged; 0 is into none.
+        pub compactor_split_and_merge_shards: u64 = 0,
     }
 }
 

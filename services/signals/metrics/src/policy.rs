@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use runtime::config::HumanDuration;
+use signal::{RowDrop, TimeRange};
+use syntax::LabelMatcher;
 use tenancy::{Overrides, TenantId};
 
+use crate::drops;
 use crate::limits::MetricsLimits;
 
 /// Answers from the limits as they are now.
@@ -30,7 +34,8 @@ impl signal::Policy for MetricsPolicy {
     }
 
     fn retention(&self, tenant: &TenantId) -> Option<Duration> {
-        let kept = self.limits.of(tenant).compactor_blocks_retention_period;
+        let limits = self.limits.of(tenant);
+        let kept = limits.retention_series.longest(limits.compactor_blocks_retention_period);
         (!kept.is_zero()).then(|| kept.get())
     }
 
@@ -40,6 +45,31 @@ impl signal::Policy for MetricsPolicy {
 
     fn max_query_bytes(&self, tenant: &TenantId) -> u64 {
         self.limits.of(tenant).max_estimated_memory_consumption_per_query
+    }
+
+    fn drops(&self, tenant: &TenantId, now_ns: i64) -> Vec<RowDrop> {
+        let limits = self.limits.of(tenant);
+        if limits.retention_series.0.is_empty() {
+            return Vec::new();
+        }
+        let mut before: Vec<Vec<LabelMatcher>> = Vec::new();
+        let mut drops = Vec::new();
+        let mut keep = |period: HumanDuration, what: String| {
+            if !period.is_zero() {
+                drops.push(RowDrop { range: TimeRange { start: i64::MIN, end: now_ns.saturating_sub(period.as_ns()) }, what });
+            }
+        };
+        for rule in limits.retention_series.by_priority() {
+            keep(rule.period, drops::encode_except(std::slice::from_ref(&rule.matchers), &before));
+            before.push(rule.matchers.clone());
+        }
+        // Blocks are kept as long as any row of theirs: the rest goes by the period of all.
+        keep(limits.compactor_blocks_retention_period, drops::encode_except(&[Vec::new()], &before));
+        drops
+    }
+
+    fn merge_shards(&self, tenant: &TenantId) -> u32 {
+        u32::try_from(self.limits.of(tenant).compactor_split_and_merge_shards).unwrap_or(u32::MAX)
     }
 }
 
