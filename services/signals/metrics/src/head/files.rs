@@ -277,7 +277,8 @@ fn open_nameless(path: &Path) -> io::Result<File> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
+    // Never a file that somebody else has open.
+    let file = File::options().read(true).write(true).create_new(true).open(path)?;
     fs::remove_file(path)?;
     Ok(file)
 }

@@ -86,13 +86,13 @@ impl MetadataOfHead {
     /// Entries that were received last in `start..=end`, ms: of one metric or of all, as [`merge_metadata`] leaves them.
     pub(super) fn within(&self, start: i64, end: i64, metric: Option<&str>, limit: u64, limit_per_metric: u64) -> Vec<MetricMetadata> {
         let wanted = |known: &&Known| (start..=end).contains(&known.entry.t);
-        let one = |(metric, known): (&Box<str>, &SmallVec<[Known; 1]>)| MetricMetadata {
-            metric: metric.to_string(),
+        let one = |metric: &str, known: &[Known]| MetricMetadata {
+            metric: metric.to_owned(),
             entries: known.iter().filter(wanted).map(|known| known.entry.clone()).collect(),
         };
         match metric {
-            Some(metric) => merge_metadata(self.metrics.get_key_value(metric).map(one), limit, limit_per_metric),
-            None => merge_metadata(self.metrics.iter().map(one), limit, limit_per_metric),
+            Some(metric) => merge_metadata(self.metrics.get(metric).map(|known| one(metric, known)), limit, limit_per_metric),
+            None => merge_metadata(self.metrics.iter().map(|(metric, known)| one(metric, known)), limit, limit_per_metric),
         }
     }
 

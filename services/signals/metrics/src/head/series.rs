@@ -188,7 +188,7 @@ impl Series {
         let open = self.more.iter().filter_map(|more| more.open_chunk_at(t));
         open.for_each(|chunk| look(compare_in(t, value, &chunk)));
         for held in self.held.iter().filter(|held| held.overlaps(t, t)) {
-            // What cannot be read is taken as different: the merge leaves each time once.
+            // What cannot be read is passed over: a merge leaves each time once.
             if let Some(Ok(chunk)) = files.stored(held).map(|stored| stored.read()) {
                 look(compare_in(t, value, &chunk));
             }

@@ -8,7 +8,7 @@ pub(super) enum Waiting {
     #[default]
     None,
     One(Sample),
-    Many(Box<Vec<Sample>>),
+    Many(Vec<Sample>),
 }
 
 impl Waiting {
@@ -26,7 +26,7 @@ impl Waiting {
             Self::None => *self = Self::One(sample),
             Self::One(first) => {
                 let pair = if first.t <= sample.t { vec![*first, sample] } else { vec![sample, *first] };
-                *self = Self::Many(Box::new(pair));
+                *self = Self::Many(pair);
             }
             Self::Many(samples) => {
                 let at = samples.partition_point(|known| known.t <= sample.t);
@@ -54,7 +54,7 @@ impl Waiting {
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
             Self::None | Self::One(_) => 0,
-            Self::Many(samples) => size_of::<Vec<Sample>>() + samples.capacity() * size_of::<Sample>(),
+            Self::Many(samples) => samples.capacity() * size_of::<Sample>(),
         }
     }
 }
