@@ -15,6 +15,9 @@ const MAX_MEMBERS: usize = 64 << 10;
 /// How many series are looked at under one lock.
 const STEP: usize = 4096;
 
+/// The hash of a series or value, and how many buckets it has where histograms are counted.
+type Member = (u64, Option<u64>);
+
 /// The answer to a question.
 pub(super) enum Answer {
     Groups(Vec<Group>),
@@ -40,7 +43,7 @@ pub(super) fn count(shared: &Shared, query: &CardinalityQuery, selected: &Roarin
         }
         Counted::Series { names } => {
             let mut all = Vec::new();
-            let mut groups: BTreeMap<(String, String), Vec<(u64, Option<u64>)>> = BTreeMap::new();
+            let mut groups: BTreeMap<(String, String), Vec<Member>> = BTreeMap::new();
             for_each(shared, query.since, selected, |_, series| {
                 let hash = series.labels.hash();
                 all.push((hash, None));
@@ -55,7 +58,7 @@ pub(super) fn count(shared: &Shared, query: &CardinalityQuery, selected: &Roarin
             Answer::Groups(groups.flat_map(|(name, value, members)| cut(name, value, members)).collect())
         }
         Counted::Histograms => {
-            let mut groups: BTreeMap<String, Vec<(u64, Option<u64>)>> = BTreeMap::new();
+            let mut groups: BTreeMap<String, Vec<Member>> = BTreeMap::new();
             for_each(shared, query.since, selected, |_, series| {
                 if let Some(buckets) = series.newest_buckets() {
                     let metric = series.labels.get(METRIC_NAME).unwrap_or_default().to_owned();
@@ -94,10 +97,10 @@ fn active(shared: &Shared, since: Option<i64>, selected: &RoaringBitmap) -> Roar
 }
 
 /// Groups of a name and value, none too large.
-fn cut(name: String, value: String, mut members: Vec<(u64, Option<u64>)>) -> Vec<Group> {
+fn cut(name: String, value: String, mut members: Vec<Member>) -> Vec<Group> {
     members.sort_unstable();
     members.dedup_by_key(|(hash, _)| *hash);
-    let group = |part: &[(u64, Option<u64>)]| Group {
+    let group = |part: &[Member]| Group {
         name: name.clone(),
         value: value.clone(),
         members: part.iter().map(|(hash, _)| *hash).collect(),

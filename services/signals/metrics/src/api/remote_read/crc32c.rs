@@ -9,8 +9,9 @@ static TABLE: [u32; 256] = table();
 const fn table() -> [u32; 256] {
     let mut table = [0; 256];
     let mut byte = 0;
+    let mut first = 0u32;
     while byte < 256 {
-        let mut sum = byte as u32;
+        let mut sum = first;
         let mut bit = 0;
         while bit < 8 {
             sum = if sum & 1 == 1 { sum >> 1 ^ POLYNOMIAL } else { sum >> 1 };
@@ -18,6 +19,7 @@ const fn table() -> [u32; 256] {
         }
         table[byte] = sum;
         byte += 1;
+        first += 1;
     }
     table
 }
