@@ -15,7 +15,7 @@ use super::files::Files;
 use super::metadata::{MetadataLimits, Verdict as OfMetadata};
 use super::record::{Parts, RecordWriter};
 use super::refuse::{Cause, Refusals};
-use super::series::{Known, Series, Value};
+use super::series::{Known, Series, Shown, Value};
 use super::state::State;
 use crate::histogram::HistogramSample;
 use crate::limits::MetricsLimits;
@@ -233,7 +233,9 @@ impl Preparing<'_> {
             let before = self.parts.samples[start..].last().copied().filter(|before| before.t == sample.t);
             let verdict = match before {
                 Some(before) if before == sample => Ok(false),
-                Some(_) => Err(Cause::Duplicate { t: sample.t }),
+                Some(before) => {
+                    Err(Cause::Duplicate { t: sample.t, new: Value::Float(sample.v).shown(), old: Value::Float(before.v).shown() })
+                }
                 None => judge(series, files, sample.t, Value::Float(sample.v), self.window),
             };
             match verdict {
@@ -253,7 +255,10 @@ impl Preparing<'_> {
             let verdict = match before {
                 Some(before) if before.h.same_bits(&sample.h) => Ok(false),
                 None if float.is_err() => judge(series, files, sample.t, Value::Histogram(&sample.h), self.window),
-                _ => Err(Cause::Duplicate { t: sample.t }),
+                _ => {
+                    let of = |place: usize| Value::Float(self.parts.samples[floats + place].v).shown();
+                    Err(Cause::Duplicate { t: sample.t, new: Shown::Histogram, old: float.map_or(Shown::Histogram, of) })
+                }
             };
             match verdict {
                 Ok(true) => self.parts.histograms.push(sample.clone()),
@@ -317,17 +322,18 @@ impl Preparing<'_> {
 /// A sample that only waits is not there yet: the same sample is stored again with this push, since the other may never be
 /// committed. Only what is committed makes a sample late: of two pushes at one time either may be the first.
 fn judge(series: &Series, files: &Files, t: i64, value: Value<'_>, window: i64) -> Result<bool, Cause> {
-    if series.waits(t, value) == Known::Other {
-        return Err(Cause::Duplicate { t });
+    let new = value.shown();
+    if let Known::Other(old) = series.waits(t, value) {
+        return Err(Cause::Duplicate { t, new, old });
     }
     let Some(newest) = series.newest_t().filter(|newest| *newest >= t) else {
         return Ok(true);
     };
     match series.holds(t, value, files) {
         Known::Same => Ok(false),
-        Known::Other => Err(Cause::Duplicate { t }),
-        Known::Nothing if window == 0 => Err(Cause::OutOfOrder { t }),
-        Known::Nothing if t < newest.saturating_sub(window) => Err(Cause::TooOld { t }),
+        Known::Other(old) => Err(Cause::Duplicate { t, new, old }),
+        Known::Nothing if window == 0 => Err(Cause::OutOfOrder { t, new, newest, old: series.newest_shown() }),
+        Known::Nothing if t < newest.saturating_sub(window) => Err(Cause::TooOld { t, new, newest, old: series.newest_shown() }),
         Known::Nothing => Ok(true),
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use runtime::ErrorKind;
 use signal::Refusal;
 
+use super::series::Shown;
 use crate::ingest::limit_text;
 use crate::model::{Exemplar, Labels};
 
@@ -15,11 +16,11 @@ const DETAILED: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
     /// Older than the newest sample of its series, and the tenant has no out-of-order window.
-    OutOfOrder { t: i64 },
+    OutOfOrder { t: i64, new: Shown, newest: i64, old: Shown },
     /// Older than the out-of-order window.
-    TooOld { t: i64 },
+    TooOld { t: i64, new: Shown, newest: i64, old: Shown },
     /// Another value has that time.
-    Duplicate { t: i64 },
+    Duplicate { t: i64, new: Shown, old: Shown },
     /// The tenant's limit of series; the figure is the tenant's, not this ingester's share of it.
     SeriesPerUser { limit: u64 },
     /// The tenant's limit of series per metric.
@@ -60,26 +61,38 @@ impl Cause {
 
     /// What the client is told, with the series or without.
     fn text(&self, series: Option<&Labels>) -> String {
-        let sample = |what: &str, id: &str, t: i64| match series {
+        // Behind what Mimir says stands the pair that does not fit together.
+        let sample = |what: &str, id: &str, t: i64, new: Shown, other: std::fmt::Arguments<'_>| match series {
             Some(labels) => {
                 let time = Rfc3339(t);
-                format!("{what} (err-mimir-{id}). The affected sample has timestamp {time} and is from series {labels}")
+                let affected = format!("The affected sample has timestamp {time} and is from series {labels}");
+                format!("{what} (err-mimir-{id}). {affected}. Its value is {new}, {other}")
             }
             None => format!("{what} (err-mimir-{id})"),
         };
         match *self {
-            Self::OutOfOrder { t } => sample(
+            Self::OutOfOrder { t, new, newest, old } => sample(
                 "the sample has been rejected because another sample with a more recent timestamp has already been ingested and \
                  out-of-order samples are not allowed",
                 "sample-out-of-order",
                 t,
+                new,
+                format_args!("the newest sample of the series has timestamp {} and value {old}", Rfc3339(newest)),
             ),
-            Self::TooOld { t } => sample("the sample has been rejected because its timestamp is too old", "sample-timestamp-too-old", t),
-            Self::Duplicate { t } => sample(
+            Self::TooOld { t, new, newest, old } => sample(
+                "the sample has been rejected because its timestamp is too old",
+                "sample-timestamp-too-old",
+                t,
+                new,
+                format_args!("the newest sample of the series has timestamp {} and value {old}", Rfc3339(newest)),
+            ),
+            Self::Duplicate { t, new, old } => sample(
                 "the sample has been rejected because another sample with the same timestamp, but a different value, has already been \
                  ingested",
                 "sample-duplicate-timestamp",
                 t,
+                new,
+                format_args!("the value that is stored at that timestamp is {old}"),
             ),
             Self::SeriesPerUser { limit } => limit_text(
                 &format!("per-user series limit of {limit} exceeded"),

@@ -3,6 +3,7 @@
 //! Hot file: no allocation per sample that comes in order. A head holds one of these for each active series: every field is counted
 //! in bytes, see `examples/head_memory.rs`.
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 mod thin;
@@ -15,7 +16,7 @@ use super::more::More;
 use crate::chunk::{self, Chunk, Encoding, MAX_SAMPLES, XorEncoder};
 use crate::histogram::{Histogram, HistogramSample};
 use crate::merge::winner;
-use crate::model::{Labels, Sample};
+use crate::model::{Labels, STALE_BITS, Sample};
 use waiting::Waiting;
 
 /// Bytes at which the open chunk is full, however few samples it has: values that do not compress shall not stay in memory.
@@ -53,7 +54,26 @@ pub(super) enum Known {
     /// The same value.
     Same,
     /// Another value.
-    Other,
+    Other(Shown),
+}
+
+/// A value as a refusal shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// A number, by its bits.
+    Float(u64),
+    /// A native histogram.
+    Histogram,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Float(bits) if *bits == STALE_BITS => f.write_str("a staleness marker"),
+            Self::Float(bits) => write!(f, "{}", f64::from_bits(*bits)),
+            Self::Histogram => f.write_str("a native histogram"),
+        }
+    }
 }
 
 /// What became of a sample.
@@ -73,6 +93,14 @@ pub(super) enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// As a refusal shows it.
+    pub(super) const fn shown(self) -> Shown {
+        match self {
+            Self::Float(value) => Shown::Float(value.to_bits()),
+            Self::Histogram(_) => Shown::Histogram,
+        }
+    }
+
     fn is(self, other: Value<'_>) -> bool {
         match (self, other) {
             (Self::Float(one), Value::Float(other)) => one.to_bits() == other.to_bits(),
@@ -122,6 +150,12 @@ impl Series {
     pub(super) fn newest_t(&self) -> Option<i64> {
         let float = self.any.then(|| self.open.max_t());
         float.max(self.more.as_ref().and_then(|more| more.newest_t()))
+    }
+
+    /// The value of the newest sample.
+    pub(super) fn newest_shown(&self) -> Shown {
+        let float = self.any && self.newest_t() == Some(self.open.max_t());
+        if float { Value::Float(self.open.last_value()).shown() } else { Shown::Histogram }
     }
 
     /// The buckets of the newest sample, if that is a native histogram.
@@ -392,7 +426,7 @@ pub(super) fn compare<'a>(value: Value<'_>, others: impl IntoIterator<Item = Val
         if value.is(other) {
             return Known::Same;
         }
-        found = Known::Other;
+        found = Known::Other(other.shown());
     }
     found
 }

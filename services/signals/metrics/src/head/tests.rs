@@ -237,7 +237,7 @@ fn out_of_order_is_refused_without_a_window() {
         refusal.text,
         "the sample has been rejected because another sample with a more recent timestamp has already been ingested and out-of-order \
          samples are not allowed (err-mimir-sample-out-of-order). The affected sample has timestamp 2026-01-15T09:59:59.999Z and is from \
-         series {__name__=\"m\", i=\"a\"}"
+         series {__name__=\"m\", i=\"a\"}. Its value is 1, the newest sample of the series has timestamp 2026-01-15T10:00:00Z and value 1"
     );
     assert_eq!(world.read(), rows(&[("a", &[(1_768_471_200_000, 1.0), (1_768_471_200_001, 2.0)])]), "the good sample is stored");
     let user = crate::instruments::UserReason { reason: "sample-out-of-order".to_owned(), user: "anonymous".to_owned() };

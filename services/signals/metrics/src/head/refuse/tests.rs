@@ -2,6 +2,9 @@ use expect_test::{Expect, expect};
 
 use super::*;
 
+const OLD: Shown = Shown::Float(1.0f64.to_bits());
+const NEW: Shown = Shown::Float(2.5f64.to_bits());
+
 fn check(cause: Cause, kind: ErrorKind, reason: &str, text: Expect) {
     let labels = Labels::from_pairs([("__name__", "m"), ("job", "t")]);
     let mut refusals = Refusals::default();
@@ -16,11 +19,11 @@ fn check(cause: Cause, kind: ErrorKind, reason: &str, text: Expect) {
 #[test]
 fn out_of_order() {
     check(
-        Cause::OutOfOrder { t: 1_768_471_200_000 },
+        Cause::OutOfOrder { t: 1_768_471_200_000, new: NEW, newest: 1_768_471_260_000, old: OLD },
         ErrorKind::BadInput,
         "sample-out-of-order",
         expect![[
-            r#"the sample has been rejected because another sample with a more recent timestamp has already been ingested and out-of-order samples are not allowed (err-mimir-sample-out-of-order). The affected sample has timestamp 2026-01-15T10:00:00Z and is from series {__name__="m", job="t"}"#
+            r#"the sample has been rejected because another sample with a more recent timestamp has already been ingested and out-of-order samples are not allowed (err-mimir-sample-out-of-order). The affected sample has timestamp 2026-01-15T10:00:00Z and is from series {__name__="m", job="t"}. Its value is 2.5, the newest sample of the series has timestamp 2026-01-15T10:01:00Z and value 1"#
         ]],
     );
 }
@@ -28,11 +31,11 @@ fn out_of_order() {
 #[test]
 fn too_old() {
     check(
-        Cause::TooOld { t: 1 },
+        Cause::TooOld { t: 1, new: NEW, newest: 1_768_471_260_000, old: Shown::Histogram },
         ErrorKind::BadInput,
         "sample-timestamp-too-old",
         expect![[
-            r#"the sample has been rejected because its timestamp is too old (err-mimir-sample-timestamp-too-old). The affected sample has timestamp 1970-01-01T00:00:00.001Z and is from series {__name__="m", job="t"}"#
+            r#"the sample has been rejected because its timestamp is too old (err-mimir-sample-timestamp-too-old). The affected sample has timestamp 1970-01-01T00:00:00.001Z and is from series {__name__="m", job="t"}. Its value is 2.5, the newest sample of the series has timestamp 2026-01-15T10:01:00Z and value a native histogram"#
         ]],
     );
 }
@@ -40,11 +43,11 @@ fn too_old() {
 #[test]
 fn duplicate() {
     check(
-        Cause::Duplicate { t: 1_768_471_200_120 },
+        Cause::Duplicate { t: 1_768_471_200_120, new: NEW, old: OLD },
         ErrorKind::BadInput,
         "new-value-for-timestamp",
         expect![[
-            r#"the sample has been rejected because another sample with the same timestamp, but a different value, has already been ingested (err-mimir-sample-duplicate-timestamp). The affected sample has timestamp 2026-01-15T10:00:00.12Z and is from series {__name__="m", job="t"}"#
+            r#"the sample has been rejected because another sample with the same timestamp, but a different value, has already been ingested (err-mimir-sample-duplicate-timestamp). The affected sample has timestamp 2026-01-15T10:00:00.12Z and is from series {__name__="m", job="t"}. Its value is 2.5, the value that is stored at that timestamp is 1"#
         ]],
     );
 }
