@@ -18,6 +18,7 @@ use super::limit::LimitExceeded;
 use super::partial::Fetched;
 use super::scope::{Part, Scope};
 use crate::chunk::Chunk;
+use crate::histogram::{Histogram, HistogramSample};
 use crate::limits::MetricsLimits;
 use crate::merge::{SeriesSamples, merge_replicas};
 use crate::model::{Labels, Sample};
@@ -103,11 +104,20 @@ impl Gathering {
             let (slice, samples) = next_slice(&mut rows);
             self.reserve((samples * size_of::<Sample>()) as u64)?;
             let part = run(&self.compute, move || merge_replicas(slice, start, end)).await?;
-            merged.append(&mut part.map_err(|err| broken(&err))?);
+            let mut part = part.map_err(|err| broken(&err))?;
+            self.reserve(histogram_bytes(&part))?;
+            merged.append(&mut part);
         }
-        self.counted.lock().fetched.samples += merged.iter().map(|series: &SeriesSamples| series.samples.len() as u64).sum::<u64>();
+        self.counted.lock().fetched.samples +=
+            merged.iter().map(|series: &SeriesSamples| (series.samples.len() + series.histograms.len()) as u64).sum::<u64>();
         Ok(merged)
     }
+}
+
+/// What the histograms of some series take in memory: known only once they are decoded.
+fn histogram_bytes(series: &[SeriesSamples]) -> u64 {
+    let histograms = series.iter().flat_map(|series| &series.histograms);
+    histograms.map(|sample| (size_of::<HistogramSample>() + size_of::<Histogram>() + sample.h.heap_bytes()) as u64).sum()
 }
 
 /// Takes series worth about [`SLICE_SAMPLES`], and counts their samples.
