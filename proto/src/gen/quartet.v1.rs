@@ -701,6 +701,9 @@ pub struct WorkerMessage {
     /// How many more jobs it takes now.
     #[prost(uint32, tag = "2")]
     pub credits: u32,
+    /// How many threads compute for its jobs.
+    #[prost(uint32, tag = "3")]
+    pub threads: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WorkItem {

@@ -97,7 +97,7 @@ pub async fn start(
     let signals: Vec<String> = plugins.iter().map(|plugin| plugin.name.as_str().to_owned()).collect();
     let membership: Arc<dyn Membership> = ring::setup::alone(app, &STATEFUL, &STATELESS, &signals);
     let announcer = node.announcer(app, settings);
-    let open = node.blocks(app, settings)?;
+    let open = node.blocks(settings)?;
 
     let ingester_deps = ingester::Deps {
         plugins: plugins.clone(),
@@ -145,7 +145,9 @@ pub async fn start(
         plugins: plugins.clone(),
         deletes: Arc::new(deletes),
         door: door.clone().for_reads(roles.tenant_federation),
-        catalog_number: Arc::new(move || catalog.number()),
+        catalog: node.catalog.clone(),
+        results: node.results(&roles.query_frontend.results_cache.cache())?,
+        cluster_id: settings.cluster.id.clone(),
     };
     let frontend = query_frontend::start(app, roles.query_frontend, frontend_deps);
     let ingesters = distributor::ingesters::Remote::new(node.channels.clone());

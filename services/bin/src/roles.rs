@@ -70,13 +70,15 @@ pub async fn query_frontend(app: &mut App, config: &Config) -> Result<query_fron
     let node = Node::open(app, config.node()).await?;
     node.follow(app, config.node(), names(&plugins)).await?;
     let announcer = node.announcer(app, config.node());
-    let catalog = node.catalog;
-    let deletes = CatalogDeletes { catalog: catalog.clone(), announcer, clock: app.clock.clone(), plugins: plugins.clone() };
+    let deletes = CatalogDeletes { catalog: node.catalog.clone(), announcer, clock: app.clock.clone(), plugins: plugins.clone() };
+    let results = node.results(&config.query_frontend.results_cache.cache())?;
     let deps = query_frontend::Deps {
         plugins,
         deletes: Arc::new(deletes),
         door: door(config)?.for_reads(&config.tenant_federation),
-        catalog_number: Arc::new(move || catalog.number()),
+        catalog: node.catalog,
+        results,
+        cluster_id: config.cluster.id.clone(),
     };
     Ok(query_frontend::start(app, &config.query_frontend, deps))
 }
@@ -103,7 +105,7 @@ pub async fn store_gateway(app: &mut App, config: &Config) -> Result<Member<stor
     let plugins = plugins(app, config)?;
     let node = Node::open(app, config.node()).await?;
     let cluster = node.join(app, config.node(), names(&plugins)).await?;
-    let open = node.blocks(app, config.node())?;
+    let open = node.blocks(config.node())?;
     let role = store_gateway::start(app, &config.store_gateway, store_gateway::Deps { plugins, open, catalog: node.catalog });
     Ok(Member::active(app, role, cluster, store_gateway::STORE_GATEWAY))
 }
@@ -113,7 +115,7 @@ pub async fn compactor(app: &mut App, config: &Config) -> Result<Member<compacto
     let plugins = plugins(app, config)?;
     let node = Node::open(app, config.node()).await?;
     let cluster = node.join(app, config.node(), names(&plugins)).await?;
-    let open = node.blocks(app, config.node())?;
+    let open = node.blocks(config.node())?;
     let announcer = node.announcer(app, config.node());
     let deps = compactor::Deps {
         plugins,

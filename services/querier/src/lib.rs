@@ -80,6 +80,7 @@ pub fn start(app: &mut App, config: &QuerierConfig, deps: Deps) -> Querier {
         membership,
         channels,
         execute: execute.clone(),
+        threads: u32::try_from(app.compute.threads()).unwrap_or(u32::MAX),
         slots: Arc::new(Semaphore::new(config.max_concurrent.max(1))),
         streams: streams.clone(),
         tasks: tasks.clone(),

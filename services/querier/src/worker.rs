@@ -39,6 +39,8 @@ pub struct Workers {
     pub channels: Channels,
     /// Does the work.
     pub execute: Arc<Execute>,
+    /// How many threads compute for them.
+    pub threads: u32,
     /// As many jobs run at once as this has permits.
     pub slots: Arc<Semaphore>,
     /// Who owns the streams: when they are to end, no more work is asked for, and each ends when its jobs are done.
@@ -107,12 +109,18 @@ impl Workers {
         }
     }
 
+    async fn say(&self, messages: &mpsc::Sender<pb::WorkerMessage>, credits: u32) {
+        let message = pb::WorkerMessage { worker: self.name.clone(), credits, threads: self.threads };
+        // A stream that has ended is noticed where its items are read.
+        let _ended = messages.send(message).await;
+    }
+
     async fn serve(self: &Arc<Self>, address: &str) -> Result<(), StreamError> {
         let size = self.channels.max_message();
         let channel = self.channels.get(address)?;
         let mut client = QueueClient::new(channel).max_decoding_message_size(size).max_encoding_message_size(size);
         let (messages, outgoing) = mpsc::channel(8);
-        say(&messages, &self.name, 0).await;
+        self.say(&messages, 0).await;
         let mut items = client.work(ReceiverStream::new(outgoing)).await?.into_inner();
         let jobs = Jobs::default();
         let _end_with_the_stream = jobs.0.all.clone().drop_guard();
@@ -129,7 +137,7 @@ impl Workers {
             }
             if !asked && waiting.is_none() && self.execute.may_work() && !drain.is_cancelled() {
                 asked = true;
-                say(&messages, &self.name, 1).await;
+                self.say(&messages, 1).await;
             }
             tokio::select! {
                 biased;
@@ -144,7 +152,7 @@ impl Workers {
                         None => {}
                     },
                 },
-                _ = beat.tick() => say(&messages, &self.name, 0).await,
+                _ = beat.tick() => self.say(&messages, 0).await,
                 () = drain.cancelled(), if !draining => draining = true,
                 () = jobs.0.ended.notified() => {}
                 () = has_begun(&mut waiting) => waiting = None,
@@ -196,11 +204,6 @@ async fn has_begun(waiting: &mut Option<oneshot::Receiver<()>>) {
         }
         None => std::future::pending().await,
     }
-}
-
-async fn say(messages: &mpsc::Sender<pb::WorkerMessage>, worker: &str, credits: u32) {
-    // A stream that has ended is noticed where its items are read.
-    let _ended = messages.send(pb::WorkerMessage { worker: worker.to_owned(), credits }).await;
 }
 
 /// Brings an answer to who gave the job, part by part. Boxed: the compiler cannot see through the client that this is Send.

@@ -7,11 +7,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::StreamExt;
 use parking_lot::Mutex;
 use proto::quartet as pb;
 use runtime::ErrorKind;
-use signal::{PartialStream, QueryError, QueryExecutor, RowDeletes, SubQuery};
+use signal::{QueryError, SubQuery};
 use tenancy::Tenants;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
@@ -19,7 +18,8 @@ use tokio::time::Instant;
 use crate::config::QueryFrontendConfig;
 use crate::metrics::{FrontendMetrics, User};
 use crate::queue::FairQueue;
-use answer::{Answer, Queued};
+pub(crate) use answer::Answer;
+use answer::Queued;
 
 /// The number of a job in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,9 +58,17 @@ struct State {
     jobs: HashMap<JobId, Job>,
     /// The attempts that run.
     tickets: HashMap<Ticket, JobId>,
-    workers: HashMap<WorkerId, mpsc::UnboundedSender<Ticket>>,
+    workers: HashMap<WorkerId, Worker>,
     next: u64,
     closed: bool,
+}
+
+/// A querier that is connected.
+struct Worker {
+    /// Gets its jobs that nobody waits for any more.
+    cancelled: mpsc::UnboundedSender<Ticket>,
+    /// How many threads compute for its jobs, as it says.
+    threads: u32,
 }
 
 struct Job {
@@ -114,9 +122,22 @@ impl Dispatch {
     pub fn join(&self, cancelled: mpsc::UnboundedSender<Ticket>) -> WorkerId {
         let mut state = self.state.lock();
         let id = WorkerId(state.number());
-        state.workers.insert(id, cancelled);
+        state.workers.insert(id, Worker { cancelled, threads: 1 });
         self.metrics.workers.inc();
         id
+    }
+
+    /// A querier says how many threads compute for its jobs.
+    pub fn computes_with(&self, worker: WorkerId, threads: u32) {
+        if let Some(worker) = self.state.lock().workers.get_mut(&worker) {
+            worker.threads = threads.max(1);
+        }
+    }
+
+    /// How many threads compute for the jobs of this process.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.state.lock().workers.values().map(|worker| worker.threads as usize).sum()
     }
 
     /// A querier has gone: its jobs are given to others, unless a part of their answer has gone out.
@@ -251,9 +272,9 @@ impl Dispatch {
                 self.metrics.queue_length.get_or_create(&user(&tenants)).dec();
             }
             Some((worker, ticket)) => {
-                if let Some(cancelled) = state.workers.get(&worker) {
+                if let Some(worker) = state.workers.get(&worker) {
                     // A worker that has just gone needs no telling.
-                    let _gone = cancelled.send(ticket);
+                    let _gone = worker.cancelled.send(ticket);
                 }
             }
         }
@@ -291,7 +312,7 @@ impl Dispatch {
         }
     }
 
-    fn enqueue(&self, query: SubQuery) -> Result<Queued, QueryError> {
+    pub(crate) fn enqueue(&self, query: SubQuery) -> Result<Queued, QueryError> {
         let (parts, parts_of) = mpsc::channel(ANSWERS_AHEAD);
         let (end, end_of) = oneshot::channel();
         let mut state = self.state.lock();
@@ -327,34 +348,6 @@ impl State {
     fn held_by(&self, worker: WorkerId) -> Vec<Ticket> {
         let attempts = self.jobs.values().filter_map(|job| job.attempt.as_ref());
         attempts.filter(|attempt| attempt.worker == worker).map(|attempt| attempt.ticket).collect()
-    }
-}
-
-/// The executor that signals are given.
-#[derive(Clone)]
-pub struct Executor {
-    /// Queues sub-queries.
-    pub dispatch: Arc<Dispatch>,
-    /// Records deletes of rows.
-    pub deletes: Option<Arc<dyn RowDeletes>>,
-}
-
-impl QueryExecutor for Executor {
-    fn run(&self, query: SubQuery) -> PartialStream {
-        match self.dispatch.enqueue(query) {
-            Err(err) => futures::stream::once(async move { Err(err) }).boxed(),
-            Ok(queued) => Answer::new(self.dispatch.clone(), queued).boxed(),
-        }
-    }
-
-    fn deletes(&self) -> Option<Arc<dyn RowDeletes>> {
-        self.deletes.clone()
-    }
-}
-
-impl fmt::Debug for Executor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Executor").field("dispatch", &self.dispatch).finish_non_exhaustive()
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod config;
 pub mod deletes;
 pub mod dispatch;
+pub mod executor;
 pub mod metrics;
 pub mod queue;
 pub mod service;
@@ -17,12 +18,15 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use runtime::{App, Role, StopError, Tasks};
 use signal::{Plugins, Routes, RowDeletes};
+use storage::cache::Cache;
+use storage::catalog::Catalog;
 use tenancy::http::Door;
 use tokio_util::sync::CancellationToken;
 
 pub use config::QueryFrontendConfig;
 pub use deletes::CatalogDeletes;
-use dispatch::{Dispatch, Executor};
+use dispatch::Dispatch;
+use executor::Executor;
 use metrics::FrontendMetrics;
 use service::QueueService;
 
@@ -32,8 +36,12 @@ pub struct Deps {
     pub plugins: Plugins,
     /// Checks tenants.
     pub door: Door,
-    /// The number of the catalog that this process has seen: a querier that is behind reads the log first.
-    pub catalog_number: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// The catalog as this process has seen it: a querier that is behind reads the log first.
+    pub catalog: Arc<Catalog>,
+    /// Keeps results.
+    pub results: Arc<dyn Cache>,
+    /// The name of the cluster.
+    pub cluster_id: String,
     /// Records deletes of rows.
     pub deletes: Arc<dyn RowDeletes>,
 }
@@ -56,11 +64,14 @@ pub struct QueryFrontend {
 pub fn start(app: &mut App, config: &QueryFrontendConfig, deps: Deps) -> QueryFrontend {
     let metrics = FrontendMetrics::register(&mut app.registry);
     let tasks = app.tasks.child();
-    let dispatch = Arc::new(Dispatch::new(config, metrics, deps.catalog_number));
+    let catalog = deps.catalog.clone();
+    let dispatch = Arc::new(Dispatch::new(config, metrics, Arc::new(move || catalog.number())));
+    let Deps { plugins, door, results, catalog, cluster_id, deletes } = deps;
+    let executor = Executor { dispatch: dispatch.clone(), results, catalog, cluster_id, deletes };
 
-    let mut routes = Routes::new(deps.door);
-    for plugin in deps.plugins.iter() {
-        plugin.queries.mount(&mut routes, Arc::new(Executor { dispatch: dispatch.clone(), deletes: Some(deps.deletes.clone()) }));
+    let mut routes = Routes::new(door);
+    for plugin in plugins.iter() {
+        plugin.queries.mount(&mut routes, Arc::new(executor.clone()));
     }
     let (http, grpc) = routes.into_parts();
     app.http.merge(http);

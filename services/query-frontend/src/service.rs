@@ -151,7 +151,10 @@ impl Worker {
             let step = tokio::select! {
                 biased;
                 message = tokio::time::timeout(self.timeout, messages.next()) => match message {
-                    Ok(Some(Ok(message))) => Step::Credits(message.credits),
+                    Ok(Some(Ok(message))) => {
+                        self.dispatch.computes_with(self.id, message.threads);
+                        Step::Credits(message.credits)
+                    }
                     // Gone, broken or silent.
                     Ok(None | Some(Err(_))) | Err(_) => return,
                 },

@@ -166,10 +166,11 @@ impl Town {
         // A connection that comes in at the very moment the listeners close is cut: whoever asks has this long to notice.
         app.server.drain_delay = millis(200);
         self.meet(process(&app, "query-frontend"));
-        let number = catalog.clone();
         let (announcer, clock) = (self.announcer(&app), app.clock.clone());
         let deletes = query_frontend::CatalogDeletes { catalog: catalog.clone(), announcer, clock, plugins: plugins.clone() };
-        let deps = query_frontend::Deps { plugins, door, catalog_number: Arc::new(move || number.number()), deletes: Arc::new(deletes) };
+        let results = Arc::new(storage::cache::Memory::new(1 << 20));
+        let (deletes, cluster_id) = (Arc::new(deletes), "quartet".to_owned());
+        let deps = query_frontend::Deps { plugins, door, catalog: catalog.clone(), results, cluster_id, deletes };
         let role = query_frontend::start(&mut app, &query_frontend::QueryFrontendConfig::default(), deps);
         self.run(app, catalog, role).await
     }

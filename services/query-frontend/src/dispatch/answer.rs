@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 use super::{Dispatch, JobId};
 
 /// A job that was put into the queue, as its handler holds it.
-pub(super) struct Queued {
+pub(crate) struct Queued {
     pub(super) id: JobId,
     pub(super) deadline: Instant,
     pub(super) parts: mpsc::Receiver<Bytes>,
@@ -22,7 +22,7 @@ pub(super) struct Queued {
 }
 
 /// The parts of an answer, then its end. An answer that ends without a word is an error, never a short answer.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     parts: mpsc::Receiver<Bytes>,
     end: oneshot::Receiver<Result<(), QueryError>>,
     deadline: Pin<Box<Sleep>>,
@@ -43,7 +43,7 @@ impl Drop for Waiting {
 }
 
 impl Answer {
-    pub(super) fn new(dispatch: Arc<Dispatch>, queued: Queued) -> Self {
+    pub(crate) fn new(dispatch: Arc<Dispatch>, queued: Queued) -> Self {
         let Queued { id, deadline, parts, end } = queued;
         Self { parts, end, deadline: Box::pin(tokio::time::sleep_until(deadline)), job: Waiting { dispatch, id }, over: false }
     }

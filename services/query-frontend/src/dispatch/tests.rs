@@ -5,11 +5,11 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use prometheus_client::registry::Registry;
 use runtime::ErrorKind;
-use signal::{PartialStream, QueryExecutor, SignalName, SubQuery, TimeRange};
+use signal::{PartialStream, SignalName, SubQuery, TimeRange};
 use tenancy::TenantId;
 use tokio::sync::mpsc;
 
-use super::{Dispatch, Executor, Ticket};
+use super::{Answer, Dispatch, Ticket};
 use crate::config::QueryFrontendConfig;
 use crate::metrics::FrontendMetrics;
 
@@ -19,7 +19,10 @@ fn dispatch(max_outstanding_per_tenant: usize) -> Arc<Dispatch> {
 }
 
 fn run(dispatch: &Arc<Dispatch>, query: SubQuery) -> PartialStream {
-    Executor { dispatch: dispatch.clone(), deletes: None }.run(query)
+    match dispatch.enqueue(query) {
+        Err(err) => futures::stream::once(async move { Err(err) }).boxed(),
+        Ok(queued) => Answer::new(dispatch.clone(), queued).boxed(),
+    }
 }
 
 fn query(text: &'static str) -> SubQuery {

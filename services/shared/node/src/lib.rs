@@ -8,7 +8,7 @@ use runtime::grpc::{Channels, ClientConfig};
 use runtime::{App, StartError};
 use storage::block::OpenBlock;
 use storage::bucket::{Bucket, StorageConfig};
-use storage::cache::{CacheConfig, CacheMetrics, CachedBlocks};
+use storage::cache::{Cache, CacheConfig, CacheMetrics, CachedBlocks};
 use storage::catalog::{Announcer, Catalog, CatalogConfig, Entry};
 
 runtime::settings! {
@@ -45,6 +45,7 @@ pub struct Node {
     pub catalog: Arc<Catalog>,
     /// Channels to other processes.
     pub channels: Channels,
+    cache_metrics: CacheMetrics,
 }
 
 impl Node {
@@ -58,7 +59,8 @@ impl Node {
             .map_err(|err| failed("claim the bucket for this cluster")(err.into()))?;
         let catalog = Catalog::follow(bucket.clone(), settings.catalog, app.clock.clone(), &app.tasks, &mut app.registry);
         let channels = Channels::new(settings.client).map_err(|err| failed("set up TLS of clients")(err.into()))?;
-        Ok(Self { bucket, catalog, channels })
+        let cache_metrics = CacheMetrics::register(&mut app.registry);
+        Ok(Self { bucket, catalog, channels, cache_metrics })
     }
 
     /// Joins the ring as a member with an object of its own below `ring/`; gossip opens with it.
@@ -82,10 +84,14 @@ impl Node {
         Announcer::start(self.bucket.clone(), settings.catalog, app.clock.clone(), &app.id, &app.tasks)
     }
 
+    /// Opens the cache of results.
+    pub fn results(&self, config: &CacheConfig) -> Result<Arc<dyn Cache>, StartError> {
+        storage::cache::open("frontend-cache", config, &self.cache_metrics).map_err(|err| StartError::new("open the cache of results", err))
+    }
+
     /// Opens blocks through the caches of this process.
-    pub fn blocks(&self, app: &mut App, settings: Settings<'_>) -> Result<OpenBlock, StartError> {
-        let metrics = CacheMetrics::register(&mut app.registry);
-        let cache = storage::cache::open("chunks-cache", settings.cache, &metrics)
+    pub fn blocks(&self, settings: Settings<'_>) -> Result<OpenBlock, StartError> {
+        let cache = storage::cache::open("chunks-cache", settings.cache, &self.cache_metrics)
             .map_err(|err| StartError::new("open the cache of blocks", err))?;
         let cached = CachedBlocks::new(cache, settings.cache.page_bytes.0);
         let bucket = self.bucket.clone();

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 #[derive(Clone, Debug)]
 pub struct Compute {
     slots: Arc<Semaphore>,
+    threads: usize,
 }
 
 /// A piece of work panicked, or the pool is shutting down.
@@ -19,7 +20,14 @@ impl Compute {
     /// A pool that runs at most `width` pieces at once (at least one).
     #[must_use]
     pub fn new(width: usize) -> Self {
-        Self { slots: Arc::new(Semaphore::new(width.max(1))) }
+        let threads = width.max(1);
+        Self { slots: Arc::new(Semaphore::new(threads)), threads }
+    }
+
+    /// How many pieces run at once.
+    #[must_use]
+    pub const fn threads(&self) -> usize {
+        self.threads
     }
 
     /// Runs `work` on the pool and waits for what it returns. Dropping the future does not stop work that has begun:

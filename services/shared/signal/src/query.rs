@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use tenancy::{TenantId, Tenants};
 
@@ -30,6 +31,25 @@ pub trait QueryExecutor: Send + Sync {
     /// Where deletes of rows are recorded; none where this process has no catalog.
     fn deletes(&self) -> Option<Arc<dyn RowDeletes>> {
         None
+    }
+
+    /// How many sub-queries all connected queriers can compute at the same time: more shards than that make a query no faster.
+    fn parallelism(&self) -> usize {
+        1
+    }
+
+    /// What was remembered under a key; nothing when it was not, or has been lost. Keys of different clusters are different.
+    fn recall<'a>(&'a self, _key: &'a str) -> BoxFuture<'a, Option<Bytes>> {
+        Box::pin(std::future::ready(None))
+    }
+
+    /// Remembers a value, for as long as there is room.
+    fn remember(&self, _key: &str, _value: Bytes) {}
+
+    /// A number that changes when rows of a tenant that were final have changed: with a delete of rows, and with a block of rows
+    /// older than `accepted` when they arrived.
+    fn generation(&self, _tenant: &TenantId, _signal: SignalName, _accepted: Duration) -> u64 {
+        0
     }
 }
 

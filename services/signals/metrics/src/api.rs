@@ -5,6 +5,7 @@
 
 mod about;
 mod answer;
+mod cached;
 mod caller;
 mod cardinality;
 mod deletes;
@@ -17,6 +18,7 @@ mod log;
 mod params;
 mod parse;
 mod remote_read;
+mod running;
 mod status;
 mod times;
 
@@ -43,12 +45,15 @@ struct Api {
     memory: Budget,
     /// When queries that may not run often ran last.
     last_runs: guard::LastRuns,
+    /// What queries took when they ran last.
+    history: running::History,
 }
 
 /// Mounts the routes: below `/prometheus` on the main port, at the root on the alias port `prometheus`.
 pub(crate) fn mount(deps: &Arc<Deps>, routes: &mut Routes, exec: Arc<dyn QueryExecutor>) {
     let memory = Budget::process("queries.metrics.max_answer_memory", Some(deps.query.max_answer_memory.0));
-    let api = Api { deps: deps.clone(), exec, memory, last_runs: guard::LastRuns::default() };
+    let (last_runs, history) = (guard::LastRuns::default(), running::History::default());
+    let api = Api { deps: deps.clone(), exec, memory, last_runs, history };
     let queries = queries(api.clone());
     let limits = Router::new().route("/api/v1/user_limits", get(status::user_limits)).with_state(api.clone());
     routes.tenant(Router::new().nest("/prometheus", queries.clone()).merge(limits).merge(not_built()));

@@ -69,6 +69,13 @@ pub enum Rejected {
     Rate,
 }
 
+/// The label `request_type`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestType {
+    /// `query_range`.
+    pub request_type: &'static str,
+}
+
 /// A counter per tenant.
 pub type PerUser = Family<User, Counter>;
 
@@ -142,6 +149,18 @@ pub struct Instruments {
     pub fetched_chunk_bytes: PerUser,
     /// `cortex_frontend_split_queries_total`: parts that range queries were split into.
     pub split_queries: Counter,
+    /// `cortex_frontend_query_sharding_rewrites_attempted_total`: queries that were looked at for sharding.
+    pub sharding_attempted: Counter,
+    /// `cortex_frontend_query_sharding_rewrites_succeeded_total`: queries of which something was sharded.
+    pub sharding_succeeded: Counter,
+    /// `cortex_frontend_sharded_queries_per_query`: sub-queries over shards of a query of which something was sharded.
+    pub sharded_queries: Histogram,
+    /// `cortex_frontend_query_result_cache_requests_total`: parts of range queries that were looked for in the cache of results.
+    pub result_cache_requests: Family<RequestType, Counter>,
+    /// `cortex_frontend_query_result_cache_hits_total`: those of which something was found.
+    pub result_cache_hits: Family<RequestType, Counter>,
+    /// `cortex_frontend_query_result_cache_skipped_total`: those that may not be cached.
+    pub result_cache_skipped: Family<Reason, Counter>,
 }
 
 impl Instruments {
@@ -206,7 +225,20 @@ impl Instruments {
         cortex.register("ingester_memory_users", "Tenants in memory", all.memory_users.clone());
         cortex.register("query_seconds", "Time that queries took, in seconds", all.query_seconds.clone());
         cortex.register("frontend_split_queries", "Parts that range queries were split into", all.split_queries.clone());
+        all.register_frontend(cortex);
         all
+    }
+
+    fn register_frontend(&self, cortex: &mut Registry) {
+        let frontend = cortex.sub_registry_with_prefix("frontend");
+        let (attempted, succeeded) = (self.sharding_attempted.clone(), self.sharding_succeeded.clone());
+        frontend.register("query_sharding_rewrites_attempted", "Queries that were looked at for sharding", attempted);
+        frontend.register("query_sharding_rewrites_succeeded", "Queries of which something was sharded", succeeded);
+        frontend.register("sharded_queries_per_query", "Sub-queries over shards of a sharded query", self.sharded_queries.clone());
+        let (requests, hits) = (self.result_cache_requests.clone(), self.result_cache_hits.clone());
+        frontend.register("query_result_cache_requests", "Parts of queries that were looked for in the cache of results", requests);
+        frontend.register("query_result_cache_hits", "Parts of queries of which something was cached", hits);
+        frontend.register("query_result_cache_skipped", "Parts of queries that may not be cached", self.result_cache_skipped.clone());
     }
 
     /// Counts a push that was refused since this distributor is at a limit of its own.
@@ -281,6 +313,12 @@ impl Default for Instruments {
             fetched_chunks: Family::default(),
             fetched_chunk_bytes: Family::default(),
             split_queries: Counter::default(),
+            sharding_attempted: Counter::default(),
+            sharding_succeeded: Counter::default(),
+            sharded_queries: Histogram::new([0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
+            result_cache_requests: Family::default(),
+            result_cache_hits: Family::default(),
+            result_cache_skipped: Family::default(),
         }
     }
 }

@@ -153,12 +153,21 @@ settings! {
         pub max_query_expression_size_bytes: u64 = 0,
         /// Parts of a query that run at once.
         pub max_query_parallelism: u64 = 14,
-        /// No effect yet: shards of a query.
+        /// Shards of an aggregation at most; 0 and 1: none.
         pub query_sharding_total_shards: u64 = 16,
+        /// Sub-queries over shards that a query has at most; 0 is no limit.
+        pub query_sharding_max_sharded_queries: u64 = 128,
         /// No effect yet: whether a query's range is moved to multiples of its step.
         pub align_queries_with_step: bool = false,
-        /// No effect yet: how young an answer is that is not cached.
+        /// Values younger than this are not cached.
         pub max_cache_freshness: HumanDuration = HumanDuration::from_secs(600),
+        /// How long values are cached that no sample can change any more: they are older than the two hours and the
+        /// `past_grace_period` and `out_of_order_time_window` before now. Without a `past_grace_period` there are none.
+        pub results_cache_ttl: HumanDuration = HumanDuration::from_secs(7 * 86_400),
+        /// How long values are cached that a late sample may still change.
+        pub results_cache_ttl_for_out_of_order_time_window: HumanDuration = HumanDuration::from_secs(600),
+        /// Whether range queries are cached whose start is no multiple of their step.
+        pub cache_unaligned_requests: bool = false,
         /// No effect yet: queriers of a tenant; 0 is all.
         pub max_queriers_per_tenant: u64 = 0,
         /// Experimental functions and aggregations of PromQL that queries may use; `all` is each of them.

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use signal::{Leaves, PartialStream, Queries, QueryExecutor, Routes, SubQuery};
 
 pub use config::QueryConfig;
-pub(crate) use execute::timed_out;
+pub(crate) use execute::{CancelOnDrop, timed_out};
 pub(crate) use gather::run;
 
 use crate::{Deps, api};

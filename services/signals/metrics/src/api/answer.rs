@@ -70,6 +70,15 @@ pub(super) async fn ask<T: Send + 'static>(
     let running =
         stream::iter(parts).map(|part| Part::read(api.exec.run(part), &api.memory)).buffered(width.max(1)).try_collect::<Vec<_>>();
     let parts = tokio::time::timeout(timeout, running).await.map_err(|_| query::timed_out())??;
+    finish(api, parts, write).await
+}
+
+/// Gives what `write` makes of the answer that parts are together.
+pub(super) async fn finish<T: Send + 'static>(
+    api: &Api,
+    parts: Vec<Part>,
+    write: impl FnOnce(Answer) -> T + Send + 'static,
+) -> Result<T, PromError> {
     if parts.iter().flat_map(|part| &part.frames).map(Bytes::len).sum::<usize>() <= INLINE_BYTES {
         return Ok(write(merge(&parts)?));
     }
@@ -77,14 +86,21 @@ pub(super) async fn ask<T: Send + 'static>(
 }
 
 /// All frames of one part, and the memory that they and what is made of them take.
-struct Part {
-    frames: Vec<Bytes>,
+pub(super) struct Part {
+    pub(super) frames: Vec<Bytes>,
     _memory: Reservation,
 }
 
 impl Part {
-    async fn read(mut stream: PartialStream, memory: &Budget) -> Result<Self, QueryError> {
-        let refused = |err: BudgetExceeded| QueryError::new(err.kind(), err.to_string());
+    /// Frames that stand here already.
+    pub(super) fn of(frames: Vec<Bytes>, memory: &Budget) -> Result<Self, QueryError> {
+        let bytes: usize = frames.iter().map(Bytes::len).sum();
+        let memory = memory.reserve((bytes as u64).saturating_mul(MEMORY_PER_BYTE)).map_err(refused)?;
+        Ok(Self { frames, _memory: memory })
+    }
+
+    /// Reads the frames of a querier.
+    pub(super) async fn read(mut stream: PartialStream, memory: &Budget) -> Result<Self, QueryError> {
         let mut memory = memory.reserve(0).map_err(refused)?;
         let mut frames = Vec::new();
         while let Some(frame) = stream.next().await {
@@ -96,8 +112,12 @@ impl Part {
     }
 }
 
+fn refused(err: BudgetExceeded) -> QueryError {
+    QueryError::new(err.kind(), err.to_string())
+}
+
 /// Merges parts that follow each other in time. Series of several parts are one.
-fn merge(parts: &[Part]) -> Result<Answer, QueryError> {
+pub(super) fn merge(parts: &[Part]) -> Result<Answer, QueryError> {
     let mut merge = Merge::default();
     for part in parts {
         let mut whole = false;
@@ -120,7 +140,7 @@ fn merge(parts: &[Part]) -> Result<Answer, QueryError> {
     Ok(Answer { value, annotations, fetched, usage })
 }
 
-fn internal(text: &str) -> QueryError {
+pub(super) fn internal(text: &str) -> QueryError {
     QueryError::new(ErrorKind::Internal, text)
 }
 

@@ -3,24 +3,27 @@
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::CACHE_CONTROL;
 use axum::response::Response;
 use runtime::{Classify, ErrorKind};
-use signal::{QueryError, SubQuery, TimeRange};
+use signal::QueryError;
 use tenancy::Tenants;
 
-use super::answer::{Stats, ask};
+use super::answer::{Stats, finish};
 use super::caller::Caller;
 use super::error::PromError;
 use super::guard::Guard;
 use super::log::QueryLog;
 use super::params::Params;
+use super::running::Running;
 use super::{Api, answer, times};
+use crate::query;
 use crate::query::access::Access;
-use crate::query::engine::{EvalError, Evaluation, Options, plan};
+use crate::query::engine::{EvalError, Evaluation};
 use crate::query::plan::split;
 use crate::query::promql::{Expr, parse};
-use crate::query::subquery::{Evaluate, Task};
-use crate::{NAME, query};
+use crate::query::subquery::Evaluate;
 
 /// Longer expressions are parsed on the compute pool.
 const INLINE_QUERY: usize = 16 << 10;
@@ -47,8 +50,7 @@ async fn instant(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog
     asked.guard.check_blocked(&asked.task.query, Duration::ZERO, None)?;
     asked.check_frequency(api, caller)?;
     let expr = asked.parse(api).await?;
-    let part = asked.part(&expr, Evaluation::Instant { at_ms })?;
-    asked.run(api, vec![part], limit, (at_ms, 0), log).await
+    asked.run(api, &expr, vec![Evaluation::Instant { at_ms }], limit, (at_ms, 0), log).await
 }
 
 async fn range(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog) -> Result<Vec<u8>, PromError> {
@@ -71,21 +73,21 @@ async fn range(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog) 
     asked.guard.check_length(range.start_ms, range.end_ms)?;
     let whole = Evaluation::Range { start_ms: range.start_ms, end_ms: range.end_ms, step_ms: range.step_ms };
     let parts = split(&expr, whole, api.deps.query.split_interval.as_ms());
-    let parts = parts.into_iter().map(|part| asked.part(&expr, part)).collect::<Result<Vec<_>, _>>()?;
-    asked.run(api, parts, limit, (range.start_ms, range.step_ms), log).await
+    asked.run(api, &expr, parts, limit, (range.start_ms, range.step_ms), log).await
 }
 
 /// What instant and range queries have in common.
-struct Asked {
-    tenants: Tenants,
-    access: Access,
-    guard: Guard,
-    timeout: Duration,
-    max_samples: usize,
+pub(super) struct Asked {
+    pub(super) tenants: Tenants,
+    pub(super) access: Access,
+    pub(super) guard: Guard,
+    pub(super) timeout: Duration,
+    /// Why the answer is not to be cached, if so.
+    pub(super) uncached: Option<&'static str>,
     /// Whether `stats` tell each step.
     stats_per_step: bool,
     /// All but the times of the evaluation.
-    task: Evaluate,
+    pub(super) task: Evaluate,
 }
 
 impl Asked {
@@ -105,7 +107,13 @@ impl Asked {
         let timeout = times::timeout(params, config.timeout.get())?;
         let stats_per_step = params.get("stats") == "all";
         let (tenants, access) = (caller.tenants.clone(), caller.access.clone());
-        Ok(Self { tenants, access, guard, timeout, max_samples: config.max_samples, stats_per_step, task })
+        let uncached = if no_store(&caller.headers) {
+            Some("no-store")
+        } else {
+            // What was looked at is not what a cached answer would look at.
+            task.stats.then_some("stats")
+        };
+        Ok(Self { tenants, access, guard, timeout, uncached, stats_per_step, task })
     }
 
     async fn parse(&self, api: &Api) -> Result<Expr, PromError> {
@@ -120,44 +128,40 @@ impl Asked {
         self.guard.check_frequency(&self.task.query, caller, &api.last_runs, api.deps.clock.now_ms())
     }
 
-    /// The sub-query that evaluates at some times.
-    fn part(&self, expr: &Expr, evaluation: Evaluation) -> Result<SubQuery, PromError> {
-        let task = Evaluate { evaluation, ..self.task.clone() };
-        let options = Options {
-            lookback_ms: task.lookback_ms,
-            subquery_step_ms: task.subquery_step_ms,
-            max_samples: self.max_samples,
-            ..Options::default()
-        };
-        let plan = plan(expr, evaluation, &options).map_err(|err| refused(&err))?;
-        let reads = plan.selectors.iter().map(|selector| TimeRange::from_ms(selector.start_ms, selector.end_ms));
-        let (start, end) = bounds(evaluation);
-        let range = reads.reduce(|one, other| one.union(&other)).unwrap_or(TimeRange::from_ms(start, end));
-        let payload = Task::Evaluate(task).encode(&self.access);
-        Ok(SubQuery { tenants: self.tenants.clone(), signal: NAME, payload, range, timeout: self.timeout })
-    }
-
-    /// Runs the parts of a query whose steps begin at `start_ms` and lie `step_ms` apart.
+    /// Answers a query, split at these times, whose steps begin at `start_ms` and lie `step_ms` apart.
     async fn run(
         &self,
         api: &Api,
-        parts: Vec<SubQuery>,
+        expr: &Expr,
+        times: Vec<Evaluation>,
         limit: usize,
         (start_ms, step_ms): (i64, i64),
         log: &mut QueryLog,
     ) -> Result<Vec<u8>, PromError> {
-        log.parts(parts.len());
-        let width = usize::try_from(self.guard.limits.max_query_parallelism).unwrap_or(usize::MAX);
+        let running = Running::new(api, self, expr, times.len());
+        // What cannot be planned is refused before anybody is asked.
+        times.iter().try_for_each(|time| running.plan(*time).map(drop))?;
+        log.parts(times.len());
+        if running.is_sharded() {
+            log.sharded();
+        }
+        let parts = tokio::time::timeout(self.timeout, running.parts(times)).await.map_err(|_| query::timed_out())??;
         let query = self.task.query.clone();
         let stats = self.task.stats.then_some(Stats { start_ms, step_ms, per_step: self.stats_per_step });
-        let written = ask(api, parts, width, self.timeout, move |answer| (answer.fetched, answer.write(&query, limit, stats)));
-        let (fetched, body) = written.await?;
+        let (fetched, body) = finish(api, parts, move |answer| (answer.fetched, answer.write(&query, limit, stats))).await?;
+        running.took(fetched);
         log.fetched(fetched);
         Ok(body)
     }
 }
 
-const fn bounds(evaluation: Evaluation) -> (i64, i64) {
+/// True when a client asks that its answer be not cached.
+fn no_store(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|directive| directive.trim().eq_ignore_ascii_case("no-store"))
+}
+
+pub(super) const fn bounds(evaluation: Evaluation) -> (i64, i64) {
     match evaluation {
         Evaluation::Instant { at_ms } => (at_ms, at_ms),
         Evaluation::Range { start_ms, end_ms, .. } => (start_ms, end_ms),
@@ -165,7 +169,7 @@ const fn bounds(evaluation: Evaluation) -> (i64, i64) {
 }
 
 /// The error for an expression that the engine does not take.
-fn refused(err: &EvalError) -> PromError {
+pub(super) fn refused(err: &EvalError) -> PromError {
     match err.kind() {
         ErrorKind::BadInput => PromError::parameter("query", err),
         kind => QueryError::new(kind, err.to_string()).into(),

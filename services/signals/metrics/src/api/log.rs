@@ -30,6 +30,7 @@ pub(super) struct QueryLog {
     end_ms: i64,
     step_ms: i64,
     parts: usize,
+    sharded: bool,
     fetched: Fetched,
     status: u16,
     error: String,
@@ -49,6 +50,7 @@ impl QueryLog {
             end_ms: 0,
             step_ms: 0,
             parts: 0,
+            sharded: false,
             fetched: Fetched::default(),
             status: 499,
             error: String::new(),
@@ -63,6 +65,11 @@ impl QueryLog {
     /// In how many parts it runs.
     pub(super) const fn parts(&mut self, parts: usize) {
         self.parts = parts;
+    }
+
+    /// Some of it is sharded.
+    pub(super) const fn sharded(&mut self) {
+        self.sharded = true;
     }
 
     /// What it read.
@@ -107,7 +114,9 @@ impl QueryLog {
         }
         let all = &self.deps.instruments;
         let user = User { user: self.tenant.clone() };
-        all.query_seconds.get_or_create(&UserSharded { sharded: "false", user: self.tenant.clone() }).inc_by(seconds);
+        all.query_seconds
+            .get_or_create(&UserSharded { sharded: if self.sharded { "true" } else { "false" }, user: self.tenant.clone() })
+            .inc_by(seconds);
         all.fetched_series.get_or_create(&user).inc_by(self.fetched.series);
         all.fetched_chunks.get_or_create(&user).inc_by(self.fetched.chunks);
         all.fetched_chunk_bytes.get_or_create(&user).inc_by(self.fetched.bytes);
@@ -132,6 +141,7 @@ impl Drop for QueryLog {
             end_ms = self.end_ms,
             step_ms = self.step_ms,
             parts = self.parts,
+            sharded = self.sharded,
             series,
             chunks,
             bytes,

@@ -1,21 +1,28 @@
 //! Requests against the routes; queriers and leaves are in memory.
 
 mod leaf;
+mod results;
+mod sharded;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::IntoResponse;
+use bytes::Bytes;
 use expect_test::{Expect, expect};
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use http_body_util::BodyExt;
+use parking_lot::Mutex;
 use runtime::config::HumanDuration;
 use runtime::{Compute, ErrorKind, ManualClock};
 use serde_json::Value;
-use signal::{PartialStream, Queries, QueryError, QueryExecutor, Routes, SubQuery};
+use signal::{PartialStream, Queries, QueryError, QueryExecutor, Routes, SignalName, SubQuery};
 use tenancy::http::{AuthConfig, Door, FederationConfig};
 use tenancy::overrides::Limits;
 use tenancy::{Overrides, TenantId};
@@ -35,6 +42,10 @@ const NOW: i64 = 1_768_478_400;
 struct Querier {
     queries: MetricsQueries,
     leaves: Arc<MemoryLeaves>,
+    parallelism: usize,
+    /// What is remembered, where anything is.
+    results: Option<Mutex<HashMap<String, Bytes>>>,
+    generation: AtomicU64,
 }
 
 impl QueryExecutor for Querier {
@@ -42,12 +53,48 @@ impl QueryExecutor for Querier {
         assert!(query.range.start <= query.range.end);
         self.queries.execute(query.clone(), self.leaves.of()).boxed()
     }
+
+    fn parallelism(&self) -> usize {
+        self.parallelism
+    }
+
+    fn recall<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Option<Bytes>> {
+        let found = self.results.as_ref().and_then(|results| results.lock().get(key).cloned());
+        Box::pin(std::future::ready(found))
+    }
+
+    fn remember(&self, key: &str, value: Bytes) {
+        if let Some(results) = &self.results {
+            results.lock().insert(key.to_owned(), value);
+        }
+    }
+
+    fn generation(&self, _: &TenantId, _: SignalName, _: Duration) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+}
+
+/// What of a cluster a test can choose.
+struct Cluster {
+    parallelism: usize,
+    samples_per_shard: u64,
+    /// Whether results are cached.
+    caches: bool,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self { parallelism: 1, samples_per_shard: 1, caches: false }
+    }
 }
 
 struct Server {
     router: Router,
     alias: Router,
     leaves: Arc<MemoryLeaves>,
+    clock: Arc<ManualClock>,
+    instruments: Instruments,
+    querier: Arc<Querier>,
 }
 
 impl Server {
@@ -57,26 +104,40 @@ impl Server {
 
     /// With limits of the tenant `limited`.
     fn with(limited: MetricsLimits) -> Self {
+        Self::of(limited, Cluster::default())
+    }
+
+    /// In a cluster.
+    fn of(limited: MetricsLimits, cluster: Cluster) -> Self {
+        let Cluster { parallelism, samples_per_shard, caches } = cluster;
+        let clock = Arc::new(ManualClock::at(NOW * 1_000_000_000));
+        let instruments = Instruments::default();
         let tenants = HashMap::from([(TenantId::parse("limited").unwrap(), Arc::new(limited))]);
         let deps = Deps {
             limits: Overrides::new(Limits { defaults: Arc::default(), tenants }),
-            clock: Arc::new(ManualClock::at(NOW * 1_000_000_000)),
+            clock: clock.clone(),
             compute: Compute::new(2),
-            instruments: Instruments::default(),
+            instruments: instruments.clone(),
             ingest: crate::ingest::IngestConfig::default(),
             ha: None,
-            query: QueryConfig { split_interval: HumanDuration::from_secs(1800), ..QueryConfig::default() },
+            query: QueryConfig { split_interval: HumanDuration::from_secs(1800), samples_per_shard, ..QueryConfig::default() },
         };
         let leaves = Arc::new(MemoryLeaves::new(NOW * 1000));
         let auth = AuthConfig { label_access_control_enabled: true, ..AuthConfig::default() };
         let door = Door::new(&auth).unwrap().for_reads(&FederationConfig { enabled: true, max_tenants: 2 });
         let mut routes = Routes::new(door);
         let queries = MetricsQueries::new(&deps);
-        let querier = Querier { queries: MetricsQueries::new(&deps), leaves: leaves.clone() };
-        queries.mount(&mut routes, Arc::new(querier));
+        let querier = Arc::new(Querier {
+            queries: MetricsQueries::new(&deps),
+            leaves: leaves.clone(),
+            parallelism,
+            results: caches.then(Mutex::default),
+            generation: AtomicU64::default(),
+        });
+        queries.mount(&mut routes, querier.clone());
         let (http, _) = routes.into_parts();
         let (router, mut aliases) = http.into_parts();
-        Self { router, alias: aliases.remove("prometheus").unwrap(), leaves }
+        Self { router, alias: aliases.remove("prometheus").unwrap(), leaves, clock, instruments, querier }
     }
 
     async fn send(router: &Router, request: Request<Body>) -> (StatusCode, String) {

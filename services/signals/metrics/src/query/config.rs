@@ -18,6 +18,8 @@ settings! {
         pub log_queries_longer_than: HumanDuration = HumanDuration::from_secs(0),
         /// The most samples that the evaluation of one query may hold at once.
         pub max_samples: usize = 50_000_000,
+        /// Samples that a shard of a query is worth: one that read fewer when it ran last is not sharded.
+        pub samples_per_shard: u64 = 500_000,
         /// Bytes that the answers of all queries may take in a query-frontend at once; a query that does not fit gets 503.
         pub max_answer_memory: ByteSize = ByteSize(1 << 30),
     }

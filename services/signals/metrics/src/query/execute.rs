@@ -74,7 +74,7 @@ async fn series(deps: &Deps, scope: Scope, read: Read, leaves: Arc<dyn Leaves>) 
 }
 
 /// Stops the evaluation when nobody waits for it any more.
-struct CancelOnDrop(Cancel);
+pub(crate) struct CancelOnDrop(pub(crate) Cancel);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {

@@ -27,7 +27,8 @@ pub fn split(expr: &Expr, evaluation: Evaluation, interval_ms: i64) -> Vec<Evalu
 }
 
 /// False for an expression whose value at a step depends on the start or the end of the whole query.
-fn splits(expr: &Expr) -> bool {
+#[must_use]
+pub fn splits(expr: &Expr) -> bool {
     let fixed = |at: Option<AtModifier>| !matches!(at, Some(AtModifier::Start | AtModifier::End));
     let plain = |duration: Option<&DurationExpr>| !duration.is_some_and(has_range);
     let here = match expr {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use futures::{StreamExt, stream};
 use index::Matcher;
+use parking_lot::RwLock;
 use runtime::ErrorKind;
 use signal::{LeafBatch, LeafStream, Leaves, QueryError, Scan, Source};
 use syntax::LabelMatcher;
@@ -17,7 +18,7 @@ use crate::wire::{CardinalityQuery, Counted, Group, LeafQuery, LeafRows, Metadat
 
 /// All leaves of a cluster.
 pub(super) struct MemoryLeaves {
-    series: Vec<(Labels, Vec<Sample>)>,
+    series: RwLock<Vec<(Labels, Vec<Sample>)>>,
     scans: AtomicUsize,
     fails: AtomicBool,
     budget: AtomicU64,
@@ -38,7 +39,19 @@ impl MemoryLeaves {
             series.push((Labels::from_pairs([("__name__", "special"), ("kind", kind)]), constant(v)));
         }
         series.push((Labels::from_pairs([("__name__", "température"), ("città", "Zürich")]), constant(20.5)));
-        Self { series, scans: AtomicUsize::default(), fails: AtomicBool::default(), budget: AtomicU64::new(u64::MAX) }
+        Self { series: RwLock::new(series), scans: AtomicUsize::default(), fails: AtomicBool::default(), budget: AtomicU64::new(u64::MAX) }
+    }
+
+    /// Stores a sample, in order or late; one of the same time gives way.
+    pub(super) fn store(&self, labels: &Labels, sample: Sample) {
+        let mut all = self.series.write();
+        if !all.iter().any(|(known, _)| known == labels) {
+            all.push((labels.clone(), Vec::new()));
+        }
+        let (_, samples) = all.iter_mut().find(|(known, _)| known == labels).unwrap();
+        samples.retain(|known| known.t != sample.t);
+        samples.push(sample);
+        samples.sort_by_key(|sample| sample.t);
     }
 
     /// How often leaves were scanned.
@@ -93,13 +106,14 @@ impl MemoryLeaves {
     fn answer(&self, replica: usize, scan: &Scan) -> Vec<LeafRows> {
         let (start, end) = milliseconds(scan.range);
         let within = |samples: &[Sample]| samples.iter().any(|sample| (start..=end).contains(&sample.t));
+        let all = self.series.read();
         let select = |sets: &[Vec<LabelMatcher>]| {
             let sets: Vec<_> = sets.iter().map(|set| Matcher::compile_all(set).unwrap()).collect();
             let met = move |labels: &Labels| {
                 let meets = |matcher: &Matcher| matcher.matches(labels.get(matcher.name()).unwrap_or_default());
                 sets.is_empty() || sets.iter().any(|set| set.iter().all(meets))
             };
-            self.series.iter().filter(move |(labels, samples)| met(labels) && within(samples))
+            all.iter().filter(move |(labels, samples)| met(labels) && within(samples))
         };
         let sorted = |mut found: Vec<String>| {
             found.sort();
