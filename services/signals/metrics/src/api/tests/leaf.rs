@@ -158,7 +158,8 @@ impl MemoryLeaves {
         let sets: Vec<_> = query.sets.iter().map(|set| Matcher::compile_all(set).unwrap()).collect();
         let meets = |labels: &Labels, matcher: &Matcher| matcher.matches(labels.get(matcher.name()).unwrap_or_default());
         let met = |labels: &&Labels| sets.is_empty() || sets.iter().any(|set| set.iter().all(|matcher| meets(labels, matcher)));
-        let series: Vec<&Labels> = self.series.iter().map(|(labels, _)| labels).filter(met).collect();
+        let all = self.series.read();
+        let series: Vec<&Labels> = all.iter().map(|(labels, _)| labels).filter(met).collect();
         let mut groups = BTreeMap::<(String, String), BTreeSet<u64>>::new();
         match &query.what {
             Counted::Labels => return vec![LeafRows::Series(series.into_iter().cloned().collect())],
