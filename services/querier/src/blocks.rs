@@ -146,10 +146,21 @@ pub(crate) fn plan(entries: Vec<Arc<Entry>>, heads: &[TimeRange]) -> Vec<Ask> {
         let ((a_from, a_to), (b_from, b_to)) = (a.facts.hash_range, b.facts.hash_range);
         a.facts.range.overlaps(&b.facts.range) && a_from <= b_to && b_from <= a_to
     };
-    let alone = |entry: &Arc<Entry>| {
-        !heads.iter().any(|head| head.overlaps(&entry.facts.range))
-            && !entries.iter().any(|other| other.id != entry.id && overlap(entry, other))
-    };
-    let flags: Vec<bool> = entries.iter().map(alone).collect();
-    entries.into_iter().zip(flags).map(|(entry, alone)| Ask { entry, alone }).collect()
+    let free = |entry: &Arc<Entry>| !heads.iter().any(|head| head.overlaps(&entry.facts.range));
+    let mut asks: Vec<Ask> = entries.into_iter().map(|entry| Ask { alone: free(&entry), entry }).collect();
+    asks.sort_by_key(|ask| (ask.entry.facts.range.start, ask.entry.id));
+    // Those before the present one that may still overlap it.
+    let mut open: Vec<usize> = Vec::new();
+    for next in 0..asks.len() {
+        let start = asks[next].entry.facts.range.start;
+        open.retain(|before| asks[*before].entry.facts.range.end >= start);
+        for before in &open {
+            if overlap(&asks[*before].entry, &asks[next].entry) {
+                asks[*before].alone = false;
+                asks[next].alone = false;
+            }
+        }
+        open.push(next);
+    }
+    asks
 }
