@@ -9,7 +9,7 @@ mod peers;
 mod queries;
 mod send;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use data::Set;
@@ -70,7 +70,7 @@ pub(crate) fn run(name: &str, small: bool, only: &[String]) -> Result<(), BenchE
 }
 
 /// All figures of one server, which is started on an empty directory and ended.
-fn one(peer: &Peer, set: &Set, bodies: &PathBuf, written: data::Written) -> Result<Row, BenchError> {
+fn one(peer: &Peer, set: &Set, bodies: &Path, written: data::Written) -> Result<Row, BenchError> {
     let data = peer.directory.clone();
     remove(&data)?;
     let mut process = Process::start(peer, &data)?;

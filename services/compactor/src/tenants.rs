@@ -71,18 +71,19 @@ impl TenantAdmin {
 }
 
 /// The one tenant of a request.
-fn only(tenants: &Tenants) -> Result<&TenantId, Response> {
+fn only(tenants: &Tenants) -> Option<&TenantId> {
     match tenants.all() {
-        [tenant] => Ok(tenant),
-        _ => Err((StatusCode::BAD_REQUEST, "multiple org IDs present\n").into_response()),
+        [tenant] => Some(tenant),
+        _ => None,
     }
 }
 
+fn several() -> Response {
+    (StatusCode::BAD_REQUEST, "multiple org IDs present\n").into_response()
+}
+
 async fn delete(State(admin): State<TenantAdmin>, Extension(tenants): Extension<Tenants>) -> Response {
-    let tenant = match only(&tenants) {
-        Ok(tenant) => tenant,
-        Err(refused) => return refused,
-    };
+    let Some(tenant) = only(&tenants) else { return several() };
     admin.delete_all(tenant);
     match admin.announcer.flush().await {
         Ok(()) => {
@@ -94,10 +95,8 @@ async fn delete(State(admin): State<TenantAdmin>, Extension(tenants): Extension<
 }
 
 async fn status(State(admin): State<TenantAdmin>, Extension(tenants): Extension<Tenants>) -> Response {
-    match only(&tenants) {
-        Ok(tenant) => Json(DeletionStatus { tenant_id: tenant.to_string(), blocks_deleted: admin.is_gone(tenant) }).into_response(),
-        Err(refused) => refused,
-    }
+    let Some(tenant) = only(&tenants) else { return several() };
+    Json(DeletionStatus { tenant_id: tenant.to_string(), blocks_deleted: admin.is_gone(tenant) }).into_response()
 }
 
 impl fmt::Debug for TenantAdmin {

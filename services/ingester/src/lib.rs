@@ -103,7 +103,12 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
     let tasks = app.tasks.child();
     let lifecycle = Lifecycle::new(member.clone());
     let lost = Lost::find(app, config, &*member)?;
-    let (stores, replays) = open(app, config, &plugins, &membership, &member.name(), &wal, &tasks, &catalog)?;
+    let (stores, replays) = open(
+        app,
+        config,
+        &plugins,
+        &Shared { membership: &membership, member: &member.name(), wal: &wal, tasks: &tasks, catalog: &catalog },
+    )?;
     let stores: Arc<[Arc<SignalStore>]> = stores.into();
 
     let metrics = IngesterMetrics::register(&mut app.registry);
@@ -161,17 +166,23 @@ impl Lost {
     }
 }
 
+/// What the stores of all signals share.
+struct Shared<'a> {
+    membership: &'a Arc<dyn Membership>,
+    member: &'a str,
+    wal: &'a WalConfig,
+    tasks: &'a Tasks,
+    catalog: &'a Arc<Catalog>,
+}
+
 /// Opens the log of every signal.
 fn open(
     app: &mut App,
     config: &IngesterConfig,
     plugins: &Plugins,
-    membership: &Arc<dyn Membership>,
-    member: &str,
-    wal: &WalConfig,
-    tasks: &Tasks,
-    catalog: &Arc<Catalog>,
+    shared: &Shared<'_>,
 ) -> Result<(Vec<Arc<SignalStore>>, Vec<Replay>), StartError> {
+    let Shared { membership, member, wal, tasks, catalog } = *shared;
     let wal_metrics = WalMetrics::register(&mut app.registry);
     let directory = PathBuf::from(&config.data_dir);
     let scratch = directory.join("heads");

@@ -139,7 +139,7 @@ impl Source {
         if blocks.is_empty() {
             return Err(SourceError::Nothing { url: format!("{:?}", self.bucket) });
         }
-        blocks.sort_by(|a, b| (a.meta.min_time, a.meta.ulid).cmp(&(b.meta.min_time, b.meta.ulid)));
+        blocks.sort_by_key(|block| (block.meta.min_time, block.meta.ulid));
         Ok(blocks)
     }
 

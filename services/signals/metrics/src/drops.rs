@@ -78,8 +78,11 @@ fn words(sets: &[Vec<LabelMatcher>]) -> Vec<Vec<Words>> {
     sets.iter().map(|set| set.iter().map(words).collect()).collect()
 }
 
+/// Sets of matchers.
+type Sets = Vec<Vec<Matcher>>;
+
 /// The sets of which any has to be met, and those of which none may be.
-fn decode(what: &str) -> Result<(Vec<Vec<Matcher>>, Vec<Vec<Matcher>>), DropError> {
+fn decode(what: &str) -> Result<(Sets, Sets), DropError> {
     if what.is_empty() {
         return Ok((vec![Vec::new()], Vec::new()));
     }

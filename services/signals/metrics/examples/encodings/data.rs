@@ -64,6 +64,7 @@ fn round(value: f64, digits: i32) -> f64 {
     (value * power).round() / power
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "numbers of series are small")]
 fn counters(make: &mut Make) {
     make.add("busy counter", 10, 40, |n| n * 24_571.0, |random, n, v| v + f64::from(random.random_range(0..3 + 12 * (n as u32 % 10))));
     make.add(

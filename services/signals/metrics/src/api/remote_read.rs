@@ -5,7 +5,6 @@
 
 mod bits;
 mod chunks;
-mod crc32c;
 mod histograms;
 mod request;
 mod write;

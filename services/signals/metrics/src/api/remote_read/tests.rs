@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
+use crc32c::crc32c;
 use proptest::prelude::*;
 
 use super::bits::{put_int, put_uint};
 use super::chunks::{Chunks, PrometheusChunk};
-use super::crc32c::crc32c;
 use super::*;
 use crate::chunk::bits::{BitReader, BitWriter};
 use crate::histogram::{Buckets, CUSTOM_SCHEMA, Histogram, HistogramSample, ResetHint, Span};

@@ -3,11 +3,11 @@
 use std::iter::Peekable;
 
 use bytes::Bytes;
+use crc32c::crc32c;
 use runtime::ErrorKind;
 use signal::QueryError;
 
 use super::chunks::{Chunks, PrometheusChunk};
-use super::crc32c::crc32c;
 use crate::histogram::protobuf;
 use crate::ingest::protobuf::{put_bytes, put_varint};
 use crate::model::{Labels, Sample};
