@@ -1,0 +1,139 @@
+//! Reads of several tenants, of a part of one, and of what belongs to its metrics.
+
+use super::*;
+
+#[tokio::test]
+async fn tenants_stay_apart() {
+    let server = Server::new();
+    let (status, body) = server.get_as("other", "query?query=up&time=1768474800").await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#));
+    let request = Request::get("/prometheus/api/v1/query?query=up").body(Body::empty()).unwrap();
+    assert_eq!(Server::send(&server.router, request).await, (StatusCode::UNAUTHORIZED, "no org id\n".to_owned()));
+}
+
+#[tokio::test]
+async fn queries_over_several_tenants_tell_them_apart() {
+    let server = Server::new();
+    let ask = async |path: &str| server.get_as("team|limited", path).await.1;
+    let success = |data: &str| format!(r#"{{"status":"success","data":{data}}}"#);
+    assert_eq!(
+        ask("query?query=count+by+(__tenant_id__)(up)&time=1768474800").await,
+        success(
+            r#"{"resultType":"vector","result":[{"metric":{"__tenant_id__":"limited"},"value":[1768474800,"2"]},{"metric":{"__tenant_id__":"team"},"value":[1768474800,"2"]}]}"#
+        )
+    );
+    let only = "{__name__=\"up\",__tenant_id__=~\"te.*\",job=\"api\"}";
+    assert_eq!(
+        ask(&format!("series?match[]={}", escape(only))).await,
+        success(r#"[{"__name__":"up","__tenant_id__":"team","job":"api"}]"#)
+    );
+    assert_eq!(ask("labels?match[]=up").await, success(r#"["__name__","__tenant_id__","job"]"#));
+    assert_eq!(ask("label/__tenant_id__/values").await, success(r#"["limited","team"]"#));
+    assert_eq!(ask(&format!("label/__tenant_id__/values?match[]={}", escape(only))).await, success(r#"["team"]"#));
+    assert_eq!(ask("label/original___tenant_id__/values").await, success("[]"));
+    assert_eq!(
+        server.get_as("a|b|c", "query?query=up").await,
+        (StatusCode::UNPROCESSABLE_ENTITY, "too many tenant IDs present. max: 2 actual: 3\n".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn label_policies_hide_series_from_every_read() {
+    let server = Server::new();
+    let ask = async |policy: &str, path: &str| {
+        let request =
+            Request::get(format!("/prometheus/api/v1/{path}")).header("X-Scope-OrgID", "team").header("X-Prom-Label-Policy", policy);
+        Server::send(&server.router, request.body(Body::empty()).unwrap()).await
+    };
+    let api = format!("team:{}", escape(r#"{job="api"}"#));
+    let either = format!("{api},team:{}", escape(r#"{kind="inf"}"#));
+    for (policy, path, data) in [
+        (&api, "query?query=count(up)&time=1768474800", r#"{"resultType":"vector","result":[{"metric":{},"value":[1768474800,"1"]}]}"#),
+        (&api, "query?query=count(special)&time=1768474800", r#"{"resultType":"vector","result":[]}"#),
+        (
+            &either,
+            "query?query=count(special)&time=1768474800",
+            r#"{"resultType":"vector","result":[{"metric":{},"value":[1768474800,"1"]}]}"#,
+        ),
+        (
+            &either,
+            "query?query=count({__name__=~%22.*%22,__name__!=%22%22})&time=1768474800",
+            r#"{"resultType":"vector","result":[{"metric":{},"value":[1768474800,"3"]}]}"#,
+        ),
+        (&api, "labels", r#"["__name__","job"]"#),
+        (&either, "labels", r#"["__name__","job","kind"]"#),
+        (&api, "label/job/values", r#"["api"]"#),
+        (&api, "series?match[]=up&match[]=special", r#"[{"__name__":"up","job":"api"}]"#),
+    ] {
+        assert_eq!(ask(policy, path).await, (StatusCode::OK, format!(r#"{{"status":"success","data":{data}}}"#)), "{policy} {path}");
+    }
+    // The policy of another tenant says nothing of this one.
+    assert_eq!(
+        ask(&format!("other:{}", escape(r#"{a="b"}"#)), "label/job/values").await.1,
+        r#"{"status":"success","data":["api","node"]}"#
+    );
+    for malformed in ["team", "team:%7Bjob", "team:%7Bjob%3D~%22(%22%7D"] {
+        assert_eq!(ask(malformed, "query?query=up").await.0, StatusCode::BAD_REQUEST, "{malformed}");
+    }
+}
+
+#[tokio::test]
+async fn metadata_and_exemplars_are_merged() {
+    let server = Server::new();
+    server
+        .check(
+            "metadata",
+            expect![[r#"200 {"status":"success","data":{"requests":[{"type":"counter","help":"Requests \"served\".","unit":""},{"type":"counter","help":"Requests.","unit":""}],"up":[{"type":"counter","help":"Up.","unit":""}]}}"#]],
+        )
+        .await;
+    server
+        .check(
+            "metadata?metric=requests&limit_per_metric=1",
+            expect![[r#"200 {"status":"success","data":{"requests":[{"type":"counter","help":"Requests \"served\".","unit":""}]}}"#]],
+        )
+        .await;
+    server.check("metadata?limit=0", expect![[r#"200 {"status":"success","data":{}}"#]]).await;
+    server.check("metadata?limit=x", expect![[r#"400 {"status":"error","errorType":"bad_data","error":"limit must be a number"}"#]]).await;
+    server
+        .check(
+            "query_exemplars?query=rate(up%7Bjob=%22api%22%7D[5m])&start=1768474800&end=1768474801",
+            expect![[r#"200 {"status":"success","data":[{"seriesLabels":{"__name__":"up","job":"api"},"exemplars":[{"labels":{"trace_id":"abc"},"value":"0.5","timestamp":1768474800.500}]}]}"#]],
+        )
+        .await;
+    server.check("query_exemplars?query=up&start=1&end=2", expect![[r#"200 {"status":"success","data":[]}"#]]).await;
+    server.check("query_exemplars?query=1", expect!["204 "]).await;
+}
+
+#[tokio::test]
+async fn metadata_is_shown_of_metrics_that_a_policy_shows() {
+    let server = Server::new();
+    let policy = format!("team:{}", escape(r#"{__name__="requests_total"}"#));
+    let request = Request::get("/prometheus/api/v1/metadata?limit_per_metric=1&limit=1").header("X-Scope-OrgID", "team");
+    let request = request.header("X-Prom-Label-Policy", policy).body(Body::empty()).unwrap();
+    let (_, body) = Server::send(&server.router, request).await;
+    assert_eq!(body, r#"{"status":"success","data":{"requests":[{"type":"counter","help":"Requests \"served\".","unit":""}]}}"#);
+}
+
+#[tokio::test]
+async fn cardinality_is_counted_once_for_all_replicas() {
+    let server = Server::with(MetricsLimits { cardinality_analysis_enabled: true, ..MetricsLimits::default() });
+    let ask = async |path: &str| {
+        let (status, body) = server.get_as("limited", &format!("cardinality/{path}")).await;
+        format!("{} {body}", status.as_u16())
+    };
+    expect![[r#"200 {"cardinality":[{"label_name":"kind","label_values_count":5},{"label_name":"__name__","label_values_count":4}],"label_names_count":4,"label_values_count_total":12}"#]]
+        .assert_eq(&ask("label_names?limit=2").await);
+    expect![[r#"200 {"labels":[{"cardinality":[{"label_value":"special","series_count":5},{"label_value":"requests_total","series_count":2}],"label_name":"__name__","label_values_count":4,"series_count":10},{"cardinality":[{"label_value":"api","series_count":2},{"label_value":"node","series_count":2}],"label_name":"job","label_values_count":2,"series_count":4},{"cardinality":[],"label_name":"none","label_values_count":0,"series_count":0}],"series_count_total":10}"#]]
+        .assert_eq(&ask("label_values?label_names[]=job&label_names[]=__name__&label_names[]=none&limit=2&count_method=active").await);
+    expect![[r#"200 {"data":[{"__name__":"up","job":"api"},{"__name__":"up","job":"node"}]}"#]]
+        .assert_eq(&ask("active_series?selector=up").await);
+    expect![[r#"200 {"data":[{"avg_bucket_count":20.0,"bucket_count":40,"max_bucket_count":30,"metric":"latency","min_bucket_count":10,"series_count":2}]}"#]]
+        .assert_eq(&ask("active_native_histogram_metrics").await);
+    assert_eq!(ask("active_series").await, "400 missing 'selector' parameter\n");
+    assert_eq!(ask("label_values").await, "400 'label_names[]' param is required\n");
+    assert_eq!(ask("label_names?count_method=x").await, "400 invalid 'count_method' param 'x'. valid options are: [inmemory,active]\n");
+    assert_eq!(
+        server.get("cardinality/label_names").await,
+        (StatusCode::BAD_REQUEST, "cardinality analysis is disabled for the tenant: team\n".to_owned())
+    );
+}
