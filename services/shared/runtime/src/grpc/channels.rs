@@ -11,7 +11,10 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::config::{ByteSize, HumanDuration};
@@ -120,36 +123,71 @@ impl Inner {
         let failed = |source| ChannelError::Address { address: address.to_owned(), source };
         let endpoint = Endpoint::from_shared(format!("http://{address}"))
             .map_err(failed)?
-            .connect_timeout(self.config.connect_timeout.get())
-            .tcp_nodelay(true)
             .http2_keep_alive_interval(self.config.keepalive.get().max(Duration::from_millis(1)))
             .keep_alive_timeout(self.config.keepalive_timeout.get())
             .keep_alive_while_idle(true)
             .initial_stream_window_size(1 << 20)
             .initial_connection_window_size(16 << 20);
-        let Some(tls) = &self.tls else { return Ok(endpoint.connect_lazy()) };
+        let address = address.to_owned();
+        let timeout = self.config.connect_timeout.get();
+        let Some(tls) = &self.tls else {
+            let connect = move |_: Uri| {
+                let address = address.clone();
+                fresh(timeout, move || plain(address.clone()))
+            };
+            return Ok(endpoint.connect_with_connector_lazy(tower::service_fn(connect)));
+        };
         let host = match self.config.tls.server_name.as_str() {
             "" => endpoint.uri().host().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
             name => name.to_owned(),
         };
         let name = ServerName::try_from(host.clone()).map_err(|_| ChannelError::ServerName(host))?;
-        let (tls, address, timeout) = (tls.clone(), address.to_owned(), self.config.connect_timeout.get());
+        let tls = tls.clone();
         // tonic sees a plain connector: the handshake is part of connecting, and bounded with it.
-        Ok(endpoint.connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
-            let (tls, address, name) = (tls.clone(), address.clone(), name.clone());
-            async move {
-                let connecting = async {
-                    let stream = TcpStream::connect(address).await?;
-                    stream.set_nodelay(true)?;
-                    tls.connector().connect(name, stream).await
-                };
-                match tokio::time::timeout(timeout, connecting).await {
-                    Ok(connected) => connected.map(TokioIo::new),
-                    Err(_) => Err(io::ErrorKind::TimedOut.into()),
-                }
-            }
-        })))
+        let connect = move |_: Uri| {
+            let (tls, name, address) = (tls.clone(), name.clone(), address.clone());
+            fresh(timeout, move || encrypted(tls.connector(), name.clone(), address.clone()))
+        };
+        Ok(endpoint.connect_with_connector_lazy(tower::service_fn(connect)))
     }
+}
+
+/// Makes connections until one comes about, or fails while somebody waits for it.
+///
+/// A channel goes on connecting for a call that was given up, and hands what came of it to the next call, minutes later perhaps. A
+/// connection that failed then says nothing about the peer of now. So the attempt is a task, which notes when it ended: of an old
+/// failure nothing is told, the peer is asked anew. The task ends with this future, and after `timeout` at the latest.
+async fn fresh<S, F>(timeout: Duration, connect: impl Fn() -> F) -> io::Result<TokioIo<S>>
+where
+    S: Send + 'static,
+    F: Future<Output = io::Result<S>> + Send + 'static,
+{
+    /// Whoever waits hears of a failure sooner.
+    const OLD: Duration = Duration::from_millis(100);
+    loop {
+        let connecting = connect();
+        let mut attempt = JoinSet::new();
+        attempt.spawn(async move {
+            let connected = tokio::time::timeout(timeout, connecting).await;
+            (Instant::now(), connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())))
+        });
+        return match attempt.join_next().await {
+            Some(Ok((ended, Err(_)))) if ended.elapsed() > OLD => continue,
+            Some(Ok((_, connected))) => connected.map(TokioIo::new),
+            Some(Err(err)) => Err(io::Error::other(err)),
+            None => Err(io::ErrorKind::Interrupted.into()),
+        };
+    }
+}
+
+async fn plain(address: String) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn encrypted(connector: TlsConnector, name: ServerName<'static>, address: String) -> io::Result<TlsStream<TcpStream>> {
+    connector.connect(name, plain(address).await?).await
 }
 
 impl fmt::Debug for Channels {

@@ -146,6 +146,28 @@ async fn a_channel_comes_back_with_its_peer() {
     assert_eq!(call(&channels, &address.to_string(), "/test.Echo/Good").await.unwrap(), "0");
 }
 
+#[tokio::test]
+async fn a_failure_that_nobody_waited_for_is_not_told_later() {
+    let first = serving().await;
+    let address = first.grpc;
+    first.stop().await.unwrap();
+    let channels = Channels::new(&ClientConfig::default()).unwrap();
+    // Given up while it connects, as a query is that another replica's failure ends.
+    {
+        let name = address.to_string();
+        let mut given_up = std::pin::pin!(call(&channels, &name, "/test.Echo/Good"));
+        assert!(futures::poll!(given_up.as_mut()).is_pending());
+        tokio::task::yield_now().await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let mut config = super::Config::default();
+    config.server.grpc_port = address.port();
+    let mut app = super::bound(&config).await;
+    app.grpc.add(Echo);
+    let _second = app.serve().await;
+    assert_eq!(call(&channels, &address.to_string(), "/test.Echo/Good").await.unwrap(), "0");
+}
+
 #[test]
 fn the_kind_of_an_error_survives_the_wire() {
     let err = BodyError::TooLarge { limit: runtime::config::ByteSize(1) };
