@@ -22,6 +22,8 @@ pub(super) struct Peer {
     pub(super) query_prefix: &'static str,
     /// What keeps it from answering out of a cache, as part of a query.
     pub(super) no_cache: &'static str,
+    /// The page that counts series by names and values of labels.
+    pub(super) cardinality: &'static str,
     /// Folders of logs whose rows are in blocks too.
     pub(super) not_data: Vec<&'static str>,
     /// What answers when it is ready.
@@ -70,6 +72,7 @@ fn quartet(directory: &Path) -> Peer {
         write_path: "/api/v1/push",
         query_prefix: "/prometheus",
         no_cache: "",
+        cardinality: "/prometheus/api/v1/cardinality/label_values?label_names[]=__name__&label_names[]=pod&limit=50",
         not_data: vec!["wal", "heads"],
         ready: "/ready",
         settle: &[("POST", "/ingester/flush?wait=true"), ("POST", "/compactor/compact")],
@@ -94,6 +97,7 @@ fn victoria(directory: &Path) -> Result<Peer, BenchError> {
         write_path: "/api/v1/write",
         query_prefix: "/prometheus",
         no_cache: "&nocache=1",
+        cardinality: "/prometheus/api/v1/status/tsdb?topN=50",
         not_data: Vec::new(),
         ready: "/health",
         settle: &[("GET", "/internal/force_flush"), ("GET", "/internal/force_merge")],
@@ -119,6 +123,7 @@ fn prometheus(directory: &Path) -> Result<Peer, BenchError> {
         write_path: "/api/v1/write",
         query_prefix: "",
         no_cache: "",
+        cardinality: "/api/v1/status/tsdb?limit=50",
         not_data: vec!["wal"],
         ready: "/-/ready",
         // It makes blocks by itself, of what is older than its head; the rest stays in the mapped chunks of the head.

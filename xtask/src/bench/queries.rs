@@ -70,7 +70,8 @@ pub(super) fn ask(peer: &Peer, set: &Set, end_ms: i64) -> Result<Vec<Timed>, Ben
         };
         time(peer, name, &format!("{}{path}", peer.query_prefix))
     });
-    each.collect()
+    let cardinality = std::iter::once_with(|| time(peer, "page of cardinalities".to_owned(), peer.cardinality));
+    each.chain(cardinality).collect()
 }
 
 fn time(peer: &Peer, text: String, path: &str) -> Result<Timed, BenchError> {
