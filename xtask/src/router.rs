@@ -92,8 +92,9 @@ impl Router {
 
 /// The role that serves a request.
 fn role(method: &Method, path: &str) -> &'static str {
-    let writes = *method == Method::POST && WRITES.iter().any(|begin| path.starts_with(begin));
-    if writes || path.starts_with("/distributor/") { "distributor" } else { "query-frontend" }
+    // Whoever takes pushes also knows which other methods it refuses; traces alone are read below the path that takes them.
+    let reads = path.starts_with("/api/traces") && *method != Method::POST;
+    if !reads && WRITES.iter().any(|begin| path.starts_with(begin)) { "distributor" } else { "query-frontend" }
 }
 
 #[cfg(test)]
@@ -110,5 +111,6 @@ mod tests {
         }
         assert_eq!(role(&Method::GET, "/api/traces/1"), "query-frontend");
         assert_eq!(role(&Method::GET, "/distributor/ring"), "distributor");
+        assert_eq!(role(&Method::GET, "/api/v1/push"), "distributor");
     }
 }

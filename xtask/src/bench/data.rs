@@ -94,7 +94,7 @@ impl Random {
     }
 }
 
-/// Writes all bodies of a set into one file: a length of four bytes before each.
+/// Writes all bodies of a set into one file: before each, its length in four bytes, and in one its part of the scrape, modulo 256.
 pub(super) fn write(set: &Set, path: &Path) -> Result<Written, BenchError> {
     let failed = |source| BenchError::Io { what: format!("write {}", path.display()), source };
     let mut file = BufWriter::new(File::create(path).map_err(failed)?);
@@ -107,7 +107,7 @@ pub(super) fn write(set: &Set, path: &Path) -> Result<Written, BenchError> {
     let mut snappy = snap::raw::Encoder::new();
     for scrape in 0..set.scrapes {
         let t = end_ms - (set.scrapes - 1 - scrape) * STEP_MS;
-        for part in series.chunks_mut(PUSH) {
+        for (number, part) in (0u8..=u8::MAX).cycle().zip(series.chunks_mut(PUSH)) {
             let mut body = Vec::new();
             for one in part {
                 one.advance(&mut random);
@@ -116,7 +116,8 @@ pub(super) fn write(set: &Set, path: &Path) -> Result<Written, BenchError> {
             }
             let packed = snappy.compress_vec(&body).expect("a body of far less than 4 GiB");
             let len = u32::try_from(packed.len()).expect("a body of far less than 4 GiB");
-            file.write_all(&len.to_le_bytes()).and_then(|()| file.write_all(&packed)).map_err(failed)?;
+            let head = [&len.to_le_bytes()[..], &[number]].concat();
+            file.write_all(&head).and_then(|()| file.write_all(&packed)).map_err(failed)?;
             written.pushes += 1;
         }
     }

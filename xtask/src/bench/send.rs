@@ -4,26 +4,22 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use super::BenchError;
 use super::peers::Peer;
 
 /// Connections at once: Prometheus has more, which would only keep them open here.
-const CONNECTIONS: usize = 2;
+const CONNECTIONS: u8 = 2;
 
 /// Sends everything. `look` is called now and then.
 pub(super) fn all(peer: &Peer, bodies: &Path, mut look: impl FnMut()) -> Result<(), BenchError> {
-    let file = File::open(bodies).map_err(|source| BenchError::Io { what: format!("read {}", bodies.display()), source })?;
-    // Scrapes stay in order only if one connection sends one series, always: each takes every second body.
-    let file = Mutex::new((BufReader::with_capacity(1 << 20, file), 0usize));
     let (done, finished) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
-        for _ in 0..CONNECTIONS {
-            let (file, done) = (&file, done.clone());
+        for number in 0..CONNECTIONS {
+            let done = done.clone();
             scope.spawn(move || {
-                let result = connection(peer, file);
+                let result = connection(peer, bodies, number);
                 // Whoever waited has an error already.
                 let _nobody = done.send(result);
             });
@@ -46,15 +42,16 @@ pub(super) fn all(peer: &Peer, bodies: &Path, mut look: impl FnMut()) -> Result<
     })
 }
 
-/// One connection: takes the next body whenever the last is acknowledged. Series of one scrape are spread over both, so a body may overtake
-/// the one after it by less than a scrape of the same series.
-fn connection(peer: &Peer, file: &Mutex<(BufReader<File>, usize)>) -> Result<(), BenchError> {
+/// One connection: sends the next of its bodies whenever the last is acknowledged. A series stays with one connection, so its samples stay
+/// in order.
+fn connection(peer: &Peer, bodies: &Path, number: u8) -> Result<(), BenchError> {
     let failed = |source| BenchError::Io { what: format!("send to {}", peer.name), source };
+    let mut file = BufReader::with_capacity(1 << 20, File::open(bodies).map_err(failed)?);
     let mut stream = TcpStream::connect(&peer.address).map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     let mut answers = BufReader::new(stream.try_clone().map_err(failed)?);
     let mut body = Vec::new();
-    while next(file, &mut body).map_err(failed)? {
+    while next(&mut file, number, &mut body).map_err(failed)? {
         let head = format!(
             "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n\
              X-Prometheus-Remote-Write-Version: 0.1.0\r\nContent-Length: {}\r\n\r\n",
@@ -71,18 +68,24 @@ fn connection(peer: &Peer, file: &Mutex<(BufReader<File>, usize)>) -> Result<(),
     Ok(())
 }
 
-fn next(file: &Mutex<(BufReader<File>, usize)>, body: &mut Vec<u8>) -> io::Result<bool> {
-    let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let mut len = [0; 4];
-    match file.0.read_exact(&mut len) {
-        Ok(()) => {}
-        Err(err) if err.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-        Err(err) => return Err(err),
+/// Reads the next body of a connection; false at the end.
+fn next(file: &mut BufReader<File>, number: u8, body: &mut Vec<u8>) -> io::Result<bool> {
+    loop {
+        let mut head = [0; 5];
+        match file.read_exact(&mut head) {
+            Ok(()) => {}
+            Err(err) if err.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(err) => return Err(err),
+        }
+        let [len @ .., part] = head;
+        let len = u32::from_le_bytes(len);
+        if part % CONNECTIONS == number {
+            body.resize(len as usize, 0);
+            file.read_exact(body)?;
+            return Ok(true);
+        }
+        file.seek_relative(i64::from(len))?;
     }
-    body.resize(u32::from_le_bytes(len) as usize, 0);
-    file.0.read_exact(body)?;
-    file.1 += 1;
-    Ok(true)
 }
 
 /// Status and body of an answer.
