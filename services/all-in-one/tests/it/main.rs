@@ -14,3 +14,4 @@ mod leader;
 mod limits;
 mod replicas;
 mod restart;
+mod results;
