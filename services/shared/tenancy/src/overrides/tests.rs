@@ -132,7 +132,12 @@ async fn a_changed_file_counts_and_a_bad_one_does_not() {
     const BAD: &str = "cortex_runtime_config_last_reload_successful 0\n";
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("overrides.yaml");
-    std::fs::write(&path, "overrides: {a: {max_series: 1}}\n").unwrap();
+    // At once, as whoever changes a file that is read should: a file that is being written is one without overrides.
+    let replace = |text: &str| {
+        std::fs::write(path.with_extension("new"), text).unwrap();
+        std::fs::rename(path.with_extension("new"), &path).unwrap();
+    };
+    replace("overrides: {a: {max_series: 1}}\n");
     let (running, overrides) = watching(&path).await;
     let series = || overrides.of(&tenant("a")).max_series;
     assert_eq!(series(), 1);
@@ -140,15 +145,15 @@ async fn a_changed_file_counts_and_a_bad_one_does_not() {
     assert!(first.contains(GOOD), "{first}");
     let hash = |metrics: &str| metrics.lines().find(|line| line.starts_with("cortex_runtime_config_hash{sha256=")).unwrap().to_owned();
 
-    std::fs::write(&path, "overrides: {a: {max_series: 2}}\n").unwrap();
+    replace("overrides: {a: {max_series: 2}}\n");
     until(async || series() == 2).await;
     assert_ne!(hash(&first), hash(&page(&running, "/metrics").await));
 
-    std::fs::write(&path, "overrides: {a: {max_serie: 3}}\n").unwrap();
+    replace("overrides: {a: {max_serie: 3}}\n");
     until(async || page(&running, "/metrics").await.contains(BAD)).await;
     assert_eq!(series(), 2);
 
-    std::fs::write(&path, "overrides: {a: {max_series: 2}}\n").unwrap();
+    replace("overrides: {a: {max_series: 2}}\n");
     until(async || page(&running, "/metrics").await.contains(GOOD)).await;
     std::fs::remove_file(&path).unwrap();
     until(async || page(&running, "/metrics").await.contains(BAD)).await;
