@@ -39,7 +39,7 @@ use tenancy::{Budget, TenantId};
 
 use crate::limits::MetricsLimits;
 use crate::{Deps, NAME};
-use check::Rules;
+use check::{Checked, Rules};
 pub use config::IngestConfig;
 pub use error::PushError;
 pub(crate) use fault::limit_text;
@@ -75,9 +75,19 @@ impl MetricsReceivers {
 pub fn read(block: &[u8], tenant: &TenantId, limits: &MetricsLimits, now: i64) -> Result<(WriteBatch, Option<String>), PushError> {
     let mut memory = Budget::process("unlimited", None).reserve(0)?;
     let rules = Rules { tenant, limits, now, replica_label: None };
-    let checked = request::check(snappy::decompress(block, MAX_BODY)?, rules, &mut memory)?;
+    Ok(taken(request::check(snappy::decompress(block, MAX_BODY)?, rules, &mut memory)?, tenant))
+}
+
+/// As [`read()`], of a `io.prometheus.write.v2.Request`.
+pub fn read_version2(block: &[u8], tenant: &TenantId, limits: &MetricsLimits, now: i64) -> Result<(WriteBatch, Option<String>), PushError> {
+    let mut memory = Budget::process("unlimited", None).reserve(0)?;
+    let rules = Rules { tenant, limits, now, replica_label: None };
+    Ok(taken(version2::check(&snappy::decompress(block, MAX_BODY)?, rules, &mut memory)?, tenant))
+}
+
+fn taken(checked: Checked, tenant: &TenantId) -> (WriteBatch, Option<String>) {
     let batch = WriteBatch { tenant: tenant.clone(), signal: NAME, format: FORMAT, items: checked.items, bytes: checked.bytes };
-    Ok((batch, checked.faults.into_iter().next().map(|fault| fault.text)))
+    (batch, checked.faults.into_iter().next().map(|fault| fault.text))
 }
 
 impl Receivers for MetricsReceivers {
