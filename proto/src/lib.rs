@@ -3,6 +3,7 @@
 //! Everything below `gen/` is generated from the `.proto` files by `cargo xtask proto` and committed.
 
 pub mod json;
+mod leaf;
 
 /// Quartet's internal services, version 1.
 #[allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all, clippy::pedantic)]

@@ -19,7 +19,7 @@ use node::{Node, Settings};
 use querier::QuerierConfig;
 use query_frontend::CatalogDeletes;
 use query_frontend::QueryFrontendConfig;
-use ring::Membership;
+use ring::{Membership, roles};
 use runtime::config::HumanDuration;
 use runtime::{App, Role, StartError, StopError, Tasks};
 use signal::Plugins;
@@ -40,11 +40,6 @@ runtime::settings! {
         pub tenant: String = tenancy::id::ANONYMOUS.to_owned(),
     }
 }
-
-/// Roles that are members of the ring.
-const STATEFUL: [&str; 3] = [ingester::INGESTER, store_gateway::STORE_GATEWAY, compactor::COMPACTOR];
-/// Roles that are found by their processes.
-const STATELESS: [&str; 3] = [distributor::replicate::DISTRIBUTOR, querier::worker::QUERY_FRONTEND, querier::QUERIER];
 
 /// The sections of the configuration of all roles.
 #[derive(Clone, Copy, Debug)]
@@ -95,14 +90,14 @@ pub async fn start(
     let node = Node::open(app, settings).await?;
     let plugins = plugins(app, &node)?;
     let signals: Vec<String> = plugins.iter().map(|plugin| plugin.name.as_str().to_owned()).collect();
-    let membership: Arc<dyn Membership> = ring::setup::alone(app, &STATEFUL, &STATELESS, &signals);
+    let membership: Arc<dyn Membership> = ring::setup::alone(app, &roles::MEMBERS, &roles::PROCESSES, &signals);
     let announcer = node.announcer(app, settings);
     let open = node.blocks(settings)?;
 
     let ingester_deps = ingester::Deps {
         plugins: plugins.clone(),
         membership: membership.clone(),
-        member: Arc::new(FixedMember(format!("{}-0", ingester::INGESTER))),
+        member: Arc::new(FixedMember(format!("{}-0", roles::INGESTER))),
         bucket: node.bucket.clone(),
         catalog: node.catalog.clone(),
         announcer: announcer.clone(),
@@ -118,7 +113,7 @@ pub async fn start(
     let compactor_deps = compactor::Deps {
         plugins: plugins.clone(),
         membership: membership.clone(),
-        member: format!("{}-0", compactor::COMPACTOR),
+        member: format!("{}-0", roles::COMPACTOR),
         bucket: node.bucket.clone(),
         open,
         catalog: node.catalog.clone(),

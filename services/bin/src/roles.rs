@@ -107,7 +107,7 @@ pub async fn store_gateway(app: &mut App, config: &Config) -> Result<Member<stor
     let cluster = node.join(app, config.node(), names(&plugins)).await?;
     let open = node.blocks(config.node())?;
     let role = store_gateway::start(app, &config.store_gateway, store_gateway::Deps { plugins, open, catalog: node.catalog });
-    Ok(Member::active(app, role, cluster, store_gateway::STORE_GATEWAY))
+    Ok(Member::active(app, role, cluster, ring::roles::STORE_GATEWAY))
 }
 
 /// Starts a compactor.
@@ -131,7 +131,7 @@ pub async fn compactor(app: &mut App, config: &Config) -> Result<Member<compacto
         door: door(config)?,
     };
     let role = compactor::start(app, &config.compactor, deps)?;
-    Ok(Member::active(app, role, cluster, compactor::COMPACTOR))
+    Ok(Member::active(app, role, cluster, ring::roles::COMPACTOR))
 }
 
 /// A role that keeps its place in the ring when it stops: it comes back.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use ring::roles::{COMPACTOR, INGESTER};
 use ring::{MemberStore, Membership};
 use runtime::{Chain, Clock};
 use signal::Plugins;
@@ -24,11 +25,6 @@ use crate::config::CompactorConfig;
 use crate::jobs::Board;
 use crate::metrics::CompactorMetrics;
 use crate::plan::{self, Drops, Job, PlanRules};
-
-/// The role of its members in the ring.
-pub const COMPACTOR: &str = "compactor";
-/// The role whose members are never forgotten by others: they hold data.
-const INGESTER: &str = "ingester";
 
 /// What the leader works with.
 pub struct Office {

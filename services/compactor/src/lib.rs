@@ -33,7 +33,6 @@ use tracing::{error, warn};
 use ulid::Ulid;
 
 pub use config::CompactorConfig;
-pub use leader::COMPACTOR;
 use leader::{Office, OfficeContext};
 use metrics::CompactorMetrics;
 use tenants::TenantAdmin;

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use ring::Membership;
+use ring::roles::INGESTER;
 use runtime::{App, Role, StopError, Tasks};
 use signal::{Plugins, Routes};
 use tenancy::http::Door;
@@ -22,7 +23,7 @@ use tenancy::http::Door;
 pub use config::DistributorConfig;
 use ingesters::Ingesters;
 use metrics::DistributorMetrics;
-use replicate::{INGESTER, Replicator};
+use replicate::Replicator;
 
 /// What the role needs of the process.
 #[derive(Debug)]

@@ -2,15 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use proto::quartet as pb;
+use ring::roles::{DISTRIBUTOR, INGESTER};
 use ring::{MemberId, Membership, NoQuorum, Shard};
 use runtime::{ErrorKind, Tasks};
 use signal::{Plugins, Refusal, WriteBatch, WriteError, WriteOutcome, WriteSink};
+use tenancy::{Budget, Reservation};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::Status;
@@ -20,11 +21,6 @@ use crate::config::DistributorConfig;
 use crate::ingesters::Ingesters;
 use crate::metrics::DistributorMetrics;
 use crate::quorum::{Answer, Fate, Tally};
-
-/// The role whose ring holds recent data.
-pub const INGESTER: &str = "ingester";
-/// The role of this process among the others.
-pub const DISTRIBUTOR: &str = "distributor";
 
 /// Where the receivers of all signals put their batches. Clones share it.
 #[derive(Clone)]
@@ -38,8 +34,7 @@ struct Inner {
     tasks: Tasks,
     push_timeout: Duration,
     straggler_timeout: Duration,
-    max_inflight_bytes: u64,
-    inflight_bytes: AtomicU64,
+    inflight: Budget,
 }
 
 /// What one ingester gets of a batch.
@@ -69,8 +64,7 @@ impl Replicator {
             tasks,
             push_timeout: config.push_timeout.get(),
             straggler_timeout: config.straggler_timeout.get(),
-            max_inflight_bytes: config.max_inflight_bytes.0,
-            inflight_bytes: AtomicU64::new(0),
+            inflight: Budget::process("distributor.max_inflight_bytes", Some(config.max_inflight_bytes.0)),
         }))
     }
 
@@ -96,7 +90,7 @@ impl Replicator {
         &self,
         batch: &WriteBatch,
         parcels: Vec<Parcel>,
-        room: &Arc<Room>,
+        room: &Arc<Reservation>,
     ) -> mpsc::Receiver<(Parcel, Result<pb::PushResponse, Status>)> {
         let inner = &self.0;
         let (answers, receiver) = mpsc::channel(parcels.len().max(1));
@@ -235,28 +229,12 @@ fn unavailable(text: String) -> WriteError {
 }
 
 impl Inner {
-    fn reserve(self: &Arc<Self>, bytes: usize) -> Result<Room, WriteError> {
-        let bytes = bytes as u64;
-        let before = self.inflight_bytes.fetch_add(bytes, Ordering::SeqCst);
-        let room = Room { inner: self.clone(), bytes };
-        // One batch always fits, however large: else it could never be sent.
-        if before > 0 && before.saturating_add(bytes) > self.max_inflight_bytes {
+    /// Bytes of a batch that is on its way. One that is alone always fits: else it could never be sent.
+    fn reserve(&self, bytes: usize) -> Result<Reservation, WriteError> {
+        self.inflight.reserve_or_alone(bytes as u64).map_err(|err| {
             self.metrics.rejected.inc();
-            return Err(unavailable(format!("the distributor is at its limit of {} bytes in flight", self.max_inflight_bytes)));
-        }
-        Ok(room)
-    }
-}
-
-/// Bytes of a batch that is on its way.
-struct Room {
-    inner: Arc<Inner>,
-    bytes: u64,
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.inner.inflight_bytes.fetch_sub(self.bytes, Ordering::SeqCst);
+            unavailable(format!("the distributor is at its limit of {} bytes in flight", err.limit))
+        })
     }
 }
 

@@ -30,6 +30,7 @@ use signal::Plugins;
 use storage::bucket::Bucket;
 use storage::catalog::{Announcer, Catalog};
 use storage::wal::{Replay, Wal, WalConfig, WalMetrics};
+use tenancy::Budget;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -37,14 +38,11 @@ pub use config::IngesterConfig;
 use cut::{Cutter, CutterContext};
 use lifecycle::{Lifecycle, SelfMember, Start};
 use metrics::IngesterMetrics;
-use push::{Inflight, PushService};
+use push::PushService;
 use read_back::ReadBack;
 use scan::{LeafService, Lost};
 use share::RingShare;
 use store::{SignalStore, StoreContext};
-
-/// The role of its members in the ring.
-pub const INGESTER: &str = "ingester";
 
 /// What the role needs of the process.
 #[derive(Debug)]
@@ -73,7 +71,7 @@ pub struct Ingester {
     stores: Arc<[Arc<SignalStore>]>,
     cutter: Arc<Cutter>,
     lifecycle: Lifecycle,
-    inflight: Inflight,
+    inflight: Budget,
     tasks: Tasks,
     leave_grace: Duration,
     grace: Duration,
@@ -135,7 +133,7 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
     tasks.detach("replay", reading.run(replays, cutter.clone()));
 
     let max_message = app.grpc_max_message();
-    let inflight = Inflight::new(config.max_inflight_push.0);
+    let inflight = Budget::process("ingester.max_inflight_push", Some(config.max_inflight_push.0));
     app.grpc.add(PushService::new(stores.clone(), lifecycle.clone(), inflight.clone()).server(max_message));
     let admin = admin::Admin::new(cutter.clone(), lifecycle.clone(), tasks.clone(), app.shutdown());
     app.grpc.add(admin.clone().server());
@@ -300,7 +298,7 @@ impl Ingester {
         let member = self.lifecycle.member();
         self.state(MemberState::ReadOnly).await;
         // What came in before is in the heads, and so in the blocks.
-        while !self.inflight.is_none() {
+        while self.inflight.used() > 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let blocks = self.cutter.flush(&[]).await;

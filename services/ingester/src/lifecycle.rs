@@ -161,12 +161,12 @@ impl SelfMember for RingMember {
     }
 
     fn since_ms(&self) -> Option<i64> {
-        let ring = self.0.view().ring(crate::INGESTER);
+        let ring = self.0.view().ring(ring::roles::INGESTER);
         ring.find(self.0.name()).map(|id| ring.member(id).member.since_ms)
     }
 
     fn state(&self) -> MemberState {
-        let ring = self.0.view().ring(crate::INGESTER);
+        let ring = self.0.view().ring(ring::roles::INGESTER);
         ring.find(self.0.name()).map_or(MemberState::Joining, |id| ring.member(id).member.state)
     }
 

@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use proto::quartet as pb;
 use proto::quartet::ingest_server::{Ingest, IngestServer};
 use signal::{Push, PushItem};
-use tenancy::TenantId;
+use tenancy::{Budget, Reservation, TenantId};
 use tonic::{Request, Response, Status};
 
 use crate::error::PushError;
@@ -19,20 +18,14 @@ use crate::store::SignalStore;
 pub struct PushService {
     stores: Arc<[Arc<SignalStore>]>,
     lifecycle: Lifecycle,
-    inflight: Inflight,
-}
-
-/// The pushes that are on their way into the heads. Clones share it.
-#[derive(Clone, Debug)]
-pub struct Inflight {
-    bytes: Arc<AtomicU64>,
-    max: u64,
+    inflight: Budget,
 }
 
 impl PushService {
-    /// The service over the stores of all signals.
+    /// The service over the stores of all signals. `inflight` is of the pushes that are on their way into the heads: none is, where nothing
+    /// of it is in use.
     #[must_use]
-    pub fn new(stores: Arc<[Arc<SignalStore>]>, lifecycle: Lifecycle, inflight: Inflight) -> Self {
+    pub fn new(stores: Arc<[Arc<SignalStore>]>, lifecycle: Lifecycle, inflight: Budget) -> Self {
         Self { stores, lifecycle, inflight }
     }
 
@@ -44,7 +37,7 @@ impl PushService {
 
     async fn store(&self, tenant: &TenantId, request: pb::PushRequest) -> Result<pb::PushResponse, PushError> {
         // In this order: who sees no push on its way after the state forbids them will see none.
-        let room = self.inflight.reserve(request.payload.len() as u64)?;
+        let room = reserve(&self.inflight, request.payload.len() as u64)?;
         self.lifecycle.writable()?;
         let store = find(&self.stores, &request.signal)?;
         let appended = store.push(tenant, unpack(request)?, room).await?;
@@ -52,31 +45,9 @@ impl PushService {
     }
 }
 
-impl Inflight {
-    /// None yet, and at most `max` bytes at once.
-    #[must_use]
-    pub fn new(max: u64) -> Self {
-        Self { bytes: Arc::default(), max }
-    }
-
-    /// True when no push is on its way.
-    #[must_use]
-    pub fn is_none(&self) -> bool {
-        self.bytes.load(Ordering::SeqCst) == 0
-    }
-
-    /// One more, as long as the room lives.
-    fn reserve(&self, payload: u64) -> Result<Room, PushError> {
-        // One without a payload counts too.
-        let bytes = payload.saturating_add(1);
-        let before = self.bytes.fetch_add(bytes, Ordering::SeqCst);
-        let room = Room { inflight: self.bytes.clone(), bytes };
-        // A push that is alone always fits: else it could never be stored.
-        if before > 0 && before.saturating_add(bytes) > self.max {
-            return Err(PushError::Busy { limit: self.max });
-        }
-        Ok(room)
-    }
+/// The bytes of a push on its way. One without a payload counts too, and one that is alone always fits: else it could never be stored.
+fn reserve(inflight: &Budget, payload: u64) -> Result<Reservation, PushError> {
+    inflight.reserve_or_alone(payload.saturating_add(1)).map_err(|err| PushError::Busy { limit: err.limit })
 }
 
 /// The store of a signal.
@@ -119,19 +90,6 @@ impl Ingest for PushService {
     }
 }
 
-/// The bytes of a push on its way.
-#[derive(Debug)]
-pub struct Room {
-    inflight: Arc<AtomicU64>,
-    bytes: u64,
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.inflight.fetch_sub(self.bytes, Ordering::SeqCst);
-    }
-}
-
 impl fmt::Debug for PushService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PushService").field("stores", &self.stores).finish_non_exhaustive()
@@ -163,14 +121,13 @@ mod tests {
 
     #[test]
     fn pushes_on_their_way_are_bounded() {
-        let inflight = Inflight::new(10);
-        let alone = inflight.reserve(100).unwrap();
-        assert!(matches!(inflight.reserve(0), Err(PushError::Busy { limit: 10 })));
-        assert!(!inflight.is_none());
+        let inflight = Budget::process("ingester.max_inflight_push", Some(10));
+        let alone = reserve(&inflight, 100).unwrap();
+        assert!(matches!(reserve(&inflight, 0), Err(PushError::Busy { limit: 10 })));
         drop(alone);
-        assert!(inflight.is_none());
-        let _first = inflight.reserve(0).unwrap();
-        assert!(inflight.reserve(8).is_ok() && inflight.reserve(9).is_err());
+        let _first = reserve(&inflight, 0).unwrap();
+        assert_eq!(inflight.used(), 1, "one without a payload is on its way too");
+        assert!(reserve(&inflight, 8).is_ok() && reserve(&inflight, 9).is_err());
     }
 
     #[test]

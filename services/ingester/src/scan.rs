@@ -5,11 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use proto::quartet as pb;
 use proto::quartet::leaf_server::{Leaf, LeafServer};
-use proto::quartet::scan_response::Message;
 use runtime::{Chain, Clock};
 use signal::{RowDrop, ScanQuery, TimeRange};
 use tenancy::TenantId;
@@ -77,10 +75,12 @@ impl LeafService {
             read_back: read_back.iter().map(ToString::to_string).collect(),
             heads: held.into_iter().map(|range| pb::TimeSpan { start_ns: range.start, end_ns: range.end }).collect(),
         };
-        let first = stream::once(async move { Ok(message(Message::Header(header))) });
+        let first = stream::once(async move { Ok(pb::ScanResponse::header(header)) });
         Ok(match rows {
             None => first.boxed(),
-            Some(rows) => first.chain(rows.map(|row| row.map(head_rows).map_err(|err| runtime::grpc::status(&err)))).boxed(),
+            Some(rows) => {
+                first.chain(rows.map(|row| row.map(pb::ScanResponse::head_rows).map_err(|err| runtime::grpc::status(&err)))).boxed()
+            }
         })
     }
 }
@@ -104,14 +104,6 @@ impl LeafService {
         }
         Ok(drops.into())
     }
-}
-
-fn head_rows(payload: Bytes) -> pb::ScanResponse {
-    message(Message::Rows(pb::Rows { block: String::new(), payload }))
-}
-
-fn message(message: Message) -> pb::ScanResponse {
-    pb::ScanResponse { message: Some(message) }
 }
 
 #[tonic::async_trait]

@@ -4,11 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use ring::Membership;
+use ring::roles::INGESTER;
 use signal::head::Share;
 use signal::{Policy, SignalName};
 use tenancy::TenantId;
-
-use crate::INGESTER;
 
 /// Divides by the tenant's shard, and multiplies by the replicas: each series stands at that many members.
 pub struct RingShare {

@@ -16,13 +16,12 @@ use signal::{Appended, Head, HeadContext, Pending, Plugin, Push, SegmentId};
 use storage::block::BlockId;
 use storage::catalog::Catalog;
 use storage::wal::{Durable, Replay, Seq, Wal, WalError};
-use tenancy::TenantId;
+use tenancy::{Reservation, TenantId};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::error::PushError;
-use crate::push::Room;
 use crate::read_back::ReadBack;
 
 /// The heads of one signal over one log.
@@ -174,7 +173,7 @@ impl SignalStore {
     }
 
     /// Stores a push: answers when it is durable and visible. Goes on to its end when the caller goes away, and keeps `room` until then.
-    pub async fn push(self: &Arc<Self>, tenant: &TenantId, push: Push, room: Room) -> Result<Appended, PushError> {
+    pub async fn push(self: &Arc<Self>, tenant: &TenantId, push: Push, room: Reservation) -> Result<Appended, PushError> {
         let (done, answer) = oneshot::channel();
         let store = self.clone();
         let head = self.head(tenant, self.catalog.number());

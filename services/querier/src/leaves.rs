@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt, stream};
 use parking_lot::Mutex;
 use ring::Membership;
+use ring::roles::{INGESTER, STORE_GATEWAY};
 use runtime::{Chain, Clock, ErrorKind};
 use signal::{LeafBatch, LeafStream, Leaves, Plugin, QueryError, Scan, TimeRange};
 use storage::block::BlockId;
@@ -23,11 +24,6 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::blocks::{self, BlocksScan};
 use crate::heads::HeadsScan;
 use crate::leaf::LeafClients;
-
-/// The role whose ring holds recent data.
-pub const INGESTER: &str = "ingester";
-/// The role whose ring scans blocks.
-pub const STORE_GATEWAY: &str = "store-gateway";
 
 /// What the leaves of all queries have in common.
 #[derive(Clone)]

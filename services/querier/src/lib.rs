@@ -29,9 +29,6 @@ use leaf::LeafClients;
 use leaves::LeafContext;
 use worker::Workers;
 
-/// The role of this process among the others.
-pub const QUERIER: &str = "querier";
-
 /// What the role needs of the process.
 #[derive(Debug)]
 pub struct Deps {

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use proto::quartet as pb;
 use proto::quartet::queue_client::QueueClient;
 use ring::Membership;
+use ring::roles::QUERY_FRONTEND;
 use runtime::grpc::Channels;
 use runtime::{ErrorKind, Tasks};
 use signal::{PartialStream, QueryError, TimeRange};
@@ -25,9 +26,6 @@ use tonic::transport::Channel;
 use tracing::debug;
 
 use crate::execute::{Execute, PartOfQuery};
-
-/// The role of the processes that have work.
-pub const QUERY_FRONTEND: &str = "query-frontend";
 
 /// Keeps one stream to each query-frontend that the cluster knows.
 pub struct Workers {

@@ -21,9 +21,6 @@ use scan::{LeafService, Scans};
 use storage::block::OpenBlock;
 use storage::catalog::Catalog;
 
-/// The role of its members in the ring.
-pub const STORE_GATEWAY: &str = "store-gateway";
-
 /// What the role needs of the process.
 pub struct Deps {
     /// The signals to serve.

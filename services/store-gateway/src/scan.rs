@@ -8,7 +8,6 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use proto::quartet as pb;
 use proto::quartet::leaf_server::{Leaf, LeafServer};
-use proto::quartet::scan_response::Message;
 use runtime::{Chain, Clock, Compute, Tasks};
 use signal::{Plugin, Plugins, RowDrop, ScanError, ScanQuery, ScanStream, TimeRange};
 use storage::block::OpenBlock;
@@ -190,7 +189,7 @@ impl Stream for ScanBlock {
         std::task::Poll::Ready(Some(match item {
             Some(Ok(payload)) => {
                 self.metrics.bytes.inc_by(payload.len() as u64);
-                Ok(message(Message::Rows(pb::Rows { block: self.block.clone(), payload })))
+                Ok(pb::ScanResponse::block_rows(self.block.clone(), payload))
             }
             Some(Err(ScanError::Gone { .. })) => {
                 self.metrics.gone.inc();
@@ -209,12 +208,8 @@ impl Stream for ScanBlock {
 impl ScanBlock {
     fn done(&mut self, gone: bool) -> Result<pb::ScanResponse, Status> {
         self.rows = None;
-        Ok(message(Message::Done(pb::BlockDone { block: self.block.clone(), gone })))
+        Ok(pb::ScanResponse::block_done(self.block.clone(), gone))
     }
-}
-
-fn message(message: Message) -> pb::ScanResponse {
-    pb::ScanResponse { message: Some(message) }
 }
 
 #[tonic::async_trait]

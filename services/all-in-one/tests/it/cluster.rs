@@ -130,13 +130,13 @@ impl Town {
 
     /// The ingester of a zone; started again, it finds the directory that it left.
     pub(crate) async fn ingester(&self, zone: &str) -> Started {
-        let Making { mut app, catalog, plugins, .. } = self.making(ingester::INGESTER).await;
+        let Making { mut app, catalog, plugins, .. } = self.making(ring::roles::INGESTER).await;
         let name = format!("ingester-{zone}-0");
         if !self.knows(&name) {
             // Members of these tests have been there since 1970: their first directory has logs already, so that it is no lost one.
             std::fs::create_dir_all(self.directory(&name).join("wal")).expect("the directory can be made");
         }
-        self.admit(member(&app, &name, ingester::INGESTER, zone, MemberState::Joining));
+        self.admit(member(&app, &name, ring::roles::INGESTER, zone, MemberState::Joining));
         let config = ingester::IngesterConfig { data_dir: self.directory(&name).to_string_lossy().into_owned(), ..self.ingester.clone() };
         let deps = ingester::Deps {
             plugins,

@@ -17,7 +17,6 @@ use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use proto::quartet as pb;
-use proto::quartet::scan_response::Message;
 use querier::execute::{Execute, PartOfQuery};
 use querier::leaf::{LeafClients, Messages};
 use querier::leaves::LeafContext;
@@ -436,14 +435,14 @@ impl Gateway {
             let (block, mut gone) = (entry.id.to_string(), false);
             while let Some(batch) = rows.next().await {
                 match batch {
-                    Ok(payload) => messages.push(Message::Rows(pb::Rows { block: block.clone(), payload })),
+                    Ok(payload) => messages.push(pb::ScanResponse::block_rows(block.clone(), payload)),
                     Err(ScanError::Gone { .. }) => gone = true,
                     Err(err) => return Err(runtime::grpc::status(&err)),
                 }
             }
-            messages.push(Message::Done(pb::BlockDone { block, gone }));
+            messages.push(pb::ScanResponse::block_done(block, gone));
         }
-        Ok(messages.into_iter().map(|message| pb::ScanResponse { message: Some(message) }).collect())
+        Ok(messages)
     }
 }
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 use ingester::read_back::ReadBack;
 use parking_lot::Mutex;
 use proto::quartet as pb;
-use proto::quartet::scan_response::Message;
 use ring::sim::{SimMembership, World};
 use ring::{MemberState, Membership};
 use runtime::{Clock, ManualClock};
@@ -26,7 +25,7 @@ use crate::settings::Settings;
 use crate::signal::{self as rows, Row, SIGNAL};
 
 /// The role of its members.
-pub(crate) const INGESTER: &str = "ingester";
+pub(crate) use ring::roles::INGESTER;
 
 /// What outlives the process. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -212,12 +211,10 @@ impl Ingester {
             read_back: read_back.iter().map(ToString::to_string).collect(),
             heads: range.into_iter().map(|range| pb::TimeSpan { start_ns: range.start, end_ns: range.end }).collect(),
         };
-        let message = |message| pb::ScanResponse { message: Some(message) };
         // Two messages, so that an ingester can end between them.
         let halves = held.chunks(held.len().div_ceil(2).max(1));
-        let batches =
-            halves.map(|half| message(Message::Rows(pb::Rows { block: String::new(), payload: rows::batch(false, &rows::encode(half)) })));
-        Ok(std::iter::once(message(Message::Header(header))).chain(batches).collect())
+        let batches = halves.map(|half| pb::ScanResponse::head_rows(rows::batch(false, &rows::encode(half))));
+        Ok(std::iter::once(pb::ScanResponse::header(header)).chain(batches).collect())
     }
 
     fn cut_due(self: &Arc<Self>) {

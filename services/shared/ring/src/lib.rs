@@ -4,7 +4,7 @@
 //! are a [`View`], from which everything else is computed: tokens ([`tokens`]), a tenant's shard ([`Shard`]), the replicas
 //! of a key ([`ReplicaSet`]), what a read must have heard ([`ReadSets`]), who owns a block ([`Ring::owners`]).
 //! Roles see a [`Membership`]: the real [`Cluster`], a list that stands still ([`Fixed`]), or a model for simulations
-//! ([`sim`]). Knows no signal and no role: both are names.
+//! ([`sim`]). Knows no signal and no role: both are names, those of roles in [`roles`].
 
 pub mod cluster;
 pub mod config;
@@ -19,6 +19,7 @@ pub mod pages;
 pub mod reads;
 pub mod replicas;
 mod rings;
+pub mod roles;
 pub mod setup;
 pub mod shard;
 pub mod sim;

@@ -16,6 +16,7 @@ use crate::cluster::Cluster;
 use crate::member::Process;
 use crate::membership::Membership;
 use crate::rings::{MemberId, Ring, Seen};
+use crate::roles;
 use crate::view::View;
 
 /// What the pages show, and what they can do.
@@ -59,12 +60,12 @@ pub fn mount(routes: &mut runtime::http::Routes, pages: Pages) {
     };
     let router = Router::new()
         .route("/ring", ring(None))
-        .route("/ingester/ring", ring(Some("ingester")))
-        .route("/store-gateway/ring", ring(Some("store-gateway")))
-        .route("/compactor/ring", ring(Some("compactor")))
+        .route("/ingester/ring", ring(Some(roles::INGESTER)))
+        .route("/store-gateway/ring", ring(Some(roles::STORE_GATEWAY)))
+        .route("/compactor/ring", ring(Some(roles::COMPACTOR)))
         .route(
             "/distributor/ring",
-            get(|State(pages): State<Pages>, headers: HeaderMap| async move { pages.processes(Some("distributor"), &headers) }),
+            get(|State(pages): State<Pages>, headers: HeaderMap| async move { pages.processes(Some(roles::DISTRIBUTOR), &headers) }),
         )
         .route("/cluster", get(|State(pages): State<Pages>, headers: HeaderMap| async move { pages.processes(None, &headers) }));
     routes.main(router.with_state(pages));

@@ -86,10 +86,17 @@ impl Budget {
         Ok(Reservation { budget: self.clone(), bytes })
     }
 
-    /// Bytes that are reserved now.
+    /// As [`reserve`](Self::reserve), but where nothing is reserved here any number of bytes fits: what is larger than the limit would
+    /// else never pass. The budgets above have no such rule.
+    pub fn reserve_or_alone(&self, bytes: u64) -> Result<Reservation, BudgetExceeded> {
+        self.take_if(bytes, |used, sum| used == 0 || sum <= self.0.limit)?;
+        Ok(Reservation { budget: self.clone(), bytes })
+    }
+
+    /// Bytes that are reserved now. Who has made sure that nothing more will be reserved, and sees 0, sees the end of it.
     #[must_use]
     pub fn used(&self) -> u64 {
-        self.0.used.load(Ordering::Relaxed)
+        self.0.used.load(Ordering::SeqCst)
     }
 
     /// Bytes that may be reserved at once; `None` is no limit.
@@ -99,15 +106,21 @@ impl Budget {
     }
 
     fn take(&self, bytes: u64) -> Result<(), BudgetExceeded> {
+        self.take_if(bytes, |_, sum| sum <= self.0.limit)
+    }
+
+    /// Takes `bytes` if `fits` says so of those in use before and afterwards, and the budgets above have room.
+    fn take_if(&self, bytes: u64, fits: impl Fn(u64, u64) -> bool) -> Result<(), BudgetExceeded> {
         let Node { name, scope, limit, used, parent } = &*self.0;
-        let fits = |used: u64| used.checked_add(bytes).filter(|sum| sum <= limit);
-        // The counts order nothing else: relaxed operations on one counter never let it pass its limit.
-        if used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
+        let fits = |used: u64| used.checked_add(bytes).filter(|sum| fits(used, *sum));
+        // In one order with all else: an ingester that has forbidden pushes waits until none is on its way, and a push looks whether they
+        // are forbidden once its bytes are counted.
+        if used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits).is_err() {
             return Err(BudgetExceeded { name, limit: *limit, wanted: bytes, scope: *scope });
         }
         let above = parent.as_ref().map_or(Ok(()), |parent| parent.take(bytes));
         if above.is_err() {
-            used.fetch_sub(bytes, Ordering::Relaxed);
+            used.fetch_sub(bytes, Ordering::SeqCst);
         }
         above
     }
@@ -115,7 +128,7 @@ impl Budget {
     fn give_back(&self, bytes: u64) {
         let mut budget = Some(self);
         while let Some(Self(node)) = budget {
-            let before = node.used.fetch_sub(bytes, Ordering::Relaxed);
+            let before = node.used.fetch_sub(bytes, Ordering::SeqCst);
             debug_assert!(before >= bytes, "more was given back than taken");
             budget = node.parent.as_ref();
         }

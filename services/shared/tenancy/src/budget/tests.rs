@@ -37,6 +37,22 @@ fn a_reservation_grows_and_shrinks() {
 }
 
 #[test]
+fn what_is_alone_fits_whatever_its_size() {
+    let process = Budget::process("memory.limit", Some(100));
+    let budget = process.within("inflight", Some(10), Scope::Process);
+    let alone = budget.reserve_or_alone(60).unwrap();
+    assert_eq!((budget.used(), process.used()), (60, 60));
+    assert!(budget.reserve_or_alone(1).is_err() && budget.reserve(0).is_err());
+    drop(alone);
+    assert_eq!(budget.reserve_or_alone(101).unwrap_err().name, "memory.limit");
+    let first = budget.reserve_or_alone(1).unwrap();
+    assert_eq!(budget.reserve_or_alone(10).unwrap_err().limit, 10);
+    assert!(budget.reserve_or_alone(9).is_ok());
+    drop(first);
+    assert_eq!((budget.used(), process.used()), (0, 0));
+}
+
+#[test]
 fn a_tenant_has_one_budget_while_it_is_used() {
     let budgets = Budgets::new(Budget::process("memory.limit", None), "tenant.memory");
     let a = budgets.of(&tenant("a"), Some(10));
