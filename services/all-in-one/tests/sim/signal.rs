@@ -81,7 +81,7 @@ pub(crate) fn blocks<'a>(rows: impl IntoIterator<Item = &'a Row>, window_ns: i64
         let hash_range = (keys.clone().min().unwrap_or(0), keys.max().unwrap_or(u32::MAX));
         let range = range(&rows).unwrap_or(TimeRange::ALL);
         let facts = BlockFacts { range, rows: rows.len() as u64, series: 1, hash_range, footer_len: 0, schema_version: 1 };
-        NewBlock { facts, data: encode(&rows), index: None, shard: Shard::WHOLE }
+        NewBlock { facts, data: encode(&rows).into(), index: None, shard: Shard::WHOLE }
     };
     windows.into_values().map(block).collect()
 }

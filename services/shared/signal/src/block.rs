@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use storage::block::{BlockFacts, BlockReader};
+use storage::block::{BlockFacts, BlockReader, Contents};
 use storage::catalog::Shard;
 use tenancy::TenantId;
 
@@ -59,8 +59,8 @@ pub struct MergeOptions {
 pub struct NewBlock {
     /// Facts for the catalog: times, rows, hash range, schema version.
     pub facts: BlockFacts,
-    /// `data.parquet`.
-    pub data: Bytes,
+    /// `data.parquet`: in a file, where it is large.
+    pub data: Contents,
     /// `index`, where it serves something.
     pub index: Option<Bytes>,
     /// Its share of the tenant's series.

@@ -1,5 +1,6 @@
 //! Blocks: their names, the facts about them that a plan needs, and how they are read.
 
+mod contents;
 pub mod files;
 pub mod packed;
 
@@ -14,6 +15,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ulid::Ulid;
 
+pub use contents::Contents;
 pub use files::{BlockUpload, ObjectRange, open, remove, upload};
 
 use crate::error::StoreError;

@@ -23,6 +23,7 @@ pub use metered::{BucketMetrics, Metered};
 pub use open::{OpenError, open};
 pub use retrying::{RetryPolicy, Retrying};
 
+use crate::block::Contents;
 use crate::error::StoreError;
 
 /// An object without its bytes.
@@ -62,6 +63,12 @@ pub trait Bucket: Send + Sync + fmt::Debug {
     /// Writes an object, over one that is there. Large ones go up in several parts; they appear at once and whole.
     fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>>;
 
+    /// Writes an object as [`Bucket::put`] does. What is in a file need not be in memory at once: where it is, this method is not
+    /// overridden.
+    fn put_contents<'a>(&'a self, key: &'a str, contents: Contents) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move { self.put(key, read(contents.clone(), 0..contents.len(), key).await?).await })
+    }
+
     /// Writes an object if there is none: of any number of concurrent calls one at most is told [`Created::Created`].
     fn create<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<Created, StoreError>>;
 
@@ -76,4 +83,13 @@ pub trait Bucket: Send + Sync + fmt::Debug {
 
     /// Names of the folders one level below `prefix` (empty or ending in `/`), sorted, without slashes.
     fn folders<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
+}
+
+/// Reads a part of what goes up; from a disk on a thread that may wait.
+async fn read(contents: Contents, range: Range<u64>, key: &str) -> Result<Bytes, StoreError> {
+    let bytes = match contents {
+        Contents::Memory(_) => contents.read(range),
+        Contents::File(..) => tokio::task::spawn_blocking(move || contents.read(range)).await.unwrap_or_else(|err| Err(err.into())),
+    };
+    bytes.map_err(|source| StoreError::Failed { operation: "read what goes up", key: key.to_owned(), source: Box::new(source) })
 }

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 
+use crate::block::Contents;
 use crate::bucket::{Bucket, Created, FlakyConfig, ObjectMeta};
 use crate::error::StoreError;
 
@@ -127,6 +128,10 @@ impl Bucket for Flaky {
 
     fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.suffer("put", key, async move { self.inner.put(key, bytes).await }))
+    }
+
+    fn put_contents<'a>(&'a self, key: &'a str, contents: Contents) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.suffer("put", key, async move { self.inner.put_contents(key, contents).await }))
     }
 
     fn create<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<Created, StoreError>> {

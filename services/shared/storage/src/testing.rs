@@ -44,7 +44,7 @@ pub(crate) fn facts(start_ms: i64, end_ms: i64) -> BlockFacts {
 pub(crate) fn cut(id: BlockId) -> BlockUpload {
     let at = id.given_ms();
     let range = TimeRange::from_ms(at - 1000, at);
-    BlockUpload::cut(id, facts(at - 1000, at), Bytes::from(format!("data of {id}")), Some(Bytes::from_static(b"index")), range, 0)
+    BlockUpload::cut(id, facts(at - 1000, at), Bytes::from(format!("data of {id}")).into(), Some(Bytes::from_static(b"index")), range, 0)
 }
 
 /// Lets time pass, by every clock.

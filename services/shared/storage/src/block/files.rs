@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tenancy::TenantId;
 
-use super::{BlockFacts, BlockId, BlockReader, Ranged, SignalId};
+use super::{BlockFacts, BlockId, BlockReader, Contents, Ranged, SignalId};
 use crate::bucket::Bucket;
 use crate::catalog::{Entry, FileRef, RulesApplied, Shard};
 use crate::error::StoreError;
@@ -26,7 +26,7 @@ pub struct BlockUpload {
     /// Facts, from the signal.
     pub facts: BlockFacts,
     /// `data.parquet`.
-    pub data: Bytes,
+    pub data: Contents,
     /// `index`, where it serves something.
     pub index: Option<Bytes>,
     /// When its rows arrived, nanoseconds since the Unix epoch.
@@ -48,7 +48,7 @@ pub struct BlockUpload {
 impl BlockUpload {
     /// A level-0 block: what an ingester cut.
     #[must_use]
-    pub fn cut(id: BlockId, facts: BlockFacts, data: Bytes, index: Option<Bytes>, arrival: TimeRange, delete_number: u64) -> Self {
+    pub fn cut(id: BlockId, facts: BlockFacts, data: Contents, index: Option<Bytes>, arrival: TimeRange, delete_number: u64) -> Self {
         let (retention_ns, level, shard, parents) = (None, 0, Shard::WHOLE, Vec::new());
         Self { id, facts, data, index, arrival, retention_ns, level, shard, parents, delete_number, rules: None }
     }
@@ -99,11 +99,11 @@ pub enum MetaError {
 ///
 /// Uploading the same block again after an error is harmless.
 pub async fn upload(bucket: &dyn Bucket, tenant: &TenantId, signal: &SignalId, block: BlockUpload) -> Result<Entry, StoreError> {
-    let whole = |file, bytes: &Bytes| FileRef { object: layout::block(tenant, signal, block.id, file), offset: 0, len: bytes.len() as u64 };
-    let data = whole(BlockFile::Data, &block.data);
-    let index = block.index.as_ref().map(|bytes| whole(BlockFile::Index, bytes));
+    let whole = |file, len| FileRef { object: layout::block(tenant, signal, block.id, file), offset: 0, len };
+    let data = whole(BlockFile::Data, block.data.len());
+    let index = block.index.as_ref().map(|bytes| whole(BlockFile::Index, bytes.len() as u64));
     let entry = block.entry(tenant, signal, data, index);
-    bucket.put(&entry.data.object, block.data).await?;
+    bucket.put_contents(&entry.data.object, block.data).await?;
     if let (Some(file), Some(bytes)) = (&entry.index, block.index) {
         bucket.put(&file.object, bytes).await?;
     }

@@ -8,6 +8,8 @@
 //! "QPK1"
 //! ```
 
+use std::io;
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 use tenancy::TenantId;
 use ulid::Ulid;
@@ -58,8 +60,8 @@ pub enum PackedError {
 /// Puts small blocks of one signal into one object, in memory.
 ///
 /// * Returns the object's bytes and an entry for each block, in the order given.
-#[must_use]
-pub fn pack(signal: &SignalId, id: Ulid, blocks: &[(TenantId, BlockUpload)]) -> (Bytes, Vec<Entry>) {
+/// * Errors: those of files that cannot be read.
+pub fn pack(signal: &SignalId, id: Ulid, blocks: &[(TenantId, BlockUpload)]) -> io::Result<(Bytes, Vec<Entry>)> {
     let object = layout::packed(signal, id);
     let mut bytes = BytesMut::new();
     let mut append = |file: &Bytes| {
@@ -69,7 +71,7 @@ pub fn pack(signal: &SignalId, id: Ulid, blocks: &[(TenantId, BlockUpload)]) -> 
     };
     let mut entries = Vec::with_capacity(blocks.len());
     for (tenant, block) in blocks {
-        let data = append(&block.data);
+        let data = append(&block.data.to_bytes()?);
         let index = block.index.as_ref().map(&mut append);
         entries.push(block.entry(tenant, signal, data, index));
     }
@@ -78,7 +80,7 @@ pub fn pack(signal: &SignalId, id: Ulid, blocks: &[(TenantId, BlockUpload)]) -> 
     bytes.put_u32_le(u32::try_from(directory.len()).expect("entries of a few hundred small blocks are below 4 GiB"));
     bytes.put_u32_le(crc32fast::hash(&directory));
     bytes.extend_from_slice(MAGIC);
-    (bytes.freeze(), entries)
+    Ok((bytes.freeze(), entries))
 }
 
 /// Uploads small blocks of one signal as one object. The entries that are returned are to be announced.
@@ -88,8 +90,13 @@ pub async fn upload(
     id: Ulid,
     blocks: &[(TenantId, BlockUpload)],
 ) -> Result<Vec<Entry>, StoreError> {
-    let (bytes, entries) = pack(signal, id, blocks);
-    bucket.put(&layout::packed(signal, id), bytes).await?;
+    let key = layout::packed(signal, id);
+    let (bytes, entries) = pack(signal, id, blocks).map_err(|source| StoreError::Failed {
+        operation: "read what goes up",
+        key: key.clone(),
+        source: Box::new(source),
+    })?;
+    bucket.put(&key, bytes).await?;
     Ok(entries)
 }
 

@@ -17,6 +17,7 @@ use runtime::Clock;
 use tokio::time::Instant;
 
 use super::{Bucket, Created, ObjectMeta};
+use crate::block::Contents;
 use crate::error::StoreError;
 
 /// `operation` is one of Thanos' words: iter, get, get_range, upload, delete, attributes.
@@ -130,6 +131,10 @@ impl Bucket for Metered {
 
     fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.upload(self.inner.put(key, bytes)))
+    }
+
+    fn put_contents<'a>(&'a self, key: &'a str, contents: Contents) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.upload(self.inner.put_contents(key, contents)))
     }
 
     fn create<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<Created, StoreError>> {

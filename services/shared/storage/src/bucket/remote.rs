@@ -10,7 +10,8 @@ use futures::future::BoxFuture;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, WriteMultipart};
 
-use super::{Bucket, Created, ObjectMeta};
+use super::{Bucket, Created, ObjectMeta, read};
+use crate::block::Contents;
 use crate::error::StoreError;
 
 /// Parts of one object that are under way at once.
@@ -54,15 +55,17 @@ impl Remote {
         Ok(Some(path).filter(|path| !path.as_ref().is_empty()))
     }
 
-    async fn put_parts(&self, path: &Path, bytes: Bytes) -> Result<(), Error> {
-        let mut upload = WriteMultipart::new_with_chunk_size(self.store.put_multipart(path).await?, self.part_size);
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let part = rest.split_to(rest.len().min(self.part_size));
-            upload.wait_for_capacity(PARTS_AT_ONCE).await?;
-            upload.put(part);
+    /// Writes an object part by part; a few of them are in memory at once.
+    async fn put_parts(&self, path: &Path, key: &str, contents: Contents) -> Result<(), StoreError> {
+        let failed = |err| failed("put", key)(err);
+        let upload = self.store.put_multipart(path).await.map_err(failed)?;
+        let mut upload = WriteMultipart::new_with_chunk_size(upload, self.part_size);
+        let len = contents.len();
+        for start in (0..len).step_by(self.part_size) {
+            upload.wait_for_capacity(PARTS_AT_ONCE).await.map_err(failed)?;
+            upload.put(read(contents.clone(), start..len.min(start + self.part_size as u64), key).await?);
         }
-        upload.finish().await.map(drop)
+        upload.finish().await.map(drop).map_err(failed)
     }
 }
 
@@ -126,11 +129,17 @@ impl Bucket for Remote {
     }
 
     fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.put_contents(key, bytes.into())
+    }
+
+    fn put_contents<'a>(&'a self, key: &'a str, contents: Contents) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let path = self.path("put", key)?;
-            if bytes.len() > self.part_size {
-                self.put_parts(&path, bytes).await.map_err(failed("put", key))
+            if contents.len() > self.part_size as u64 {
+                self.put_parts(&path, key, contents).await
             } else {
+                let len = contents.len();
+                let bytes = read(contents, 0..len, key).await?;
                 self.store.put(&path, PutPayload::from_bytes(bytes)).await.map(drop).map_err(failed("put", key))
             }
         })

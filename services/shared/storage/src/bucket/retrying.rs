@@ -12,6 +12,7 @@ use runtime::Classify as _;
 use tokio::time::Instant;
 
 use super::{Bucket, Created, ObjectMeta, StorageConfig};
+use crate::block::Contents;
 use crate::error::StoreError;
 
 /// The longest pause between two attempts.
@@ -88,6 +89,10 @@ impl Bucket for Retrying {
 
     fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.retry("put", key, move || self.inner.put(key, bytes.clone())))
+    }
+
+    fn put_contents<'a>(&'a self, key: &'a str, contents: Contents) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.retry("put", key, move || self.inner.put_contents(key, contents.clone())))
     }
 
     fn create<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<Created, StoreError>> {

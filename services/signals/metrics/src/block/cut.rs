@@ -1,36 +1,44 @@
 //! What a head hands over for a block.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
 use std::io;
-use std::sync::Arc;
+use std::ops::Range;
 
 use crate::chunk::Chunk;
-use crate::head::files::{ChunkFile, Held};
 use crate::model::{Exemplar, Labels};
 use crate::wire::MetricMetadata;
 
+/// Series that are read from a head at once.
+const STEP: usize = 256;
+
 /// The rows of one cut: the type inside of [`signal::Cut::data`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CutData {
-    /// Sorted by labels, each once.
-    series: Vec<CutSeries>,
+    rows: Source,
     metadata: Vec<MetricMetadata>,
-    /// Where chunks are that are not in memory.
-    file: Option<Arc<ChunkFile>>,
 }
 
-/// One series of a cut.
+/// Where the rows are.
 #[derive(Debug)]
-pub(crate) struct CutSeries {
-    labels: Labels,
-    chunks: Chunks,
-    exemplars: Vec<Exemplar>,
+enum Source {
+    /// Sorted by labels, each once.
+    Memory(Vec<SeriesRows>),
+    Head(Box<dyn RowsOfCut>),
 }
 
-#[derive(Debug)]
-enum Chunks {
-    Memory(Vec<Chunk>),
-    Held(Vec<Held>),
+/// A head that keeps the rows of a cut until they are written: none is copied before its turn comes.
+pub(crate) trait RowsOfCut: Send + Sync + fmt::Debug {
+    /// How many series there are.
+    fn series(&self) -> usize;
+
+    /// The series at these places, which count in the order of labels; those that have lost all rows since are left out. An error is one
+    /// of the file where the chunks are.
+    fn read(&self, places: Range<usize>) -> io::Result<Vec<SeriesRows>>;
+
+    /// A file without a name, for a block of these rows.
+    fn file(&self) -> io::Result<File>;
 }
 
 /// Everything that a cut or a block has of one series.
@@ -44,13 +52,6 @@ pub struct SeriesRows {
     pub exemplars: Vec<Exemplar>,
 }
 
-impl CutSeries {
-    /// A series of which the chunks are in the file of the cut.
-    pub(crate) fn held(labels: Labels, chunks: Vec<Held>, exemplars: Vec<Exemplar>) -> Self {
-        Self { labels, chunks: Chunks::Held(chunks), exemplars }
-    }
-}
-
 impl CutData {
     /// Rows that are in memory, in any order; what comes of a series several times is put together.
     #[must_use]
@@ -61,29 +62,38 @@ impl CutData {
             known.0.extend(chunks);
             known.1.extend(exemplars);
         }
-        let series =
-            series.into_iter().map(|(labels, (chunks, exemplars))| CutSeries { labels, chunks: Chunks::Memory(chunks), exemplars });
-        Self::of_head(series.collect(), metadata, None)
+        let series = series.into_iter().map(|(labels, (chunks, exemplars))| SeriesRows { labels, chunks, exemplars });
+        Self { rows: Source::Memory(series.collect()), metadata }
     }
 
-    /// Rows of which the chunks are in a file. Each series once, in any order.
-    pub(crate) fn of_head(mut series: Vec<CutSeries>, metadata: Vec<MetricMetadata>, file: Option<Arc<ChunkFile>>) -> Self {
-        series.sort_by(|one, other| one.labels.cmp(&other.labels));
-        Self { series, metadata, file }
+    /// Rows that a head keeps.
+    pub(crate) fn of_head(rows: Box<dyn RowsOfCut>, metadata: Vec<MetricMetadata>) -> Self {
+        Self { rows: Source::Head(rows), metadata }
     }
 
-    /// The series, sorted by labels, read one after the other. An error is one of the file.
+    /// The series, sorted by labels, read a few at a time. An error is one of the file where a head keeps chunks: some series are missing there.
     pub fn series(&self) -> impl Iterator<Item = io::Result<SeriesRows>> {
-        self.series.iter().map(|series| {
-            let chunks = match &series.chunks {
-                Chunks::Memory(chunks) => chunks.clone(),
-                Chunks::Held(held) => {
-                    let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
-                    held.iter().map(|held| file.chunk(held)).collect::<io::Result<_>>()?
-                }
-            };
-            Ok(SeriesRows { labels: series.labels.clone(), chunks, exemplars: series.exemplars.clone() })
-        })
+        let (memory, head) = match &self.rows {
+            Source::Memory(rows) => (rows.as_slice(), None),
+            Source::Head(head) => (&[][..], Some(head)),
+        };
+        let steps = head.into_iter().flat_map(|head| {
+            let all = head.series();
+            (0..all).step_by(STEP).map(move |from| head.read(from..all.min(from + STEP)))
+        });
+        let read = steps.flat_map(|read| match read {
+            Ok(rows) => rows.into_iter().map(Ok).collect(),
+            Err(err) => vec![Err(err)],
+        });
+        memory.iter().cloned().map(Ok).chain(read)
+    }
+
+    /// Where a block of these rows is to be written: a file without a name beside the chunks; `None`: memory, as the rows are there too.
+    pub(super) fn file(&self) -> io::Result<Option<File>> {
+        match &self.rows {
+            Source::Memory(_) => Ok(None),
+            Source::Head(head) => head.file().map(Some),
+        }
     }
 
     /// What is known about metrics, sorted by their names.

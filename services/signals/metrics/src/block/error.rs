@@ -77,6 +77,9 @@ pub enum BlockError {
     /// More than a block can hold.
     #[error("write index")]
     WriteIndex(#[source] IndexError),
+    /// The file of a block.
+    #[error("write the file of a block")]
+    WriteFile(#[source] std::io::Error),
     /// The Parquet writer.
     #[error("write rows")]
     WriteRows(#[source] parquet::errors::ParquetError),
@@ -99,6 +102,7 @@ impl Classify for BlockError {
             | Self::ReadCut(_)
             | Self::WriteMetadata(_)
             | Self::WriteIndex(_)
+            | Self::WriteFile(_)
             | Self::WriteRows(_)
             | Self::Rows(_) => ErrorKind::Internal,
         }

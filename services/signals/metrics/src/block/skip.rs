@@ -21,6 +21,7 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::page_index::offset_index::PageLocation;
+use storage::block::Contents;
 
 use super::schema::{CHUNK, EXEMPLARS_TAG};
 use crate::chunk::Encoding;
@@ -223,8 +224,12 @@ fn read_pages(from: &mut Reader<'_>, file_len: u64) -> Result<Vec<Page>, DecodeE
 }
 
 /// Finds the pages of the column `chunk` in a file that was just written, and the first byte of its footer, page indexes included.
-pub(super) fn find_pages(file: &Bytes) -> Result<(Vec<Page>, u64), ParquetError> {
-    let metadata = ParquetMetaDataReader::new().with_offset_index_policy(PageIndexPolicy::Required).parse_and_finish(file)?;
+pub(super) fn find_pages(file: &Contents) -> Result<(Vec<Page>, u64), ParquetError> {
+    let reader = ParquetMetaDataReader::new().with_offset_index_policy(PageIndexPolicy::Required);
+    let metadata = match file {
+        Contents::Memory(bytes) => reader.parse_and_finish(bytes)?,
+        Contents::File(file, _) => reader.parse_and_finish(&**file)?,
+    };
     let mut pages = Vec::new();
     let mut row = 0u64;
     for group in 0..metadata.num_row_groups() {
@@ -232,19 +237,19 @@ pub(super) fn find_pages(file: &Bytes) -> Result<(Vec<Page>, u64), ParquetError>
         let locations = locations(&metadata, group)?;
         let firsts = locations.iter().skip(1).map(|next| next.first_row_index).chain([i64::try_from(rows)?]);
         for (location, next_first) in locations.iter().zip(firsts) {
-            let (start, len) = (usize::try_from(location.offset)?, usize::try_from(location.compressed_page_size)?);
-            let body = start.checked_add(len).and_then(|end| file.get(start..end)).ok_or(ParquetError::EOF("page".to_owned()))?;
+            let (start, len) = (u64::try_from(location.offset)?, u32::try_from(location.compressed_page_size)?);
+            let body = file.read(start..start.saturating_add(u64::from(len)))?;
             pages.push(Page {
-                start: start as u64,
-                len: u32::try_from(len)?,
+                start,
+                len,
                 first_row: row + u64::try_from(location.first_row_index)?,
                 rows: u32::try_from(next_first - location.first_row_index)?,
-                crc: crc32fast::hash(body),
+                crc: crc32fast::hash(&body),
             });
         }
         row += rows;
     }
-    Ok((pages, footer_start(&metadata, file.len() as u64)))
+    Ok((pages, footer_start(&metadata, file.len())))
 }
 
 /// Pages of the column `chunk` in a row group.

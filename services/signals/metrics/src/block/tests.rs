@@ -44,7 +44,12 @@ fn write_cut(data: CutData, window_ns: i64) -> Vec<NewBlock> {
 
 fn reader(block: &NewBlock) -> BlockReader {
     let index = block.index.clone().map(|bytes| Arc::new(InMemory(bytes)) as Arc<dyn Ranged>);
-    BlockReader { id: BlockId(ulid::Ulid::nil()), facts: block.facts.clone(), data: Arc::new(InMemory(block.data.clone())), index }
+    BlockReader { id: BlockId(ulid::Ulid::nil()), facts: block.facts.clone(), data: Arc::new(InMemory(data(block))), index }
+}
+
+/// `data.parquet` of a block.
+fn data(block: &NewBlock) -> Bytes {
+    block.data.to_bytes().unwrap()
 }
 
 fn merged(blocks: &[&NewBlock], window_ns: i64, target_bytes: u64) -> Vec<NewBlock> {
@@ -168,7 +173,7 @@ proptest! {
         prop_assert_eq!(&samples(&one), &union);
         one.iter().for_each(|block| check_facts(block, 24 * HOUR_NS));
         let other = merged(&blocks.iter().rev().collect::<Vec<_>>(), 24 * HOUR_NS, target);
-        prop_assert_eq!(other.iter().map(|block| &block.data).collect::<Vec<_>>(), one.iter().map(|block| &block.data).collect::<Vec<_>>());
+        prop_assert_eq!(other.iter().map(data).collect::<Vec<_>>(), one.iter().map(data).collect::<Vec<_>>());
         // A second merge finds nothing more to do.
         prop_assert_eq!(samples(&merged(&one.iter().collect::<Vec<_>>(), 24 * HOUR_NS, u64::MAX)), union);
     }
@@ -200,7 +205,7 @@ proptest! {
         let blocks = write(cut, 24 * HOUR_NS);
         let Some(block) = blocks.first() else { return Ok(()) };
         let mut bad = block.clone();
-        let mut bytes = if in_index { bad.index.take().unwrap() } else { bad.data.clone() }.to_vec();
+        let mut bytes = if in_index { bad.index.take().unwrap() } else { data(&bad) }.to_vec();
         let at = at.index(bytes.len());
         if short { bytes.truncate(at) } else { bytes[at] ^= bits }
         if in_index { bad.index = Some(bytes.into()) } else { bad.data = bytes.into(); bad.index.clone_from(&block.index) }
@@ -223,7 +228,7 @@ proptest! {
         let block = write(vec![series("a", &steady(0, 200))], 24 * HOUR_NS).remove(0);
         let (pages, _) = skip::find_pages(&block.data).unwrap();
         let start = usize::try_from(pages[0].start).unwrap();
-        let mut page = block.data[start..start + pages[0].len as usize].to_vec();
+        let mut page = data(&block)[start..start + pages[0].len as usize].to_vec();
         // The header is short: damage it more often than the rest.
         let at = at.index(2 * page.len()) % 24;
         page[at] ^= bits;
@@ -261,7 +266,7 @@ fn lists_come_from_the_index() {
     let block =
         write(vec![series("up", &steady(0, 10)), series("down", &steady(0, 10)), series("late", &steady(600_000, 10))], HOUR_NS).remove(0);
     // The rows are gone: nobody looks at them.
-    let blind = || BlockReader { data: Arc::new(Counted::new(&block.data, Some(0))), ..reader(&block) };
+    let blind = || BlockReader { data: Arc::new(Counted::new(&data(&block), Some(0))), ..reader(&block) };
     let ask = |query: LeafQuery| ask(blind(), &query, TimeRange::from_ms(0, 300_000)).unwrap();
     let strings = |texts: &[&str]| vec![LeafRows::Strings(texts.iter().map(|text| (*text).to_owned()).collect())];
     let up = || vec![LabelMatcher::new("__name__", MatchOp::Equal, "up")];
@@ -290,7 +295,7 @@ fn only_the_pages_of_the_wanted_series_are_read() {
     });
     let block = write(all.collect(), HOUR_NS).remove(0);
     let count = |pattern: &str| {
-        let data = Arc::new(Counted::new(&block.data, None));
+        let data = Arc::new(Counted::new(&data(&block), None));
         let rows = chunks(
             BlockReader { data: Arc::clone(&data) as _, ..reader(&block) },
             vec![LabelMatcher::new("__name__", MatchOp::Regex, pattern)],
@@ -305,17 +310,17 @@ fn only_the_pages_of_the_wanted_series_are_read() {
     assert_eq!((series, reads.len()), (2, 2));
     let (series, reads) = count(".*");
     assert_eq!(series, 4000);
-    assert!(reads.len() <= 3 && reads.iter().sum::<u64>() < block.data.len() as u64, "{reads:?}");
+    assert!(reads.len() <= 3 && reads.iter().sum::<u64>() < block.data.len(), "{reads:?}");
 }
 
 #[test]
 fn the_footer_is_found_and_opens() {
     let block = write(vec![series("a", &steady(0, 500))], 24 * HOUR_NS).remove(0);
-    let tail = block.data.len() - block.facts.footer_len as usize;
-    let footer = block.data.slice(tail..);
+    let tail = block.data.len() - u64::from(block.facts.footer_len);
+    let footer = block.data.read(tail..block.data.len()).unwrap();
     let mut reader =
         parquet::file::metadata::ParquetMetaDataReader::new().with_page_index_policy(parquet::file::metadata::PageIndexPolicy::Required);
-    reader.try_parse_sized(&footer, block.data.len() as u64).unwrap();
+    reader.try_parse_sized(&footer, block.data.len()).unwrap();
     assert!(reader.finish().unwrap().page_index().is_some());
 }
 
@@ -324,7 +329,7 @@ fn rows_read_as_columns() {
     use arrow_array::cast::AsArray;
     use arrow_array::types::{TimestampMillisecondType, UInt8Type, UInt16Type, UInt32Type};
     let block = write(vec![series("up", &steady(0, 130)), series("down", &steady(0, 2))], HOUR_NS).remove(0);
-    let mut batches = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(block.data.clone()).unwrap().build().unwrap();
+    let mut batches = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(data(&block)).unwrap().build().unwrap();
     let batch = batches.next().unwrap().unwrap();
     let column = |name: &str| batch.column_by_name(name).unwrap();
     assert_eq!(column("series").as_primitive::<UInt32Type>().values(), &[0, 1, 1]);
@@ -345,7 +350,7 @@ fn rows_read_as_columns() {
 #[test]
 fn golden_schema() {
     let block = write(vec![series("up", &steady(0, 1))], HOUR_NS).remove(0);
-    let metadata = parquet::file::metadata::ParquetMetaDataReader::new().parse_and_finish(&block.data).unwrap();
+    let metadata = parquet::file::metadata::ParquetMetaDataReader::new().parse_and_finish(&data(&block)).unwrap();
     let mut text = Vec::new();
     parquet::schema::printer::print_schema(&mut text, metadata.file_metadata().schema());
     expect_test::expect![[r#"
@@ -376,7 +381,7 @@ fn golden_schema() {
 #[test]
 fn a_block_that_is_gone_says_so() {
     let block = write(vec![series("a", &steady(0, 3))], HOUR_NS).remove(0);
-    let gone = BlockReader { data: Arc::new(Counted::new(&block.data, Some(0))), ..reader(&block) };
+    let gone = BlockReader { data: Arc::new(Counted::new(&data(&block), Some(0))), ..reader(&block) };
     let err = chunks(gone, vec![], TimeRange::ALL).unwrap_err();
     assert_eq!(err, ScanError::Gone { block: BlockId(ulid::Ulid::nil()).to_string() });
     let newer = BlockReader { facts: storage::block::BlockFacts { schema_version: 3, ..block.facts.clone() }, ..reader(&block) };
@@ -449,7 +454,7 @@ fn rows_of_several_row_groups_come_back() {
     let chunk = |n: u64| Chunk { bytes: bytes(n), ..encode_run(&steady(i64::try_from(n).unwrap(), 100)).next().unwrap() };
     let all: Vec<SeriesChunks> = (0..180).map(|n| SeriesChunks { chunks: vec![chunk(n)], ..series(&format!("m{n:03}"), &[]) }).collect();
     let block = write(all.clone(), HOUR_NS).remove(0);
-    let metadata = parquet::file::metadata::ParquetMetaDataReader::new().parse_and_finish(&block.data).unwrap();
+    let metadata = parquet::file::metadata::ParquetMetaDataReader::new().parse_and_finish(&data(&block)).unwrap();
     assert_eq!(metadata.num_row_groups(), 3);
     assert!(chunks(reader(&block), vec![], TimeRange::ALL).unwrap() == all);
     let late = vec![LabelMatcher::new("__name__", MatchOp::Equal, "m170")];

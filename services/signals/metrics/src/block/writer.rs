@@ -1,6 +1,8 @@
 //! Makes blocks out of series that come sorted by labels.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::sync::Arc;
 
 use arrow_array::builder::{
@@ -13,7 +15,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::errors::ParquetError;
 use signal::{MergeOptions, NewBlock, TimeRange, WriteOptions};
-use storage::block::BlockFacts;
+use storage::block::{BlockFacts, Contents};
 use storage::catalog::Shard;
 use tenancy::TenantId;
 
@@ -36,7 +38,7 @@ const ROW_EXEMPLARS: usize = 1024;
 
 /// Writes a cut: one block per window.
 pub(super) fn write(data: &CutData, options: &WriteOptions) -> Result<Vec<NewBlock>, BlockError> {
-    let mut writer = BlocksWriter::new(options);
+    let mut writer = BlocksWriter::new(options, data);
     for series in data.series() {
         writer.push(series.map_err(BlockError::ReadCut)?)?;
     }
@@ -49,8 +51,10 @@ type Place = (i128, u32);
 
 /// Writes series to one block per window, and begins the next one of a window where a block is large enough.
 #[derive(Debug)]
-pub(super) struct BlocksWriter {
+pub(super) struct BlocksWriter<'a> {
     tenant: TenantId,
+    /// What is written, if that is a cut.
+    cut: Option<&'a CutData>,
     windows: Windows,
     form: Form,
     target_bytes: Option<u64>,
@@ -61,10 +65,10 @@ pub(super) struct BlocksWriter {
     done: Vec<NewBlock>,
 }
 
-impl BlocksWriter {
+impl<'a> BlocksWriter<'a> {
     /// For a cut.
-    pub(super) fn new(options: &WriteOptions) -> Self {
-        Self::with(options.tenant.clone(), options.window_ns, Form::Cut, None, 1)
+    pub(super) fn new(options: &WriteOptions, cut: &'a CutData) -> Self {
+        Self { cut: Some(cut), ..Self::with(options.tenant.clone(), options.window_ns, Form::Cut, None, 1) }
     }
 
     /// For a merge.
@@ -75,7 +79,8 @@ impl BlocksWriter {
 
     fn with(tenant: TenantId, window_ns: i64, form: Form, target_bytes: Option<u64>, shards: u32) -> Self {
         let windows = Windows::new(window_ns);
-        Self { tenant, windows, form, target_bytes, shards, open: BTreeMap::new(), metadata: BTreeMap::new(), done: Vec::new() }
+        let (open, metadata, done) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Self { tenant, cut: None, windows, form, target_bytes, shards, open, metadata, done }
     }
 
     /// Takes all rows of a series, in any order. Series come sorted, each once.
@@ -106,7 +111,10 @@ impl BlocksWriter {
     fn writer(&mut self, place: Place) -> Result<BlockWriter, BlockError> {
         match self.open.remove(&place) {
             Some(writer) => Ok(writer),
-            None => BlockWriter::new(Shard { index: place.1, of: self.shards }),
+            None => {
+                let file = self.cut.map_or(Ok(None), CutData::file).map_err(BlockError::WriteFile)?;
+                BlockWriter::new(Shard { index: place.1, of: self.shards }, Sink::new(file))
+            }
         }
     }
 
@@ -179,7 +187,7 @@ impl Row {
 /// One block in the making.
 #[derive(Debug)]
 struct BlockWriter {
-    parquet: ArrowWriter<Vec<u8>>,
+    parquet: ArrowWriter<Sink>,
     index: IndexWriter,
     shard: Shard,
     rows: Rows,
@@ -200,10 +208,10 @@ struct BlockWriter {
 }
 
 impl BlockWriter {
-    fn new(shard: Shard) -> Result<Self, BlockError> {
+    fn new(shard: Shard, sink: Sink) -> Result<Self, BlockError> {
         let options = ArrowWriterOptions::new().with_properties(schema::properties()).with_skip_arrow_metadata(true);
         Ok(Self {
-            parquet: ArrowWriter::try_new_with_options(Vec::new(), schema::schema(), options).map_err(BlockError::WriteRows)?,
+            parquet: ArrowWriter::try_new_with_options(sink, schema::schema(), options).map_err(BlockError::WriteRows)?,
             index: IndexWriter::new().map_err(BlockError::WriteIndex)?,
             shard,
             rows: Rows::default(),
@@ -282,11 +290,11 @@ impl BlockWriter {
     fn finish(mut self) -> Result<NewBlock, BlockError> {
         self.write_rows()?;
         self.parquet.append_key_value_metadata(schema::name(self.version));
-        let data = self.parquet.into_inner().map_err(BlockError::WriteRows)?.into();
+        let data = self.parquet.into_inner().map_err(BlockError::WriteRows)?.finish().map_err(BlockError::WriteFile)?;
         let (pages, footer) = skip::find_pages(&data).map_err(BlockError::WriteRows)?;
         let attachment = skip::encode_attachment(&pages, &self.metadata).map_err(BlockError::WriteMetadata)?;
         let index = self.index.finish(&attachment).map_err(BlockError::WriteIndex)?;
-        let footer_len = u32::try_from(data.len() as u64 - footer)
+        let footer_len = u32::try_from(data.len() - footer)
             .map_err(|_| BlockError::WriteRows(ParquetError::General("footer of more than 4 GiB".to_owned())))?;
         let facts = BlockFacts {
             range: TimeRange::from_ms(self.min_t, self.max_t),
@@ -297,6 +305,42 @@ impl BlockWriter {
             schema_version: self.version,
         };
         Ok(NewBlock { facts, data, index: Some(index), shard: self.shard })
+    }
+}
+
+/// Where `data.parquet` is written.
+#[derive(Debug)]
+enum Sink {
+    Memory(Vec<u8>),
+    File(File),
+}
+
+impl Sink {
+    fn new(file: Option<File>) -> Self {
+        file.map_or_else(|| Self::Memory(Vec::new()), Self::File)
+    }
+
+    fn finish(self) -> io::Result<Contents> {
+        match self {
+            Self::Memory(bytes) => Ok(bytes.into()),
+            Self::File(file) => {
+                let len = file.metadata()?.len();
+                Ok(Contents::File(Arc::new(file), len))
+            }
+        }
+    }
+}
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Memory(memory) => memory.write(bytes),
+            Self::File(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

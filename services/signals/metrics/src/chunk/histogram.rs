@@ -30,6 +30,8 @@ use crate::histogram::{Buckets, Histogram, HistogramSample, ResetHint, Span};
 const WIDTHS: [u32; 7] = [3, 6, 9, 12, 18, 25, 56];
 /// Whole numbers that a float says exactly are below it.
 const EXACT: f64 = 9_007_199_254_740_992.0;
+/// Spans that a side of a layout may have above the number of its buckets: those have none.
+const EMPTY_SPANS: usize = 8;
 
 /// A chunk of histograms in the making.
 #[derive(Clone, Debug, Default)]
@@ -283,7 +285,7 @@ impl Layout {
         let schema = i32::try_from(read_number(bits)?).ok()?;
         let (integer, whole) = (bits.bit()?, bits.bit()?);
         let zero_threshold = f64::from_bits(bits.read(64)?);
-        let (positive, negative) = (read_spans(bits)?, read_spans(bits)?);
+        let (positive, negative) = (without_excess(read_spans(bits)?), without_excess(read_spans(bits)?));
         let bounds = (0..read_len(bits, 64)?).map(|_| bits.read(64).map(f64::from_bits)).collect::<Option<_>>()?;
         let layout = Self { schema, integer, whole, zero_threshold, positive, negative, bounds };
         // Each count takes at least a bit.
@@ -296,6 +298,20 @@ fn read_spans(bits: &mut BitReader<'_>) -> Option<Vec<Span>> {
     (0..read_len(bits, 2)?)
         .map(|_| Some(Span { offset: i32::try_from(read_number(bits)?).ok()?, length: u32::try_from(read_number(bits)?).ok()? }))
         .collect()
+}
+
+/// Leaves spans without buckets out where there are many: every histogram of the chunk has a copy of its spans, and takes a few bits
+/// where there is no bucket to count for. The buckets stay where they are.
+fn without_excess(spans: Vec<Span>) -> Vec<Span> {
+    if length_of(&spans).is_none_or(|buckets| spans.len() <= buckets.saturating_add(EMPTY_SPANS)) {
+        return spans;
+    }
+    let mut offset = 0_i32;
+    let mut moved = |span: Span| {
+        offset = offset.wrapping_add(span.offset);
+        (span.length > 0).then(|| Span { offset: std::mem::take(&mut offset), length: span.length })
+    };
+    spans.into_iter().filter_map(&mut moved).collect()
 }
 
 /// A number of things that take at least `each` bits.

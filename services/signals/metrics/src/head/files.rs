@@ -43,16 +43,16 @@ pub(super) struct Files {
 }
 
 /// A full chunk: where it is and what has to be known to leave it there.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Held {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
     /// Time of its first sample, ms.
-    min_t: i64,
+    pub(super) min_t: i64,
     /// Milliseconds to its last sample.
-    span: u32,
+    pub(super) span: u32,
     /// The number of its file.
-    file: u32,
+    pub(super) file: u32,
     /// Where in the file.
-    at: u64,
+    pub(super) at: u64,
 }
 
 /// The longest time that a chunk of a head may span, ms: seven weeks.
@@ -67,7 +67,7 @@ pub(super) struct Stored {
 
 /// The chunks of one cut.
 #[derive(Debug)]
-pub(crate) struct ChunkFile {
+struct ChunkFile {
     path: PathBuf,
     inner: RwLock<Inner>,
 }
@@ -92,7 +92,7 @@ impl Held {
         self.min_t <= end && start <= self.max_t()
     }
 
-    fn max_t(&self) -> i64 {
+    pub(super) fn max_t(&self) -> i64 {
         self.min_t.saturating_add(i64::from(self.span))
     }
 
@@ -132,6 +132,11 @@ impl Files {
         Held { min_t: chunk.min_t, span, file: held.file, at }
     }
 
+    /// Where files are made.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Whether no cut has taken a chunk.
     pub(super) fn is_fresh(&self, held: &Held) -> bool {
         held.file == self.current
@@ -147,9 +152,9 @@ impl Files {
         CutId(u64::from(self.current))
     }
 
-    /// The file of what no cut has taken.
-    pub(super) fn fresh(&self) -> Option<Arc<ChunkFile>> {
-        self.all.get(&self.current).cloned()
+    /// Whether what a cut took is still there.
+    pub(super) fn has(&self, cut: CutId) -> bool {
+        u32::try_from(cut.0).is_ok_and(|number| self.all.contains_key(&number))
     }
 
     /// What was kept since the last cut is that of a new one.
@@ -223,7 +228,7 @@ impl ChunkFile {
     }
 
     /// Reads a chunk that is in this file.
-    pub(crate) fn chunk(&self, held: &Held) -> io::Result<Chunk> {
+    fn chunk(&self, held: &Held) -> io::Result<Chunk> {
         let (count, tag, bytes) = self.read(held.at)?;
         let encoding = Encoding::from_tag(tag).map_err(|err| io::Error::new(io::ErrorKind::InvalidData, err))?;
         Ok(Chunk { min_t: held.min_t, max_t: held.max_t(), count, encoding, bytes })
@@ -273,7 +278,7 @@ impl Inner {
 }
 
 /// Makes a file that nobody else finds.
-fn open_nameless(path: &Path) -> io::Result<File> {
+pub(super) fn open_nameless(path: &Path) -> io::Result<File> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }

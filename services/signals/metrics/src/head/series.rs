@@ -11,7 +11,8 @@ mod waiting;
 
 use signal::{CutId, SegmentId};
 
-use super::files::{ChunkRef, Files, Held, MAX_SPAN, Stored};
+use super::files::{ChunkRef, Files, MAX_SPAN, Stored};
+use super::held::HeldList;
 use super::more::More;
 use crate::chunk::{self, Chunk, Encoding, MAX_SAMPLES, XorEncoder};
 use crate::histogram::{Histogram, HistogramSample};
@@ -29,7 +30,7 @@ pub(super) struct Series {
     /// Float samples in order: they are newer than all in order before them. When a cut has taken them it still knows the last.
     open: XorEncoder,
     /// Full chunks.
-    held: Vec<Held>,
+    held: HeldList,
     /// Samples of pushes that are prepared and not committed, sorted by time.
     waiting: Waiting,
     /// Late samples and native histograms.
@@ -115,7 +116,7 @@ impl Series {
         Self {
             labels,
             open: XorEncoder::default(),
-            held: Vec::new(),
+            held: HeldList::default(),
             waiting: Waiting::None,
             more: None,
             logged: None,
@@ -223,7 +224,7 @@ impl Series {
         open.for_each(|chunk| look(compare_in(t, value, &chunk)));
         for held in self.held.iter().filter(|held| held.overlaps(t, t)) {
             // What cannot be read is passed over: a merge leaves each time once.
-            if let Some(Ok(chunk)) = files.stored(held).map(|stored| stored.read()) {
+            if let Some(Ok(chunk)) = files.stored(&held).map(|stored| stored.read()) {
                 look(compare_in(t, value, &chunk));
             }
         }
@@ -296,7 +297,7 @@ impl Series {
     fn close_open(&mut self, files: &Files) {
         if let Some(chunk) = self.open_chunk() {
             let held = files.keep(&chunk);
-            self.keep(held);
+            self.held.push(held);
             self.open.restart();
         }
     }
@@ -304,16 +305,9 @@ impl Series {
     fn close_late(&mut self, files: &Files) {
         let Some(more) = &mut self.more else { return };
         for chunk in late_chunks(&std::mem::take(&mut more.late)) {
-            let held = files.keep(&ChunkRef::from(&chunk));
-            self.keep(held);
+            self.held.push(files.keep(&ChunkRef::from(&chunk)));
         }
         self.drop_more();
-    }
-
-    fn keep(&mut self, held: Held) {
-        // By one: most series have but a few, and every place counts.
-        self.held.reserve_exact(1);
-        self.held.push(held);
     }
 
     /// Gives back the memory of what is no longer there.
@@ -324,7 +318,7 @@ impl Series {
     /// Chunks with samples of `start..=end`, ms, and late samples, for readers.
     pub(super) fn view(&self, start: i64, end: i64, files: &Files) -> Option<View> {
         let held = self.held.iter().filter(|held| held.overlaps(start, end));
-        let stored: Vec<Stored> = held.filter_map(|held| files.stored(held)).collect();
+        let stored: Vec<Stored> = held.filter_map(|held| files.stored(&held)).collect();
         let mut chunks = Vec::new();
         if self.open_overlaps(start, end) {
             chunks.extend(self.open_chunk().map(ChunkRef::to_chunk));
@@ -347,8 +341,8 @@ impl Series {
     }
 
     /// Takes everything that no cut has taken; it stays here, in the file of the cut. Once the cut is in blocks, a restart does not
-    /// read its records: what comes next says the labels again.
-    pub(super) fn cut(&mut self, files: &Files) -> Vec<Held> {
+    /// read its records: what comes next says the labels again. False: there was nothing.
+    pub(super) fn cut(&mut self, files: &Files) -> bool {
         self.logged = None;
         self.close_open(files);
         if let Some(more) = &mut self.more {
@@ -357,13 +351,18 @@ impl Series {
             }
         }
         self.close_late(files);
-        self.held.iter().filter(|held| files.is_fresh(held)).copied().collect()
+        self.held.iter().any(|held| files.is_fresh(&held))
+    }
+
+    /// The chunks that a cut took.
+    pub(super) fn taken(&self, cut: CutId, files: &Files) -> Vec<Stored> {
+        let held = self.held.iter().filter(|held| held.cut() == cut);
+        held.filter_map(|held| files.stored(&held)).collect()
     }
 
     /// Drops what a cut took.
     pub(super) fn forget(&mut self, id: CutId) {
         self.held.retain(|held| held.cut() != id);
-        self.held.shrink_to_fit();
     }
 
     /// True when there is nothing to read.
@@ -379,7 +378,7 @@ impl Series {
     /// Heap that the series takes, bytes, about.
     pub(super) fn heap_bytes(&self) -> usize {
         let waiting = self.waiting.heap_bytes();
-        size_of::<Self>() + self.labels.heap_bytes() + self.held.capacity() * size_of::<Held>() + self.fresh_bytes() + waiting
+        size_of::<Self>() + self.labels.heap_bytes() + self.held.heap_bytes() + self.fresh_bytes() + waiting
     }
 }
 

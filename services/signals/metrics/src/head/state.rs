@@ -16,9 +16,6 @@ use super::series::Series;
 use crate::model::{Labels, METRIC_NAME};
 use numbers::Numbers;
 
-/// Heap that one entry of a map takes beside its content, bytes, about.
-const ENTRY_BYTES: usize = 48;
-
 /// What a head knows, under its lock.
 #[derive(Debug)]
 pub(super) struct State {
@@ -131,7 +128,7 @@ impl State {
             }
         }
         let series = Box::new(Series::new(labels));
-        self.bytes += series.heap_bytes() + ENTRY_BYTES;
+        self.bytes += series.heap_bytes();
         self.series.push(Some(series));
         self.count += 1;
         Some(number)
@@ -150,7 +147,7 @@ impl State {
     /// Removes a series.
     pub(super) fn remove(&mut self, number: u32) {
         let Some(series) = self.series.get_mut(number as usize).and_then(Option::take) else { return };
-        self.bytes = self.bytes.saturating_sub(series.heap_bytes() + ENTRY_BYTES);
+        self.bytes = self.bytes.saturating_sub(series.heap_bytes());
         self.count -= 1;
         self.numbers.remove(series.labels.hash(), number);
         let name = metric(&series.labels);
@@ -180,10 +177,16 @@ impl State {
                 taken.push(number);
             }
         }
+        taken.shrink_to_fit();
         let id = self.files.cut();
         let rows = std::mem::take(&mut self.rows);
         self.cuts.insert(id, CutRows { rows, series: taken });
         (id, rows)
+    }
+
+    /// The series of which a cut took something.
+    pub(super) fn series_of(&self, cut: CutId) -> &[u32] {
+        self.cuts.get(&cut).map_or(&[], |cut| &cut.series)
     }
 
     /// Drops what a cut took.
@@ -221,6 +224,7 @@ impl State {
             dropped += 1;
         }
         self.emptied = waiting;
+        self.numbers.shrink();
         dropped
     }
 
@@ -242,8 +246,9 @@ impl State {
             cut_rows += cut.rows.count;
             all.join(cut.rows);
         }
-        let places = self.series.capacity() * size_of::<Option<Box<Series>>>() + self.emptied.capacity() * size_of::<u32>();
-        let rest = self.files.heap_bytes() + self.exemplars.heap_bytes() + self.metadata.heap_bytes();
+        let taken: usize = self.cuts.values().map(|cut| cut.series.capacity()).sum();
+        let places = self.series.capacity() * size_of::<Option<Box<Series>>>() + (self.emptied.capacity() + taken) * size_of::<u32>();
+        let rest = self.numbers.heap_bytes() + self.files.heap_bytes() + self.exemplars.heap_bytes() + self.metadata.heap_bytes();
         HeadStats {
             series: self.count,
             bytes: (self.bytes + places + rest) as u64,

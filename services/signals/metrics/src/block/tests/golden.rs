@@ -37,14 +37,14 @@ fn level_1() -> NewBlock {
 fn committed(version: &str, name: &str, facts: &storage::block::BlockFacts) -> NewBlock {
     let directory = directory(version, name);
     let file = |name: &str| Bytes::from(fs::read(directory.join(name)).unwrap());
-    NewBlock { data: file("data.parquet"), index: Some(file("index")), facts: facts.clone(), shard: Shard::WHOLE }
+    NewBlock { data: file("data.parquet").into(), index: Some(file("index")), facts: facts.clone(), shard: Shard::WHOLE }
 }
 
 fn bless(version: &str, name: &str, block: &NewBlock) {
     let directory = directory(version, name);
     if !directory.exists() {
         fs::create_dir_all(&directory).unwrap();
-        fs::write(directory.join("data.parquet"), &block.data).unwrap();
+        fs::write(directory.join("data.parquet"), data(&block)).unwrap();
         fs::write(directory.join("index"), block.index.as_ref().unwrap()).unwrap();
     }
 }

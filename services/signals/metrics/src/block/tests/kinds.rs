@@ -85,7 +85,7 @@ proptest! {
         let one = merged(&blocks.iter().collect::<Vec<_>>(), 24 * HOUR_NS, u64::MAX);
         check(&one)?;
         let other = merged(&blocks.iter().rev().collect::<Vec<_>>(), 24 * HOUR_NS, u64::MAX);
-        prop_assert_eq!(other.iter().map(|block| (&block.data, &block.index)).collect::<Vec<_>>(), one.iter().map(|block| (&block.data, &block.index)).collect::<Vec<_>>());
+        prop_assert_eq!(other.iter().map(|block| (data(block), &block.index)).collect::<Vec<_>>(), one.iter().map(|block| (data(block), &block.index)).collect::<Vec<_>>());
         check(&merged(&one.iter().collect::<Vec<_>>(), 24 * HOUR_NS, 1))?;
         for block in &one {
             prop_assert_eq!(block.facts.range.start.div_euclid(24 * HOUR_NS), block.facts.range.end.div_euclid(24 * HOUR_NS));
@@ -104,7 +104,7 @@ proptest! {
         let blocks = write_cut(CutData::new(series, known), 24 * HOUR_NS);
         let Some(block) = blocks.first() else { return Ok(()) };
         let mut bad = block.clone();
-        let mut bytes = if in_index { bad.index.take().unwrap() } else { bad.data.clone() }.to_vec();
+        let mut bytes = if in_index { bad.index.take().unwrap() } else { data(&bad) }.to_vec();
         let at = at.index(bytes.len());
         bytes[at] ^= bits;
         if in_index { bad.index = Some(bytes.into()) } else { bad.data = bytes.into(); bad.index.clone_from(&block.index) }

@@ -97,3 +97,21 @@ fn spans_and_counts_that_do_not_fit_are_cut() {
         assert_eq!(decoded(&encoded(&[sample(found)])), [sample(expected)]);
     }
 }
+
+/// Each histogram has spans of its own, and without a bucket takes five bits of the chunk.
+#[test]
+fn empty_spans_do_not_multiply() {
+    let spans = |empty: i32| (0..empty).map(|_| Span { offset: 2, length: 0 }).chain([Span { offset: 1, length: 1 }]).collect::<Vec<_>>();
+    for empty in [0, 8, 9, 50_000] {
+        let positive = Buckets { spans: spans(empty), counts: vec![3.0] };
+        let histogram = Arc::new(Histogram { positive, count: 3.0, ..Histogram::default() });
+        let samples: Vec<HistogramSample> = (0..500).map(|t| HistogramSample { t, h: Arc::clone(&histogram) }).collect();
+        let found = decoded(&encoded(&samples));
+        assert_eq!(found.len(), samples.len());
+        for sample in &found {
+            assert!(sample.h.positive.spans.len() <= 1 + EMPTY_SPANS, "{} spans", sample.h.positive.spans.len());
+            assert!(sample.h.positive.indexed().eq(histogram.positive.indexed()));
+            assert_eq!(empty > 8, sample.h.positive.spans.len() == 1 && empty > 0);
+        }
+    }
+}

@@ -21,8 +21,8 @@ impl Series {
     /// Drops samples of these times, also of chunks that cuts have taken. The newest time stays what late samples are measured by.
     pub(in crate::head) fn thin(&mut self, spans: &[Span], files: &Files) -> Result<(), ThinError> {
         let gone = |t| drops::drops(spans, t);
-        let mut kept = Vec::with_capacity(self.held.len());
-        for held in self.held.drain(..) {
+        let mut kept = Vec::new();
+        for held in self.held.iter() {
             if !spans.iter().any(|span| held.overlaps(span.0, span.1)) {
                 kept.push(held);
                 continue;
@@ -32,15 +32,16 @@ impl Series {
             drops::thin(&mut rest, spans)?;
             kept.extend(rest.iter().map(|chunk| files.keep_beside(&held, &ChunkRef::from(chunk))));
         }
-        self.held = kept;
+        self.held = kept.into_iter().collect();
         if let Some(chunk) = self.open_chunk().map(ChunkRef::to_chunk) {
             let mut samples = chunk.decode()?;
             let before = samples.len();
             samples.retain(|sample| !gone(sample.t));
             if samples.len() < before {
                 // A chunk of its own: the encoder goes on knowing the newest sample.
-                let rest = Chunk::encode(&samples).map(|chunk| files.keep(&ChunkRef::from(&chunk)));
-                self.held.extend(rest);
+                if let Some(chunk) = Chunk::encode(&samples) {
+                    self.held.push(files.keep(&ChunkRef::from(&chunk)));
+                }
                 self.open.restart();
             }
         }

@@ -290,7 +290,7 @@ proptest! {
             let reader = BlockReader {
                 id: BlockId(ulid::Ulid::nil()),
                 facts: block.facts,
-                data: Arc::new(InMemory(block.data)),
+                data: Arc::new(InMemory(block.data.to_bytes().unwrap())),
                 index: block.index.map(|bytes| Arc::new(InMemory(bytes)) as Arc<dyn Ranged>),
             };
             let payload = LeafQuery::Chunks { matchers: Vec::new(), shard: None }.encode();
