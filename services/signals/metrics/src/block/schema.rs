@@ -20,8 +20,11 @@ pub const EXEMPLARS_TAG: u8 = 200;
 /// About how many bytes of chunks share a page: what a scan of one series must read and decompress at least.
 pub const PAGE_BYTES: usize = 64 << 10;
 
-/// About how many bytes of chunks make a row group.
+/// About how many bytes of chunks make a row group: what the writer holds in memory.
 pub const ROW_GROUP_BYTES: usize = 16 << 20;
+
+/// The same in a block of a cut: it is written beside the heads, and soon merged.
+pub const CUT_ROW_GROUP_BYTES: usize = 4 << 20;
 
 /// Rows that the writer takes at once before it looks at the size of a page.
 const WRITE_BATCH: usize = 128;

@@ -21,7 +21,7 @@ use tenancy::TenantId;
 
 use super::cut::SeriesRows;
 use super::error::BlockError;
-use super::schema::{self, ROW_GROUP_BYTES};
+use super::schema::{self, CUT_ROW_GROUP_BYTES, ROW_GROUP_BYTES};
 use super::skip::{Kind, RowMeta};
 use super::windows::{Form, Windows, arrange};
 use super::{CutData, skip};
@@ -113,7 +113,7 @@ impl<'a> BlocksWriter<'a> {
             Some(writer) => Ok(writer),
             None => {
                 let file = self.cut.map_or(Ok(None), CutData::file).map_err(BlockError::WriteFile)?;
-                BlockWriter::new(Shard { index: place.1, of: self.shards }, Sink::new(file))
+                BlockWriter::new(Shard { index: place.1, of: self.shards }, Sink::new(file), self.form)
             }
         }
     }
@@ -205,10 +205,12 @@ struct BlockWriter {
     max_key: u32,
     /// Bytes of chunks of the row group that is open.
     group_bytes: usize,
+    /// Bytes at which it ends.
+    full_group: usize,
 }
 
 impl BlockWriter {
-    fn new(shard: Shard, sink: Sink) -> Result<Self, BlockError> {
+    fn new(shard: Shard, sink: Sink, form: Form) -> Result<Self, BlockError> {
         let options = ArrowWriterOptions::new().with_properties(schema::properties()).with_skip_arrow_metadata(true);
         Ok(Self {
             parquet: ArrowWriter::try_new_with_options(sink, schema::schema(), options).map_err(BlockError::WriteRows)?,
@@ -225,6 +227,10 @@ impl BlockWriter {
             min_key: u32::MAX,
             max_key: 0,
             group_bytes: 0,
+            full_group: match form {
+                Form::Cut => CUT_ROW_GROUP_BYTES,
+                Form::Packed => ROW_GROUP_BYTES,
+            },
         })
     }
 
@@ -249,7 +255,7 @@ impl BlockWriter {
             }
         }
         // Row groups end between series.
-        if self.group_bytes >= ROW_GROUP_BYTES {
+        if self.group_bytes >= self.full_group {
             self.write_rows()?;
             self.parquet.flush().map_err(BlockError::WriteRows)?;
             self.group_bytes = 0;

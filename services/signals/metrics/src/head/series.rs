@@ -20,8 +20,9 @@ use crate::merge::winner;
 use crate::model::{Labels, STALE_BITS, Sample};
 use waiting::Waiting;
 
-/// Bytes at which the open chunk is full, however few samples it has: values that do not compress shall not stay in memory.
-const MAX_OPEN_BYTES: usize = 384;
+/// Bytes at which the open chunk is full, however few samples it has: values that do not compress shall not stay in memory. After a cut
+/// the open chunks of all series fill at one pace, so that this is what a series may take, not twice of what it takes.
+const MAX_OPEN_BYTES: usize = 256;
 
 /// A series of the head.
 #[derive(Debug)]

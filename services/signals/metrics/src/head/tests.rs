@@ -539,6 +539,24 @@ fn a_cut_is_written_as_it_lies() {
     assert!(signal::BlockFormat::write(&crate::block::MetricsBlocks, &cut, &options).is_err());
 }
 
+/// Record by record, a head that reads the log again is as large as the one that wrote it was then: full chunks go to the file at once.
+#[test]
+fn a_log_that_is_read_again_takes_no_more_memory() {
+    let (source, again) = (world(unordered(3600)), world(unordered(3600)));
+    let names: Vec<String> = (0..50).map(|n| n.to_string()).collect();
+    for t in 0..1000 {
+        let sample = [(t * 15_000, f64::from(i32::try_from(t).unwrap()).sqrt())];
+        let items: Vec<(&str, &[(i64, f64)])> = names.iter().map(|name| (name.as_str(), &sample[..])).collect();
+        again.head.replay(&source.good(&items), SEGMENT).unwrap();
+        let [wrote, read] = [&source, &again].map(|world| world.head.stats());
+        assert!(read.bytes <= wrote.bytes, "{} bytes, {} when it was written", read.bytes, wrote.bytes);
+        assert_eq!((read.rows, read.fresh_bytes), (wrote.rows, wrote.fresh_bytes));
+    }
+    let full = again.head.stats();
+    assert!(full.fresh_bytes > 5 * 50 * 1000 && full.bytes < full.fresh_bytes / 2, "{full:?}");
+    assert_eq!(again.read(), source.read());
+}
+
 /// A head holds one for each active series: whoever adds a field weighs it.
 #[test]
 fn a_series_is_small() {

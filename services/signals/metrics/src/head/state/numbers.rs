@@ -44,7 +44,7 @@ impl Numbers {
 
     /// Gives memory back where most of it is free.
     pub(super) fn shrink(&mut self) {
-        if self.table.len() < self.table.capacity() / 4 {
+        if self.table.len() <= self.table.capacity() / 4 {
             self.table.shrink_to(2 * self.table.len(), Entry::hash);
         }
     }
