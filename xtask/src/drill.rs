@@ -9,9 +9,11 @@ mod joining;
 mod losses;
 mod pauses;
 mod queries;
+mod replicas;
 mod scene;
 mod stages;
 mod store;
+mod versions;
 
 use std::time::{Duration, Instant};
 
@@ -57,7 +59,7 @@ struct Drill {
 }
 
 /// All of them, by value: what an operator meets most comes first.
-const DRILLS: [Drill; 13] = [
+const DRILLS: [Drill; 15] = [
     Drill { name: "main", run: stages::run },
     Drill { name: "power-cut", run: losses::power_cut },
     Drill { name: "two-ingesters-gone", run: losses::two_ingesters_gone },
@@ -67,6 +69,8 @@ const DRILLS: [Drill; 13] = [
     Drill { name: "querier-paused", run: pauses::querier },
     Drill { name: "joining", run: joining::run },
     Drill { name: "import", run: import::run },
+    Drill { name: "write-versions", run: versions::run },
+    Drill { name: "replicas", run: replicas::run },
     Drill { name: "catalog-rebuilt", run: store::catalog_rebuilt },
     Drill { name: "disk-full", run: losses::disk_full },
     Drill { name: "memcached-gone", run: losses::memcached_gone },

@@ -3,7 +3,7 @@
 //! Among the compactors that gossip shows alive, the one with the smallest `since`, then name, is to lead (DESIGN 6). That two think so at
 //! once is no harm: the catalog's log has one writer per number, and who finds another's number lays the office down.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,39 +173,65 @@ impl Office {
 
     /// Puts the merges that can be done on the board. Returns how many there are.
     fn plan(&self, map: &Map, settle_ns: i64) -> usize {
-        let now = self.clock.now_ns();
-        let rules = PlanRules {
-            windows_ns: self.rules.clone(),
-            settled_before_ns: now.saturating_sub(settle_ns),
-            max_inputs: self.config.max_inputs,
-            target_bytes: self.config.target_bytes.0,
-            shards: 0,
-        };
         let mut held = self.held.lock();
         let Some(board) = &mut held.board else { return 0 };
         let busy = board.busy();
         let mut jobs: Vec<Job> = Vec::new();
         self.metrics.estimated_jobs.clear();
-        let tenants = map.tenants().len();
-        self.metrics.tenants_discovered.set(i64::try_from(tenants).unwrap_or(i64::MAX));
+        let tenants = map.tenants();
+        let mut known: HashSet<TenantId> = HashSet::new();
         for (tenant, signal) in held_by(map) {
-            let Some(plugin) = self.plugins.get(signal.as_str()) else { continue };
-            let rules = PlanRules { shards: plugin.policy.merge_shards(&tenant), ..rules.clone() };
+            let Some((rules, groups)) = self.groups(map, &tenant, &signal, &busy, settle_ns) else { continue };
             let deletes = map.deletes(&tenant, signal.as_str());
-            let drops = Drops { deletes, now: plugin.policy.drops(&tenant, now), now_ns: now };
-            let mut entries = map.blocks(&tenant, signal.as_str(), TimeRange::ALL);
-            entries.retain(|entry| !busy.contains(&entry.id));
-            let mut groups = plan::plan(&entries, &rules);
-            groups.extend(plan::rewrites(&entries, &groups, &drops));
             self.metrics.estimate(&tenant, groups.len(), rules.shards);
             jobs.extend(groups.iter().filter_map(|group| plan::job(group, &rules, deletes, map.number(), self.clock.now_ms())));
+            known.insert(tenant);
         }
+        self.metrics.tenants(tenants.len(), tenants.iter().filter(|tenant| !known.contains(*tenant)).count());
         let planned = jobs.len();
         board.replace(jobs);
         let (waiting, running) = board.len();
         self.metrics.jobs_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         debug!(waiting, running, "planned");
         planned
+    }
+
+    /// What can be merged of a tenant's signal, with the rules for it; none where the signal is not enabled here.
+    fn groups(
+        &self,
+        map: &Map,
+        tenant: &TenantId,
+        signal: &SignalId,
+        busy: &HashSet<BlockId>,
+        settle_ns: i64,
+    ) -> Option<(PlanRules, Vec<Vec<Arc<Entry>>>)> {
+        let plugin = self.plugins.get(signal.as_str())?;
+        let now = self.clock.now_ns();
+        let rules = PlanRules {
+            windows_ns: self.rules.clone(),
+            settled_before_ns: now.saturating_sub(settle_ns),
+            max_inputs: self.config.max_inputs,
+            target_bytes: self.config.target_bytes.0,
+            shards: plugin.policy.merge_shards(tenant),
+        };
+        let drops = Drops { deletes: map.deletes(tenant, signal.as_str()), now: plugin.policy.drops(tenant, now), now_ns: now };
+        let mut entries = map.blocks(tenant, signal.as_str(), TimeRange::ALL);
+        entries.retain(|entry| !busy.contains(&entry.id));
+        let mut groups = plan::plan(&entries, &rules);
+        groups.extend(plan::rewrites(&entries, &groups, &drops));
+        Some((rules, groups))
+    }
+
+    /// The merges of a tenant that could be done now, as far as the catalog is known here, by signal. Those that run are among them.
+    #[must_use]
+    pub fn planned(&self, tenant: &TenantId) -> Vec<(SignalId, Vec<Vec<Arc<Entry>>>)> {
+        let map = self.catalog.map();
+        let settle_ns = self.config.settle.as_ns();
+        let groups = |signal: SignalId| {
+            let (_, groups) = self.groups(&map, tenant, &signal, &HashSet::new(), settle_ns)?;
+            Some((signal, groups))
+        };
+        map.signals(tenant).into_iter().filter_map(groups).collect()
     }
 
     /// Plans without waiting for windows to settle. Returns the jobs that wait and run; none: this process does not lead.
@@ -231,7 +257,12 @@ impl Office {
     /// Takes blocks out of the catalog whose time is over, or for which there is no room.
     async fn retire(&self, leader: &mut Leader) -> Result<(), CatalogError> {
         let now = self.clock.now_ns();
+        let mut seen: HashSet<TenantId> = HashSet::new();
+        self.metrics.tenants_processed(0);
         for (tenant, signal) in held_by(&leader.map()) {
+            // Where it ends with an error, the tenants before this one are done.
+            self.metrics.tenants_processed(seen.len());
+            seen.insert(tenant.clone());
             self.empty(leader, &tenant, &signal).await?;
             let Some(plugin) = self.plugins.get(signal.as_str()) else { continue };
             let own = plugin.policy.retention(&tenant).map(|keep| i64::try_from(keep.as_nanos()).unwrap_or(i64::MAX));
@@ -242,6 +273,7 @@ impl Office {
                 info!(%tenant, %signal, blocks, "blocks are over their time");
             }
         }
+        self.metrics.tenants_processed(seen.len());
         let records = self.make_room(&leader.map());
         if records.is_empty() { Ok(()) } else { leader.append(records).await.map(drop) }
     }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod jobs;
 pub mod leader;
 pub mod metrics;
+mod pages;
 pub mod plan;
 pub mod tenants;
 pub mod worker;
@@ -133,10 +134,12 @@ pub fn start(app: &mut App, config: &CompactorConfig, deps: Deps) -> Result<Comp
         };
         tasks.detach("merge", Arc::new(worker).run(tasks.stopping()));
     }
+    let pages = pages::Pages { office: office.clone(), catalog: catalog.clone() };
     let admin = admin::Admin::new(office, metrics);
     let max_message = app.grpc_max_message();
     app.grpc.add(admin.clone().server(max_message));
     app.http.main(admin.routes());
+    app.http.main(pages.routes());
     let tenants = TenantAdmin { plugins, catalog, announcer, clock: app.clock.clone() };
     app.http.main(door.guard(tenants.routes()));
     Ok(Compactor { tasks, grace: app.server.shutdown_grace.get() })

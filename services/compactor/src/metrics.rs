@@ -36,7 +36,13 @@ pub struct CompactorMetrics {
     /// When a round was last done, seconds since the Unix epoch.
     pub last_run: Gauge,
     /// Tenants that have blocks.
-    pub tenants_discovered: Gauge,
+    tenants_discovered: Gauge,
+    /// Tenants all of whose blocks are of signals that are not enabled here.
+    tenants_skipped: Gauge,
+    /// Tenants whose retention was looked after in the last round.
+    tenants_succeeded: Gauge,
+    /// 1 when the last round ended with the error of a tenant.
+    tenants_failed: Gauge,
     /// Looks at the catalog.
     pub syncs: Counter,
     /// Looks that failed.
@@ -70,6 +76,9 @@ impl CompactorMetrics {
             runs_failed: Counter::default(),
             last_run: Gauge::default(),
             tenants_discovered: Gauge::default(),
+            tenants_skipped: Gauge::default(),
+            tenants_succeeded: Gauge::default(),
+            tenants_failed: Gauge::default(),
             syncs: Counter::default(),
             sync_failures: Counter::default(),
             sync_duration: Histogram::new(exponential_buckets(0.001, 4.0, 8)),
@@ -83,6 +92,11 @@ impl CompactorMetrics {
         mimir.register("runs_failed", "Rounds of retention and planning that failed", metrics.runs_failed.clone());
         mimir.register("last_successful_run_timestamp_seconds", "When a round was last done", metrics.last_run.clone());
         mimir.register("tenants_discovered", "Tenants that have blocks", metrics.tenants_discovered.clone());
+        let skipped = metrics.tenants_skipped.clone();
+        mimir.register("tenants_skipped", "Tenants all of whose blocks are of signals that are not enabled", skipped);
+        let succeeded = metrics.tenants_succeeded.clone();
+        mimir.register("tenants_processing_succeeded", "Tenants that the last round was done with", succeeded);
+        mimir.register("tenants_processing_failed", "Tenants at which the last round failed", metrics.tenants_failed.clone());
         mimir.register("meta_syncs", "Looks at the catalog", metrics.syncs.clone());
         mimir.register("meta_sync_failures", "Looks at the catalog that failed", metrics.sync_failures.clone());
         mimir.register("meta_sync_duration_seconds", "How long looks at the catalog took", metrics.sync_duration.clone());
@@ -112,8 +126,20 @@ impl CompactorMetrics {
         }
     }
 
+    /// So many tenants have blocks, and of so many nothing can be done here.
+    pub fn tenants(&self, all: usize, skipped: usize) {
+        self.tenants_discovered.set(i64::try_from(all).unwrap_or(i64::MAX));
+        self.tenants_skipped.set(i64::try_from(skipped).unwrap_or(i64::MAX));
+    }
+
+    /// The round that runs is done with so many tenants.
+    pub fn tenants_processed(&self, tenants: usize) {
+        self.tenants_succeeded.set(i64::try_from(tenants).unwrap_or(i64::MAX));
+    }
+
     /// A round of retention has ended.
     pub fn run_ended(&self, good: bool, now_ms: i64) {
+        self.tenants_failed.set(i64::from(!good));
         if good {
             self.runs_completed.inc();
             self.last_run.set(now_ms.div_euclid(1000));

@@ -30,6 +30,11 @@ pub(crate) fn prometheus_port(plan: &Plan) -> u16 {
     plan.base_port + 10
 }
 
+/// Ports for what a drill begins for itself; there are eight.
+pub(crate) fn spare_port(plan: &Plan, at: u16) -> u16 {
+    plan.base_port + 12 + at
+}
+
 /// S3 and memcached.
 pub(crate) fn peers(plan: &Plan) -> Result<Vec<Process>, ClusterError> {
     Ok(vec![s3(plan)?, memcached(plan)?])
@@ -134,10 +139,16 @@ pub(crate) fn router(plan: &Plan) -> Result<Process, ClusterError> {
     })
 }
 
+/// How Prometheus sends: one after the other, so that what was sent tells what else was sent before.
+pub(crate) fn one_queue() -> serde_json::Value {
+    serde_json::json!({
+        "max_shards": 1, "capacity": 20_000, "min_backoff": "50ms", "max_backoff": "500ms",
+        "max_samples_per_send": 2000, "batch_send_deadline": "1s",
+    })
+}
+
 /// A Prometheus that scrapes every role and writes all of it to the distributors in turn.
 pub(crate) fn prometheus(plan: &Plan, processes: &[Process]) -> Result<Process, ClusterError> {
-    let data = plan.directory.join("prometheus");
-    fs::create_dir_all(&data).map_err(ClusterError::io("make Prometheus's directory"))?;
     let quartet: Vec<&Process> = processes.iter().filter(|process| !process.grpc.is_empty()).collect();
     let jobs: Vec<serde_json::Value> = quartet
         .iter()
@@ -154,32 +165,38 @@ pub(crate) fn prometheus(plan: &Plan, processes: &[Process]) -> Result<Process, 
         "remote_write": [{
             "url": format!("http://{}/api/v1/push", router.http),
             "headers": { "X-Scope-OrgID": TENANT },
-            // One after the other: what was sent tells what else was sent before.
-            "queue_config": { "max_shards": 1, "capacity": 20_000, "min_backoff": "50ms", "max_backoff": "500ms", "max_samples_per_send": 2000, "batch_send_deadline": "1s" },
+            "queue_config": one_queue(),
         }],
     });
+    prometheus_with(plan, "prometheus", prometheus_port(plan), &config)
+}
+
+/// A Prometheus with a configuration of its own.
+pub(crate) fn prometheus_with(plan: &Plan, name: &str, port: u16, config: &serde_json::Value) -> Result<Process, ClusterError> {
+    let data = plan.directory.join(name);
+    fs::create_dir_all(&data).map_err(ClusterError::io("make Prometheus's directory"))?;
     let path = data.join("prometheus.yaml");
-    let text = serde_yaml_ng::to_string(&config).map_err(|err| ClusterError::State(err.to_string()))?;
+    let text = serde_yaml_ng::to_string(config).map_err(|err| ClusterError::State(err.to_string()))?;
     fs::write(&path, text).map_err(ClusterError::io("write Prometheus's configuration"))?;
-    let port = prometheus_port(plan);
+    let args = vec![
+        format!("--config.file={}", path.display()),
+        format!("--storage.tsdb.path={}", data.join("tsdb").display()),
+        format!("--web.listen-address=127.0.0.1:{port}"),
+        "--log.level=warn".to_owned(),
+        // For snapshots.
+        "--web.enable-admin-api".to_owned(),
+    ];
     Ok(Process {
-        name: "prometheus".to_owned(),
+        name: name.to_owned(),
         role: "prometheus".to_owned(),
         zone: String::new(),
         pid: 0,
         http: format!("127.0.0.1:{port}"),
         grpc: String::new(),
-        log: plan.directory.join("prometheus.log"),
+        log: plan.directory.join(format!("{name}.log")),
         ready: Some("/-/ready".to_owned()),
         program: tools::prometheus()?,
-        args: vec![
-            format!("--config.file={}", path.display()),
-            format!("--storage.tsdb.path={}", data.join("tsdb").display()),
-            format!("--web.listen-address=127.0.0.1:{port}"),
-            "--log.level=warn".to_owned(),
-            // For snapshots.
-            "--web.enable-admin-api".to_owned(),
-        ],
+        args,
         data,
         env: Vec::new(),
     })

@@ -60,11 +60,17 @@ impl<'a> Comparison<'a> {
 
     /// Raw samples and their counts of every series, and that those which ended have ended.
     pub(crate) fn samples(&mut self) -> Result<(), ApiError> {
+        let ends = self.raw()?;
+        self.ends(&ends)
+    }
+
+    /// Raw samples and their counts of every series. When series ended, with the names of their metrics.
+    pub(crate) fn raw(&mut self) -> Result<BTreeMap<i64, BTreeSet<String>>, ApiError> {
         let names = self.prometheus.names(self.start, self.end)?;
         let range = format!("[{}ms]", self.end - self.start);
         let (large, small): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| name.starts_with("drill_"));
         let groups = large.chunks(1).chain(small.chunks(NAMES_AT_ONCE));
-        let mut ends: BTreeMap<i64, BTreeSet<&str>> = BTreeMap::new();
+        let mut ends: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
         for group in groups {
             let matchers = selector(group.iter().map(|name| name.as_str()));
             let expr = format!("{matchers}{range}");
@@ -75,7 +81,7 @@ impl<'a> Comparison<'a> {
                 for at in ends_of(samples, self.end) {
                     let name = series.split('{').next().unwrap_or_default();
                     if let Some(name) = group.iter().find(|known| known.as_str() == name) {
-                        ends.entry(at).or_default().insert(name);
+                        ends.entry(at).or_default().insert((*name).clone());
                     }
                 }
             }
@@ -84,15 +90,15 @@ impl<'a> Comparison<'a> {
         for name in &names {
             self.query(&format!("count_over_time({name}{range})"), None, Tolerance::Bits)?;
         }
-        self.ends(&ends)
+        Ok(ends)
     }
 
     /// At the first step after series end they must be gone, not looked back for.
-    fn ends(&mut self, ends: &BTreeMap<i64, BTreeSet<&str>>) -> Result<(), ApiError> {
+    fn ends(&mut self, ends: &BTreeMap<i64, BTreeSet<String>>) -> Result<(), ApiError> {
         // Targets are scraped at offsets of their own, so there are many times: an even choice of them.
         let every = ends.len().div_ceil(ENDS_LOOKED_AT).max(1);
         for (at, names) in ends.iter().step_by(every) {
-            let expr = selector(names.iter().copied());
+            let expr = selector(names.iter().map(String::as_str));
             let (theirs, ours) = (self.prometheus.instant(&expr, *at)?, self.quartet.instant(&expr, *at)?);
             self.ends += 1;
             self.matrices(&format!("{expr} at {}", seconds(*at)), &theirs, &ours, Tolerance::Bits);

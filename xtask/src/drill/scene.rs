@@ -54,7 +54,11 @@ impl Scene {
             .map_err(|source| DrillError::Io { what: "start the relay before the S3", source })?;
         plan.s3 = Some(relay.address.to_string());
         // Blocks are merged when a drill says so.
-        plan.settings = serde_json::json!({ "compactor": { "plan_period": "1h" } });
+        plan.settings = serde_json::json!({
+            "compactor": { "plan_period": "1h" },
+            // Of what has no such labels nothing is told apart.
+            "limits": { "metrics": { "accept_ha_samples": true } },
+        });
         let cluster = Cluster::up(&plan)?;
         let address = |name: &str| cluster.get(name).map(|process| process.http.clone());
         let prometheus = Api { of: "Prometheus", address: address("prometheus")?, prefix: "", tenant: TENANT };
@@ -100,12 +104,24 @@ impl Scene {
 
     /// The greatest value of a metric that a process tells of itself.
     pub(super) fn metric(&self, address: &str, name: &str) -> Result<f64, DrillError> {
+        let values = self.metrics(address, name)?;
+        values.into_iter().reduce(f64::max).ok_or_else(|| DrillError::Broken(format!("{address} tells no {name}")))
+    }
+
+    /// The values of all series of a metric that a process tells of itself.
+    pub(super) fn metrics(&self, address: &str, name: &str) -> Result<Vec<f64>, DrillError> {
         let text = self.ask(address, "GET", "/metrics", Duration::from_secs(10))?.text();
-        text.lines()
-            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
-            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-            .reduce(f64::max)
-            .ok_or_else(|| DrillError::Broken(format!("{address} tells no {name}")))
+        let lines = text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+        Ok(lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).collect())
+    }
+
+    /// Ends processes that a drill has begun for itself, and forgets them.
+    pub(super) fn dismiss(&mut self, names: &[&str]) -> Result<(), DrillError> {
+        for process in self.cluster.processes.iter().filter(|process| names.contains(&process.name.as_str())) {
+            process.end("KILL");
+        }
+        self.cluster.processes.retain(|process| !names.contains(&process.name.as_str()));
+        Ok(self.cluster.save()?)
     }
 
     /// How far Prometheus has got with sending.

@@ -21,6 +21,7 @@ mod remote_read;
 mod running;
 mod status;
 mod times;
+mod user_stats;
 
 use std::sync::Arc;
 
@@ -55,7 +56,10 @@ pub(crate) fn mount(deps: &Arc<Deps>, routes: &mut Routes, exec: Arc<dyn QueryEx
     let (last_runs, history) = (guard::LastRuns::default(), running::History::default());
     let api = Api { deps: deps.clone(), exec, memory, last_runs, history };
     let queries = queries(api.clone());
-    let limits = Router::new().route("/api/v1/user_limits", get(status::user_limits)).with_state(api.clone());
+    let limits = Router::new()
+        .route("/api/v1/user_limits", get(status::user_limits))
+        .route("/api/v1/user_stats", get(user_stats::user_stats))
+        .with_state(api.clone());
     routes.tenant(Router::new().nest("/prometheus", queries.clone()).merge(limits).merge(not_built()));
     routes.alias_tenant("prometheus", queries);
     let build = Router::new().route("/api/v1/status/buildinfo", get(status::buildinfo));
@@ -86,6 +90,8 @@ fn queries(api: Api) -> Router {
         )
         .route("/api/v1/admin/tsdb/delete_series", post(deletes::delete_series).put(deletes::delete_series))
         .route("/api/v1/admin/tsdb/clean_tombstones", post(deletes::clean_tombstones).put(deletes::clean_tombstones))
+        .route("/api/v1/user_stats", get(user_stats::user_stats))
+        .route("/api/v1/status/tsdb", get(user_stats::tsdb))
         .route("/api/v1/rules", get(status::rules))
         .route("/api/v1/alerts", get(status::alerts))
         .route("/api/v1/read", post(remote_read::read))

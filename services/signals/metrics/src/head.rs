@@ -25,6 +25,7 @@ mod files;
 mod held;
 mod metadata;
 mod more;
+mod pace;
 mod prepare;
 pub mod record;
 mod refuse;
@@ -34,6 +35,7 @@ mod state;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -47,6 +49,7 @@ use crate::Deps;
 use crate::instruments::User;
 use commit::Replay;
 use index::MutableIndex;
+use pace::Pace;
 use prepare::PendingPush;
 pub(crate) use refuse::Rfc3339;
 use state::State;
@@ -78,6 +81,8 @@ impl MetricsHeads {
                 context: context.clone(),
                 index: MutableIndex::new(),
                 state: RwLock::new(State::new(context.directory.clone())),
+                pace: Mutex::default(),
+                exemplars: AtomicI64::new(0),
             }),
             replay: Mutex::new(Replay::default()),
         }
@@ -104,7 +109,14 @@ struct Shared {
     /// Series that are visible. Its own lock is taken after that of `state`, or alone.
     index: MutableIndex,
     state: RwLock<State>,
+    /// What arrived of late; its lock is taken alone.
+    pace: Mutex<Pace>,
+    /// As many exemplars as the instruments count of this head.
+    exemplars: AtomicI64,
 }
+
+/// A limit that is so large that the share of it says what the share is.
+const WHOLE: u64 = 1 << 40;
 
 impl Shared {
     /// The time, ms since the Unix epoch.
@@ -115,6 +127,26 @@ impl Shared {
     /// This head's share of a limit of the whole cluster; 0, which is no limit, becomes the largest number.
     fn share(&self, limit: u64) -> u64 {
         if limit == 0 { u64::MAX } else { self.context.share.of(&self.tenant, limit) }
+    }
+
+    /// What the whole cluster has of something, if all heads have as much as their shares are.
+    fn of_all(&self, here: u64) -> u64 {
+        let share = self.context.share.of(&self.tenant, WHOLE).max(1);
+        u64::try_from(u128::from(here) * u128::from(WHOLE) / u128::from(share)).unwrap_or(u64::MAX)
+    }
+
+    /// Tells how many exemplars there are.
+    fn show_exemplars(&self, state: &State) {
+        let all = &self.deps.instruments.head_exemplars;
+        let count = i64::try_from(state.exemplars.len()).unwrap_or(i64::MAX);
+        let before = self.exemplars.swap(count, Ordering::Relaxed);
+        if (count, before) == (0, 0) {
+            return;
+        }
+        all.stored.inc_by(count - before);
+        let user = User::from(&self.tenant);
+        all.series.get_or_create(&user).set(i64::try_from(state.exemplars.series_count()).unwrap_or(i64::MAX));
+        all.oldest.get_or_create(&user).set(state.exemplars.oldest().map_or(0.0, |ms| ms as f64 / 1000.0));
     }
 
     /// How many exemplars it may have; here 0 is none.
@@ -144,6 +176,10 @@ impl Drop for Shared {
     fn drop(&mut self) {
         let instruments = &self.deps.instruments;
         instruments.memory_users.dec();
+        instruments.head_exemplars.stored.dec_by(*self.exemplars.get_mut());
+        let user = User::from(&self.tenant);
+        instruments.head_exemplars.series.remove(&user);
+        instruments.head_exemplars.oldest.remove(&user);
         instruments.memory_series.dec_by(i64::try_from(self.state.get_mut().series_count()).unwrap_or(i64::MAX));
     }
 }
@@ -183,7 +219,9 @@ impl Head for MetricsHead {
     }
 
     fn forget(&self, cut: CutId) {
-        self.shared.state.write().forget(cut);
+        let mut state = self.shared.state.write();
+        state.forget(cut);
+        self.shared.show_exemplars(&state);
     }
 
     fn delete(&self, number: u64, rows: &[RowDrop], _: SegmentId) -> Bytes {

@@ -1,5 +1,8 @@
 //! What the signal counts, by the names that the dashboards of Mimir's mixin read.
 
+mod exemplars;
+mod queries;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,6 +15,8 @@ use std::sync::atomic::AtomicU64;
 
 use crate::ingest::IngestConfig;
 use crate::ingest::ha::instruments::HaInstruments;
+pub use exemplars::HeadExemplars;
+pub use queries::{QueryInstruments, Rejection};
 
 /// The label `user`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -139,6 +144,10 @@ pub struct Instruments {
     pub ingested_metadata: Counter,
     /// `cortex_ingester_ingested_metadata_failures_total`.
     pub ingested_metadata_failures: Counter,
+    /// What is told of the exemplars of heads.
+    pub head_exemplars: HeadExemplars,
+    /// Queries that were refused, and how long range queries took.
+    pub queries: QueryInstruments,
     /// `cortex_query_seconds_total`: counted by query-frontends, as all that follow.
     pub query_seconds: Family<UserSharded, Counter<f64, AtomicU64>>,
     /// `cortex_query_fetched_series_total`.
@@ -225,6 +234,8 @@ impl Instruments {
         cortex.register("ingester_memory_users", "Tenants in memory", all.memory_users.clone());
         cortex.register("query_seconds", "Time that queries took, in seconds", all.query_seconds.clone());
         cortex.register("frontend_split_queries", "Parts that range queries were split into", all.split_queries.clone());
+        all.head_exemplars.register(cortex);
+        all.queries.register(cortex);
         all.register_frontend(cortex);
         all
     }
@@ -308,6 +319,8 @@ impl Default for Instruments {
             ingested_exemplars_failures: Counter::default(),
             ingested_metadata: Counter::default(),
             ingested_metadata_failures: Counter::default(),
+            head_exemplars: HeadExemplars::default(),
+            queries: QueryInstruments::default(),
             query_seconds: Family::default(),
             fetched_series: Family::default(),
             fetched_chunks: Family::default(),

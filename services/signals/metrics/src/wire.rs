@@ -11,7 +11,7 @@ use syntax::{LabelMatcher, MatchOp};
 
 use crate::chunk::{Chunk, Encoding};
 use crate::model::{Labels, shard_key};
-pub use cardinality::{CardinalityQuery, Counted, Group};
+pub use cardinality::{CardinalityQuery, Counted, Group, HeadFact, ordered, unordered};
 pub use codec::DecodeError;
 use codec::{Reader, put_bytes, put_len, put_signed, put_varint};
 pub use exemplar::SeriesExemplars;

@@ -14,8 +14,11 @@ use serde_yaml_ng::{Mapping, Value};
 use super::Limits;
 use crate::{TenantId, TenantIdError};
 
-/// Sections that Mimir's file may have and that have no effect here: limits of single processes, and of its key-value store.
-const WITHOUT_EFFECT: [&str; 3] = ["ingester_limits", "distributor_limits", "multi_kv_config"];
+/// A section that Mimir's file may have for its key-value store: there is none here, so whatever it says is done.
+const WITHOUT_EFFECT: [&str; 1] = ["multi_kv_config"];
+
+/// Sections of Mimir's file for limits of single processes: here they are settings of the process, and no file changes them while it runs.
+const OF_PROCESSES: [&str; 2] = ["ingester_limits", "distributor_limits"];
 
 /// Sections that are read.
 const READ: [&str; 2] = ["limits", "overrides"];
@@ -42,6 +45,14 @@ pub enum OverridesError {
         section: String,
         /// The most similar known one.
         nearest: Option<&'static str>,
+    },
+    /// A limit of single processes, which would be thought to be in force.
+    #[error("{section}.{limit}: limits of a process are settings of its own configuration, and not read from the overrides")]
+    OfProcess {
+        /// The section.
+        section: String,
+        /// The limit.
+        limit: String,
     },
     /// A section that is no mapping.
     #[error("{0}: expected a mapping")]
@@ -86,6 +97,12 @@ where
             Some(section) if WITHOUT_EFFECT.contains(&section) => {
                 mapping(value, section)?;
             }
+            Some(section) if OF_PROCESSES.contains(&section) => {
+                if let Some((limit, _)) = mapping(value, section)?.iter().next() {
+                    let limit = limit.as_str().map_or_else(|| format!("{limit:?}"), str::to_owned);
+                    return Err(OverridesError::OfProcess { section: section.to_owned(), limit });
+                }
+            }
             _ => return Err(unknown_section(&key)),
         }
     }
@@ -122,7 +139,7 @@ fn mapping(value: Value, what: &str) -> Result<Mapping, OverridesError> {
 
 fn unknown_section(key: &Value) -> OverridesError {
     let section = key.as_str().map_or_else(|| format!("{key:?}"), str::to_owned);
-    let nearest = nearest(&section, READ.into_iter().chain(WITHOUT_EFFECT));
+    let nearest = nearest(&section, READ.into_iter().chain(WITHOUT_EFFECT).chain(OF_PROCESSES));
     OverridesError::Section { section, nearest }
 }
 

@@ -55,7 +55,7 @@ fn a_tenant_starts_from_the_defaults_of_the_file() {
 
 #[test]
 fn an_empty_file_and_sections_of_mimir_change_nothing() {
-    for text in ["", "overrides:\n", "ingester_limits: {max_series: 1}\ndistributor_limits: {}\nmulti_kv_config: {primary: x}\n"] {
+    for text in ["", "overrides:\n", "ingester_limits: {}\ndistributor_limits:\nmulti_kv_config: {primary: x}\n"] {
         let limits = read(text);
         assert_eq!(*limits.defaults, Some::default());
         assert!(limits.tenants.is_empty());
@@ -78,6 +78,11 @@ fn what_is_not_understood_refuses_the_whole_file() {
         ("overrides: {a/b: {}}", "overrides.a/b: tenant ID 'a/b' contains unsupported character '/'"),
         ("overrides: [a]", "overrides: expected a mapping"),
         ("just text", "the overrides: expected a mapping"),
+        (
+            "distributor_limits: {max_ingestion_rate: 5}",
+            "distributor_limits.max_ingestion_rate: limits of a process are settings of its own configuration, and not read from the \
+             overrides",
+        ),
     ] {
         assert_eq!(refused(text), expected, "{text}");
     }

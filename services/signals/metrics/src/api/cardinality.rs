@@ -120,9 +120,21 @@ async fn run<W>(
 where
     W: FnOnce(Value) -> Result<Vec<u8>, PromError> + Send + 'static,
 {
-    // As in Mimir: what series of several tenants have in common is nobody's cardinality.
     caller.tenants.single().map_err(PromError::bad_data)?;
     let (query, write) = prepare(&Guard::of(&api.deps, caller))?;
+    question(api, caller, query, log, write).await?
+}
+
+/// Asks heads a question, and gives what `write` makes of the answer.
+pub(super) async fn question<T: Send + 'static>(
+    api: &Api,
+    caller: &Caller,
+    query: CardinalityQuery,
+    log: &mut QueryLog,
+    write: impl FnOnce(Value) -> T + Send + 'static,
+) -> Result<T, PromError> {
+    // As in Mimir: what series of several tenants have in common is nobody's cardinality.
+    caller.tenants.single().map_err(PromError::bad_data)?;
     log.parts(1);
     let timeout = api.deps.query.timeout.get();
     let part = SubQuery {
@@ -132,7 +144,7 @@ where
         range: TimeRange::ALL,
         timeout,
     };
-    ask(api, vec![part], 1, timeout, move |answer| write(answer.value)).await?
+    ask(api, vec![part], 1, timeout, move |answer| write(answer.value)).await
 }
 
 fn check_enabled(guard: &Guard, caller: &Caller) -> Result<(), PromError> {
@@ -184,7 +196,7 @@ fn other_answer() -> PromError {
     PromError::internal("a querier answered another question")
 }
 
-fn counts(found: Value) -> Result<Vec<Count>, PromError> {
+pub(super) fn counts(found: Value) -> Result<Vec<Count>, PromError> {
     match found {
         Value::Counts(counts) => Ok(counts),
         _ => Err(other_answer()),

@@ -120,7 +120,10 @@ impl QueryLog {
         all.fetched_series.get_or_create(&user).inc_by(self.fetched.series);
         all.fetched_chunks.get_or_create(&user).inc_by(self.fetched.chunks);
         all.fetched_chunk_bytes.get_or_create(&user).inc_by(self.fetched.bytes);
-        all.split_queries.inc_by(if self.step_ms > 0 { self.parts as u64 } else { 0 });
+        if self.step_ms > 0 {
+            all.split_queries.inc_by(self.parts as u64);
+            all.queries.range_query(self.began.elapsed());
+        }
     }
 }
 

@@ -486,6 +486,30 @@ async fn blocked_queries_are_refused() {
 }
 
 #[tokio::test]
+async fn statistics_of_a_tenant() {
+    let server = Server::new();
+    let (status, body) = server.get("user_stats").await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body, serde_json::json!({"ingestionRate": 1.5, "numSeries": 4, "APIIngestionRate": 1.5, "RuleIngestionRate": 0}));
+
+    let (status, body) = server.get("status/tsdb?limit=1").await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    let head = &body["data"]["headStats"];
+    // Chunks are those of both heads.
+    assert_eq!((&head["chunkCount"], &head["minTime"], &head["maxTime"]), (&6.into(), &(-5).into(), &7.into()));
+    let (_, series) = server.get("query?query=count(%7B__name__!=%22%22%7D)&time=1768474800").await;
+    assert!(series.contains(&format!("\"{}\"", head["numSeries"])), "{series} of {head}");
+    for list in ["seriesCountByMetricName", "labelValueCountByLabelName", "memoryInBytesByLabelName", "seriesCountByLabelValuePair"] {
+        assert_eq!(body["data"][list].as_array().map(Vec::len), Some(1), "{list}");
+    }
+    let text = "limit must not exceed 10000";
+    let refused = (StatusCode::BAD_REQUEST, format!(r#"{{"status":"error","errorType":"bad_data","error":"{text}"}}"#));
+    assert_eq!(server.get("status/tsdb?limit=10001").await, refused);
+}
+
+#[tokio::test]
 async fn routes_are_complete_and_strict() {
     let server = Server::new();
     for (method, path, status) in [
@@ -493,7 +517,10 @@ async fn routes_are_complete_and_strict() {
         (Method::GET, "/api/v1/status/buildinfo", 200),
         (Method::GET, "/prometheus/api/v1/status/config", 200),
         (Method::GET, "/prometheus/api/v1/status/flags", 200),
-        (Method::GET, "/prometheus/api/v1/status/tsdb", 404),
+        (Method::GET, "/prometheus/api/v1/status/tsdb", 200),
+        (Method::GET, "/prometheus/api/v1/status/tsdb?limit=0", 400),
+        (Method::GET, "/prometheus/api/v1/user_stats", 200),
+        (Method::GET, "/api/v1/user_stats", 200),
         (Method::GET, "/api/v1/user_limits", 200),
         (Method::GET, "/prometheus/api/v1/metadata", 200),
         (Method::GET, "/prometheus/api/v1/query_exemplars?query=up", 200),

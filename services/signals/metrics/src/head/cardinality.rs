@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Shared;
 use super::series::Series;
 use crate::model::{Labels, METRIC_NAME};
-use crate::wire::{CardinalityQuery, Counted, Group};
+use crate::wire::{CardinalityQuery, Counted, Group, HeadFact, ordered};
 
 /// The most members of one group: what has more goes on in another, so that messages stay small.
 const MAX_MEMBERS: usize = 64 << 10;
@@ -67,7 +67,35 @@ pub(super) fn count(shared: &Shared, query: &CardinalityQuery, selected: &Roarin
             });
             Answer::Groups(groups.into_iter().flat_map(|(name, members)| cut(name, String::new(), members)).collect())
         }
+        Counted::Head => {
+            let mut chunks = 0;
+            for_each(shared, None, selected, |_, series| chunks += series.chunk_count() as u64);
+            Answer::Groups(facts(shared, chunks))
+        }
     }
+}
+
+/// What a head says of its tenant. Nothing when it has nothing: a head that the tenant's series do not reach any more says nothing of them.
+fn facts(shared: &Shared, chunks: u64) -> Vec<Group> {
+    let stats = shared.state.read().stats();
+    if stats.series == 0 {
+        return Vec::new();
+    }
+    let milli = shared.pace.lock().milli_samples(shared.now_ms());
+    let fact =
+        |fact: HeadFact, value: u64| Group { name: fact.name().to_owned(), members: vec![0], sizes: vec![value], ..Group::default() };
+    let mut facts = vec![
+        fact(HeadFact::Series, shared.of_all(stats.series)),
+        fact(HeadFact::MilliSamples, shared.of_all(milli)),
+        fact(HeadFact::Chunks, chunks),
+    ];
+    if let Some(range) = stats.range {
+        let ms = |ns: i64| ordered(ns.div_euclid(1_000_000));
+        facts.push(fact(HeadFact::MinTime, ms(range.start)));
+        // The end of a range does not belong to it.
+        facts.push(fact(HeadFact::MaxTime, ms(range.end.saturating_sub(1))));
+    }
+    facts
 }
 
 /// Calls `each` with the series that are selected and got a sample since a time.

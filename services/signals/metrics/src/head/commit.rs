@@ -46,7 +46,11 @@ pub(super) fn commit(shared: &Shared, mut pending: PendingPush) -> Appended {
         storing.metadata(&mut state, metric, entry.clone());
     }
     state.stored(storing.stored.rows);
+    if storing.stored.exemplars > 0 {
+        shared.show_exemplars(&state);
+    }
     drop(state);
+    shared.pace.lock().add(storing.now, storing.stored.samples);
     // Nothing waits any more: nothing is to be released when it is dropped.
     pending.runs.clear();
     let refused = std::mem::take(&mut pending.refused);
@@ -128,6 +132,7 @@ impl<'a> Storing<'a> {
         let user = User::from(&self.shared.tenant);
         instruments.ingested_samples.get_or_create(&user).inc_by(self.stored.samples);
         instruments.ingested_exemplars.inc_by(self.stored.exemplars);
+        instruments.head_exemplars.appended.inc_by(self.stored.exemplars);
         instruments.ingested_metadata.inc_by(self.stored.metadata);
     }
 }
@@ -166,6 +171,9 @@ pub(super) fn replay(shared: &Shared, replay: &mut Replay, record: &[u8], segmen
         }
     }
     state.stored(storing.stored.rows);
+    if storing.stored.exemplars > 0 {
+        shared.show_exemplars(&state);
+    }
     drop(state);
     shared.count_created(created);
     result.map(|()| Appended { rows: storing.stored.rows.count, ..Appended::default() })

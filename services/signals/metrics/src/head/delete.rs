@@ -67,4 +67,5 @@ fn drop_rows(shared: &Shared, rows: &[RowDrop]) {
         }
     }
     state.exemplars.retain(|number, t| all_spans.get(&number).is_none_or(|spans| !drops::drops(spans, t)));
+    shared.show_exemplars(&state);
 }

@@ -93,6 +93,21 @@ impl Exemplars {
         }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// How many series have any.
+    pub(super) fn series_count(&self) -> usize {
+        self.series.len()
+    }
+
+    /// The time of the one that came first, ms.
+    pub(super) fn oldest(&self) -> Option<i64> {
+        self.ring.front().map(|kept| kept.exemplar.t)
+    }
+
     /// Whether a series has exemplars here.
     pub(super) fn has(&self, series: u32) -> bool {
         self.series.contains_key(&series)

@@ -113,6 +113,11 @@ impl Value<'_> {
 }
 
 impl Series {
+    /// How many chunks of floats and histograms in order it has.
+    pub(super) fn chunk_count(&self) -> usize {
+        self.held.iter().count() + usize::from(self.open_chunk().is_some())
+    }
+
     pub(super) fn new(labels: Labels) -> Self {
         Self {
             labels,

@@ -26,6 +26,9 @@ use crate::model::{METRIC_NAME, Sample, shard_key};
 /// Most characters of an exemplar's labels, names and values together (OpenMetrics 1.0, "Exemplars").
 const EXEMPLAR_CHARACTERS: usize = 128;
 
+/// How much older than the earliest sample of its request an exemplar may be, ms, as in Mimir.
+const EXEMPLARS_BEFORE_BATCH: i64 = 5 * 60 * 1000;
+
 /// What a request is checked against.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules<'a> {
@@ -157,6 +160,14 @@ impl<'r> Checker<'r> {
     pub(super) fn new(rules: Rules<'r>, base: usize, memory: &'r mut Reservation) -> Self {
         let times = Times::new(rules);
         Self { rules, times, checked: Checked::default(), mended: Vec::new(), base, memory, reserved: 0, start: Start::default() }
+    }
+
+    /// Says of a request with exemplars when its earliest sample is, ms: before its first series that has any is taken.
+    ///
+    /// Client libraries repeat an exemplar on every scrape until another takes its place, so one that is much older than the samples that
+    /// it came with was told before.
+    pub(super) fn batch_begins(&mut self, earliest: Option<i64>) {
+        self.times.exemplars = earliest.map(|earliest| earliest.saturating_sub(EXEMPLARS_BEFORE_BATCH));
     }
 
     /// What came of it; `body` is what clean series point into, `base` bytes long.
@@ -420,13 +431,16 @@ impl Checked {
 pub(super) struct Times {
     latest: i64,
     earliest: Option<i64>,
+    /// Exemplars before it were told before: see [`Checker::batch_begins`].
+    exemplars: Option<i64>,
 }
 
 impl Times {
     fn new(rules: Rules<'_>) -> Self {
         let past = rules.limits.past_grace_period.as_ms();
         let earliest = rules.now.saturating_sub(past).saturating_sub(rules.limits.out_of_order_time_window.as_ms());
-        Self { latest: rules.now.saturating_add(rules.limits.creation_grace_period.as_ms()), earliest: (past > 0).then_some(earliest) }
+        let latest = rules.now.saturating_add(rules.limits.creation_grace_period.as_ms());
+        Self { latest, earliest: (past > 0).then_some(earliest), exemplars: None }
     }
 
     fn check(self, t: i64) -> Option<Fault<'static>> {
@@ -449,7 +463,7 @@ impl Times {
             }
             labels if labels.iter().all(|label| label.name.is_empty() || label.value.is_empty()) => "exemplar_labels_blank",
             labels if !labels.iter().all(RawLabel::is_text) => "exemplar_labels_invalid",
-            _ if self.earliest.is_some_and(|earliest| t < earliest) => "exemplar_too_old",
+            _ if self.earliest.max(self.exemplars).is_some_and(|earliest| t < earliest) => "exemplar_too_old",
             _ if t > self.latest => "exemplar_too_far_in_future",
             _ => return None,
         })

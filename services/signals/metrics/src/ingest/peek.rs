@@ -1,6 +1,22 @@
 //! What is known of a request before it is checked: which replica of a high-availability pair sent it, and how much it holds.
 
+use super::protobuf::{Message, ProtobufError};
 use super::series::RawLabel;
+
+/// The numbers of fields that hold times, which the versions of remote write choose differently.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fields {
+    /// Of the request: its series.
+    pub(crate) series: u64,
+    /// Of a series: its samples.
+    pub(crate) samples: u64,
+    /// Of a series: its native histograms.
+    pub(crate) histograms: u64,
+}
+
+/// Where the time stands in a sample and in a native histogram, in both versions.
+const SAMPLE_TIME: u64 = 2;
+const HISTOGRAM_TIME: u64 = 15;
 
 /// The labels that name pair and replica.
 #[derive(Clone, Copy, Debug)]
@@ -37,4 +53,32 @@ impl Pair {
         };
         Some(Self { cluster: value(names.cluster)?, replica: value(names.replica)? })
     }
+}
+
+/// When the earliest sample of a request is, ms; none if it has no sample.
+pub(crate) fn earliest(body: &[u8], fields: Fields) -> Result<Option<i64>, ProtobufError> {
+    let mut earliest: Option<i64> = None;
+    let mut message = Message::whole(body);
+    while let Some(field) = message.next()? {
+        if field.number != fields.series {
+            continue;
+        }
+        let mut parts = Message::at(body, field.value.bytes("Timeseries")?);
+        while let Some(part) = parts.next()? {
+            let time = match part.number {
+                number if number == fields.samples => SAMPLE_TIME,
+                number if number == fields.histograms => HISTOGRAM_TIME,
+                _ => continue,
+            };
+            let mut t = 0;
+            let mut point = Message::at(body, part.value.bytes("Samples")?);
+            while let Some(field) = point.next()? {
+                if field.number == time {
+                    t = field.value.varint("Timestamp")?.cast_signed();
+                }
+            }
+            earliest = Some(earliest.map_or(t, |earliest| earliest.min(t)));
+        }
+    }
+    Ok(earliest)
 }

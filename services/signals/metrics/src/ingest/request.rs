@@ -7,20 +7,27 @@ use tenancy::Reservation;
 use super::check::{Checked, Checker, Rules};
 use super::error::DecodeError;
 use super::metadata::RawMetadata;
-use super::peek::{Pair, PairNames, Peek};
+use super::peek::{Fields, Pair, PairNames, Peek, earliest};
 use super::protobuf::Message;
 use super::series::RawSeries;
+
+/// Where the times of a request stand.
+const FIELDS: Fields = Fields { series: 1, samples: 2, histograms: 4 };
 
 /// Decodes and checks a request. Errors: the body is not a `prometheus.WriteRequest`; nothing of it is used then.
 pub(crate) fn check(body: Vec<u8>, rules: Rules<'_>, memory: &mut Reservation) -> Result<Checked, DecodeError> {
     let mut checker = Checker::new(rules, body.len(), memory);
     let mut series = RawSeries::default();
     let mut message = Message::whole(&body);
+    let mut exemplars = false;
     while let Some(field) = message.next()? {
         match field.number {
             1 => {
                 let place = field.value.bytes("Timeseries")?;
                 series.read(&body, place.clone())?;
+                if !series.exemplars.is_empty() && !std::mem::replace(&mut exemplars, true) {
+                    checker.batch_begins(earliest(&body, FIELDS)?);
+                }
                 checker.series(&mut series, Some(place))?;
             }
             3 => checker.metadata(RawMetadata::read(&body, field.value.bytes("Metadata")?)?)?,

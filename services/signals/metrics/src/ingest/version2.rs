@@ -14,7 +14,7 @@ use tenancy::Reservation;
 use super::check::{Checked, Checker, Rules, Start};
 use super::error::DecodeError;
 use super::metadata::RawMetadata;
-use super::peek::{Pair, PairNames, Peek};
+use super::peek::{Fields, Pair, PairNames, Peek, earliest};
 use super::protobuf::{Message, ProtobufError, Value};
 use super::series::{RawExemplar, RawLabel, RawSeries};
 use crate::model::{METRIC_NAME, Sample};
@@ -48,6 +48,9 @@ pub enum SymbolError {
     },
 }
 
+/// Where the times of a request stand.
+const FIELDS: Fields = Fields { series: 5, samples: 2, histograms: 3 };
+
 /// Decodes and checks a request. Errors: the body is no request; nothing of it is used then.
 pub(crate) fn check(body: &[u8], rules: Rules<'_>, memory: &mut Reservation) -> Result<Checked, DecodeError> {
     let symbols = Symbols::read(body, memory)?;
@@ -55,12 +58,16 @@ pub(crate) fn check(body: &[u8], rules: Rules<'_>, memory: &mut Reservation) -> 
     let mut checker = Checker::new(rules, 0, memory);
     let mut series = Series::default();
     let mut known = FxHashSet::default();
+    let mut exemplars = false;
     let mut message = Message::whole(body);
     while let Some(field) = message.next()? {
         if field.number != 5 {
             continue;
         }
         series.read(body, field.value.bytes("Timeseries")?, &symbols)?;
+        if !series.raw.exemplars.is_empty() && !std::mem::replace(&mut exemplars, true) {
+            checker.batch_begins(earliest(body, FIELDS)?);
+        }
         if let Some(metadata) = series.metadata.take().filter(|metadata| known.insert(*metadata)) {
             let mut message = Vec::new();
             metadata.write(&mut message);

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use futures::StreamExt;
 use runtime::ErrorKind;
 use rustc_hash::{FxHashMap, FxHashSet};
-use signal::{Leaves, QueryError, Scan, TimeRange};
+use signal::{LeafBatch, Leaves, QueryError, Scan, Source, TimeRange};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::gather::{broken, run};
 use super::partial::{self, Count, Fetched};
@@ -31,9 +32,13 @@ pub(super) async fn count(deps: &Deps, scope: &Scope, query: CardinalityQuery, l
         let question = CardinalityQuery { sets: matchers, ..query.clone() };
         let mut batches = leaves.scan(Scan { tenant, range: HEADS_ONLY, payload: LeafQuery::Cardinality(question).encode() });
         while let Some(batch) = batches.next().await {
-            let batch = batch?.payload;
+            let LeafBatch { source, payload } = batch?;
             let leaves = leaves.clone();
-            counting = run(&deps.compute, move || counting.take(&batch, &*leaves).map(|()| counting)).await??;
+            let head = match (&query.what, source) {
+                (Counted::Head, Source::Head(name)) => Some(xxh3_64(name.as_bytes())),
+                _ => None,
+            };
+            counting = run(&deps.compute, move || counting.take(&payload, head, &*leaves).map(|()| counting)).await??;
         }
     }
     run(&deps.compute, move || match query.what {
@@ -48,6 +53,14 @@ pub(super) async fn count(deps: &Deps, scope: &Scope, query: CardinalityQuery, l
     .await
 }
 
+/// A group as a head tells it of itself.
+fn told_by(group: Group, head: Option<u64>) -> Group {
+    match head {
+        Some(head) => Group { members: vec![head; group.members.len().min(1)], ..group },
+        None => group,
+    }
+}
+
 #[derive(Default)]
 struct Counting {
     /// Members by name and value, with the size of each.
@@ -56,9 +69,12 @@ struct Counting {
 }
 
 impl Counting {
-    fn take(&mut self, batch: &Bytes, leaves: &dyn Leaves) -> Result<(), QueryError> {
+    /// Takes an answer. `head`: what its only members are told by, where heads speak of themselves.
+    fn take(&mut self, batch: &Bytes, head: Option<u64>, leaves: &dyn Leaves) -> Result<(), QueryError> {
         let bytes = match LeafRows::decode(batch).map_err(|err| broken(&err))? {
-            LeafRows::Groups(groups) => groups.into_iter().map(|group| self.join(group)).fold(0, |sum, fresh| sum + fresh * MEMBER_BYTES),
+            LeafRows::Groups(groups) => {
+                groups.into_iter().map(|group| self.join(told_by(group, head))).fold(0, |sum, fresh| sum + fresh * MEMBER_BYTES)
+            }
             LeafRows::Series(series) => {
                 let size = |labels: &Labels| labels.heap_bytes() as u64;
                 series
@@ -90,7 +106,8 @@ impl Counting {
             name,
             value,
             members: members.len() as u64,
-            sum: members.values().sum(),
+            // What is no count, as a time of a head, may be near the end of all numbers.
+            sum: members.values().fold(0, |sum: u64, size| sum.saturating_add(*size)),
             min: members.values().copied().min().unwrap_or_default(),
             max: members.values().copied().max().unwrap_or_default(),
         };

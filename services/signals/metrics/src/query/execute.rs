@@ -33,11 +33,14 @@ const BYTES_PER_STEP: u64 = 9;
 pub(super) fn execute(deps: Arc<Deps>, query: SubQuery, leaves: Arc<dyn Leaves>) -> PartialStream {
     let timeout = query.timeout;
     // Boxed: the state of a whole query is large.
-    let work = answer(deps, query, leaves).boxed();
-    stream::once(async move { tokio::time::timeout(timeout, work).await.unwrap_or_else(|_| Err(timed_out())) })
-        .map_ok(|frames| stream::iter(frames.into_iter().map(Ok)))
-        .try_flatten()
-        .boxed()
+    let work = answer(deps.clone(), query, leaves).boxed();
+    stream::once(async move {
+        let outcome = tokio::time::timeout(timeout, work).await.unwrap_or_else(|_| Err(timed_out()));
+        outcome.inspect_err(|err| deps.instruments.queries.failed(&err.reason))
+    })
+    .map_ok(|frames| stream::iter(frames.into_iter().map(Ok)))
+    .try_flatten()
+    .boxed()
 }
 
 /// The error of a query that took too long, as Prometheus words it.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use runtime::{Classify, ErrorKind};
 use signal::QueryError;
 
+use crate::instruments::Rejection;
+
 /// What fetches too much can do about it.
 const STRATEGY: &str = "Consider reducing the time range and/or number of series selected by the query. One way to reduce the number of \
                         selected series is to add more label matchers to the query. Otherwise, to adjust the related per-tenant limit, configure";
@@ -116,9 +118,24 @@ impl Classify for LimitExceeded {
     }
 }
 
+impl LimitExceeded {
+    /// The limit, where it refused a query that was running.
+    #[must_use]
+    pub const fn rejection(&self) -> Option<Rejection> {
+        match self {
+            Self::Series { .. } => Some(Rejection::Series),
+            Self::Chunks { .. } => Some(Rejection::Chunks),
+            Self::ChunkBytes { .. } => Some(Rejection::ChunkBytes),
+            Self::Memory { .. } => Some(Rejection::Memory),
+            _ => None,
+        }
+    }
+}
+
 impl From<LimitExceeded> for QueryError {
     fn from(err: LimitExceeded) -> Self {
-        Self::new(err.kind(), err.to_string())
+        let reason = err.rejection().map_or("", Rejection::reason);
+        Self::new(err.kind(), err.to_string()).with_reason(reason)
     }
 }
 

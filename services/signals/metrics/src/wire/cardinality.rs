@@ -33,18 +33,61 @@ pub enum Counted {
     Labels,
     /// The series of each metric whose newest sample is a native histogram, with their buckets.
     Histograms,
+    /// What each head says of the tenant as a whole: groups of one member each, by the names of [`HeadFact`].
+    Head,
+}
+
+/// A fact that a head tells of its tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadFact {
+    /// How many series the cluster has, estimated from those of this head and its share of all.
+    Series,
+    /// How many samples a second the cluster was sent in the last minute, in thousandths, estimated likewise.
+    MilliSamples,
+    /// How many chunks the head has.
+    Chunks,
+    /// The first time of its rows, see [`ordered`].
+    MinTime,
+    /// The last time of its rows, see [`ordered`].
+    MaxTime,
+}
+
+impl HeadFact {
+    /// The name of the group.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Series => "series",
+            Self::MilliSamples => "milli_samples",
+            Self::Chunks => "chunks",
+            Self::MinTime => "min_time",
+            Self::MaxTime => "max_time",
+        }
+    }
+}
+
+/// A time, ms, as a number without a sign that has the same order.
+#[must_use]
+pub const fn ordered(ms: i64) -> u64 {
+    ms.cast_unsigned() ^ (1 << 63)
+}
+
+/// The time of which [`ordered`] made a number.
+#[must_use]
+pub const fn unordered(number: u64) -> i64 {
+    (number ^ (1 << 63)).cast_signed()
 }
 
 /// Things of one kind, by their hashes. Several groups of an answer may have the same names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {
-    /// The label or the metric; empty: all series.
+    /// The label, the metric or the fact; empty: all series.
     pub name: String,
     /// Its value, where series of values are counted.
     pub value: String,
     /// Hashes of values or series, sorted, each once.
     pub members: Vec<u64>,
-    /// The buckets of each member, where histograms are counted.
+    /// The buckets of each member, where histograms are counted; what is told of a head.
     pub sizes: Vec<u64>,
 }
 
@@ -62,6 +105,7 @@ pub(crate) fn put_query(out: &mut Vec<u8>, query: &CardinalityQuery) {
         }
         Counted::Labels => out.push(3),
         Counted::Histograms => out.push(4),
+        Counted::Head => out.push(5),
     }
 }
 
@@ -78,6 +122,7 @@ pub(crate) fn read_query(from: &mut Reader<'_>) -> Result<CardinalityQuery, Deco
         }
         3 => Counted::Labels,
         4 => Counted::Histograms,
+        5 => Counted::Head,
         tag => return Err(DecodeError::Tag { what: "cardinality", tag }),
     };
     Ok(CardinalityQuery { sets, since: any.then_some(since), what })

@@ -46,6 +46,7 @@ fn counted() -> impl Strategy<Value = Counted> {
         prop::collection::vec(text(), 0..3).prop_map(|names| Counted::Series { names }),
         Just(Counted::Labels),
         Just(Counted::Histograms),
+        Just(Counted::Head),
     ]
 }
 

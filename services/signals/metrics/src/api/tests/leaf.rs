@@ -14,7 +14,9 @@ use syntax::LabelMatcher;
 use crate::chunk::encode_run;
 use crate::model::{Exemplar, Labels, Metadata, MetricType, Sample};
 use crate::query::subquery::milliseconds;
-use crate::wire::{CardinalityQuery, Counted, Group, LeafQuery, LeafRows, MetadataEntry, MetricMetadata, SeriesChunks, SeriesExemplars};
+use crate::wire::{
+    CardinalityQuery, Counted, Group, HeadFact, LeafQuery, LeafRows, MetadataEntry, MetricMetadata, SeriesChunks, SeriesExemplars, ordered,
+};
 
 /// All leaves of a cluster.
 pub(super) struct MemoryLeaves {
@@ -175,6 +177,17 @@ impl MemoryLeaves {
                         groups.entry((name.clone(), value.to_owned())).or_default().insert(labels.hash());
                     }
                 }
+            }
+            Counted::Head => {
+                let fact = |fact: HeadFact, value| Group {
+                    name: fact.name().to_owned(),
+                    members: vec![0],
+                    sizes: vec![value],
+                    ..Group::default()
+                };
+                let times = [fact(HeadFact::MinTime, ordered(-5)), fact(HeadFact::MaxTime, ordered(7))];
+                let numbers = [fact(HeadFact::Series, 4), fact(HeadFact::MilliSamples, 1500), fact(HeadFact::Chunks, 3)];
+                return vec![LeafRows::Groups(numbers.into_iter().chain(times).collect())];
             }
             Counted::Histograms => {
                 groups.insert(("latency".to_owned(), String::new()), BTreeSet::from([1, 2]));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::wire::{CardinalityQuery, Counted, Group};
+use crate::wire::{CardinalityQuery, Counted, Group, HeadFact, unordered as time};
 
 fn groups(world: &World, since: Option<i64>, sets: &[&str], what: Counted) -> Vec<(String, String, usize)> {
     let sets = sets.iter().map(|value| vec![LabelMatcher::new("i", MatchOp::Equal, *value)]).collect();
@@ -47,4 +47,27 @@ fn native_histograms_count_with_their_buckets() {
     let rows = world.ask(&query, TimeRange::ALL);
     let [LeafRows::Groups(groups)] = rows.as_slice() else { panic!("{rows:?}") };
     assert_eq!(groups.iter().map(|group| (group.name.as_str(), group.sizes.as_slice())).collect::<Vec<_>>(), [("m", &[3][..])]);
+}
+
+#[test]
+fn a_head_tells_what_it_has_and_how_fast_it_gets_it() {
+    let world = world(unordered(3600));
+    let facts = || -> Vec<(String, u64)> {
+        let query = LeafQuery::Cardinality(CardinalityQuery { sets: Vec::new(), since: None, what: Counted::Head });
+        let rows = world.ask(&query, TimeRange { start: i64::MAX - 1, end: i64::MAX });
+        let groups = rows.into_iter().flat_map(|rows| match rows {
+            LeafRows::Groups(groups) => groups,
+            other => panic!("{other:?} are no groups"),
+        });
+        groups.map(|group| (group.name, group.sizes[0])).collect()
+    };
+    assert_eq!(facts(), [], "an empty head says nothing");
+    world.good(&[("a", &[(1000, 1.0), (2000, 1.0)]), ("b", &[(-1500, 1.0)])]);
+    let of = |fact: HeadFact| facts().into_iter().find(|(name, _)| name == fact.name()).expect("the head tells it").1;
+    // This head has half of all.
+    assert_eq!((of(HeadFact::Series), of(HeadFact::Chunks)), (4, 2));
+    assert_eq!((time(of(HeadFact::MinTime)), time(of(HeadFact::MaxTime))), (-1500, 2000));
+    assert!((92..=100).contains(&of(HeadFact::MilliSamples)), "six samples in a minute and some seconds");
+    world.clock.advance(120_000_000_000);
+    assert_eq!(of(HeadFact::MilliSamples), 0);
 }

@@ -313,6 +313,27 @@ fn exemplar(labels: &[(&str, &str)], t: i64) -> Vec<u8> {
 }
 
 #[test]
+fn an_exemplar_far_older_than_its_request_was_told_before() {
+    const FIVE_MINUTES: i64 = 5 * 60_000;
+    let limits = MetricsLimits { max_global_exemplars_per_user: 1, ..limits() };
+    let with = |name: &[u8], t: i64, exemplars: &[i64]| {
+        let mut one = series(&[(b"__name__", name)], &[(t, 1.0)]);
+        exemplars.iter().for_each(|t| put_bytes(&mut one, 3, &exemplar(&[("k", "v")], *t)));
+        one
+    };
+    let begin = NOW - 1000;
+    // The earliest sample stands behind the series with the exemplars.
+    let body = request(&[with(b"a", NOW, &[begin - FIVE_MINUTES - 1, begin - FIVE_MINUTES]), with(b"b", begin, &[])]);
+    let checked = run(body, &limits);
+    assert_eq!((checked.good.samples, checked.good.exemplars), (2, 1));
+    assert_eq!(checked.discarded_exemplars, [("exemplar_too_old", 1)]);
+    // Without any sample there is nothing to be older than.
+    let mut alone = series(&[(b"__name__", b"a")], &[]);
+    put_bytes(&mut alone, 3, &exemplar(&[("k", "v")], 1000));
+    assert_eq!(run(request(&[alone]), &limits).good.exemplars, 1);
+}
+
+#[test]
 fn bad_exemplars_are_left_out_and_refuse_nothing() {
     let good = exemplar(&[("k", "v")], NOW);
     let long = "x".repeat(128);

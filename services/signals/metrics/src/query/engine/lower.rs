@@ -215,9 +215,9 @@ impl Lowering<'_> {
 
     fn select(&mut self, vector: &VectorSelector, span: Span) -> Result<Select, EvalError> {
         let smoothed = match vector.extension {
-            None => false,
             Some(Extension::Smoothed) => true,
-            Some(Extension::Anchored) => return Err(EvalError::NotImplemented { what: "anchored instant vector".to_owned() }),
+            // `anchored` says which sample a range begins with; where there is no range, Prometheus takes it and it changes nothing.
+            Some(Extension::Anchored) | None => false,
         };
         let fixed = self.fixed(vector.at);
         let offset = self.offset(vector.offset.as_ref())?;

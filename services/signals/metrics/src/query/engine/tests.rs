@@ -152,13 +152,6 @@ fn a_range_query_of_a_range_vector_is_refused() {
     assert_eq!(err.to_string(), r#"invalid expression type "range vector" for range query, must be Scalar or instant Vector"#);
 }
 
-#[test]
-fn what_is_not_built_says_so() {
-    let expr = parse("m anchored").expect("the query is one");
-    let planned = plan(&expr, Evaluation::Instant { at_ms: 0 }, &Options::default());
-    assert!(matches!(planned, Err(EvalError::NotImplemented { .. })));
-}
-
 fn annotations(query: &str) -> Annotations {
     evaluate(query, Evaluation::Instant { at_ms: 60_000 }, &Options::default(), series(&[&[(0, 1.0), (60_000, 2.0)]]))
         .expect("the query has an answer")

@@ -8,7 +8,7 @@ use tenancy::{Overrides, TenantId};
 
 use super::*;
 use crate::chunk::encode_run;
-use crate::instruments::Instruments;
+use crate::instruments::{Instruments, QueryInstruments, Rejection};
 use crate::model::{Labels, Sample};
 use crate::query::QueryConfig;
 use crate::query::access::Access;
@@ -115,6 +115,11 @@ async fn each_limit_has_its_text() {
         let leaves = Given { budget, ..Given::new(vec![rows.clone()]) };
         let err = ask(limits, Arc::new(leaves)).await.unwrap_err();
         assert_eq!(err.kind, ErrorKind::LimitExceeded);
+        // What the counter of refused queries goes by.
+        let instruments = QueryInstruments::default();
+        instruments.failed(&err.reason);
+        let counted = Rejection::ALL.iter().map(|limit| instruments.rejected(*limit)).sum::<u64>();
+        assert_eq!(counted, u64::from(err.text.contains("-per-query, or contact")), "{}", err.text);
         err.text
     };
     let none = MetricsLimits::default;

@@ -59,6 +59,13 @@ fn anchored_ranges_begin_with_the_sample_before() {
 }
 
 #[test]
+fn anchored_changes_nothing_where_there_is_no_range() {
+    check_eval("m 0 60 stale 180", "eval range from 0 to 4m step 30s m anchored\nm 0 0 60 60 _ _ 180 180 180");
+    check_eval("m 0 60 120", "eval instant at 90s timestamp(m anchored)\n{} 60");
+    check_eval("m 0 60 120", "eval instant at 90s m anchored offset 1m + 1\n{} 1");
+}
+
+#[test]
 fn smoothed_values_lie_on_lines() {
     check_eval("m 0 60 stale 180", "eval range from 0 to 4m step 30s m smoothed\nm 0 30 60 90 120 150 180 180 180");
     check_eval("c_total 0 60 30", "eval instant at 90s increase(c_total[1m] smoothed)\n{} 45");
