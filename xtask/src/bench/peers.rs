@@ -30,6 +30,8 @@ pub(super) struct Peer {
     ready: &'static str,
     /// Requests that bring everything into its final form.
     settle: &'static [(&'static str, &'static str)],
+    /// How long it then goes on by itself.
+    quiet: Duration,
 }
 
 /// All servers, or those that are named.
@@ -61,8 +63,13 @@ fn quartet(directory: &Path) -> Peer {
         "--limits.metrics.cardinality_analysis_enabled=true",
         "--limits.metrics.max_global_series_per_user=0",
         "--limits.metrics.out_of_order_time_window=10m",
-        "--ingester.keep_after_upload=6m",
+        // What takes hours in the long run has minutes here: heads give up what is in blocks, and files of merged blocks go.
+        "--ingester.keep_after_upload=9s",
+        "--querier.max_catalog_age=8s",
         "--compactor.settle=1s",
+        "--compactor.windows=[2h,1d]",
+        "--catalog.removal_delay=10s",
+        "--catalog.remove_every=5s",
     ];
     Peer {
         name: "quartet",
@@ -77,6 +84,7 @@ fn quartet(directory: &Path) -> Peer {
         not_data: vec!["wal", "heads"],
         ready: "/ready",
         settle: &[("POST", "/ingester/flush?wait=true"), ("POST", "/compactor/compact")],
+        quiet: Duration::from_secs(40),
     }
 }
 
@@ -102,6 +110,7 @@ fn victoria(directory: &Path) -> Result<Peer, BenchError> {
         not_data: Vec::new(),
         ready: "/health",
         settle: &[("GET", "/internal/force_flush"), ("GET", "/internal/force_merge")],
+        quiet: Duration::from_secs(40),
     })
 }
 
@@ -129,6 +138,7 @@ fn prometheus(directory: &Path) -> Result<Peer, BenchError> {
         ready: "/-/ready",
         // It makes blocks by itself, of what is older than its head; the rest stays in the mapped chunks of the head.
         settle: &[],
+        quiet: Duration::from_secs(40),
     })
 }
 
@@ -148,6 +158,7 @@ impl Peer {
                 return Err(BenchError::Peer { peer: self.name, what: format!("{path} was answered with {}", answer.status) });
             }
         }
+        std::thread::sleep(self.quiet);
         Ok(())
     }
 }

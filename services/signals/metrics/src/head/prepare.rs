@@ -133,9 +133,12 @@ pub(super) fn prepare(shared: &Arc<Shared>, push: &Push, segment: SegmentId) -> 
         created: 0,
         shares: None,
     };
+    let labels = |item: &Decoded| &items.labels[item.labels.clone()];
     let mut state = shared.state.write();
-    for item in &items.items {
-        preparing.item(&mut state, item, &items.labels[item.labels.clone()], items.parts.between(item.start, item.end));
+    let hashes = items.items.iter().map(|item| item.hash);
+    let known = state.find_all(hashes, |place, known| known.are(labels(&items.items[place])));
+    for (item, known) in items.items.iter().zip(known) {
+        preparing.item(&mut state, item, known, labels(item), items.parts.between(item.start, item.end));
     }
     for metadata in items.metadata {
         preparing.metadata(&state, metadata);
@@ -166,8 +169,9 @@ struct Preparing<'a> {
 }
 
 impl Preparing<'_> {
-    fn item(&mut self, state: &mut State, item: &Decoded, labels: &[(&[u8], &[u8])], parts: Parts<'_>) {
-        let number = match state.find(item.hash, |known| known.are(labels)) {
+    /// `known`: the number of the series, if it was found.
+    fn item(&mut self, state: &mut State, item: &Decoded, known: Option<u32>, labels: &[(&[u8], &[u8])], parts: Parts<'_>) {
+        let number = match known.or_else(|| state.find(item.hash, |known| known.are(labels))) {
             Some(number) => number,
             None => match self.create(state, item, labels, parts) {
                 Some(number) => number,

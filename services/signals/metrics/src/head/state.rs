@@ -102,6 +102,24 @@ impl State {
         self.numbers.find(hash, |number| self.get(number).is_some_and(|series| is_it(&series.labels)))
     }
 
+    /// The numbers of many series by their hashes; `is_it` tells of each, by its place, whether these are its labels. One that is not found
+    /// here may be there nevertheless, as another one of its hash: [`State::find`] knows.
+    ///
+    /// A head is larger than any cache of the processor: table, series and labels cost a wait for the memory each. One series after the
+    /// other waits for all three; here the series of a push wait together.
+    pub(super) fn find_all(&self, hashes: impl Iterator<Item = u64>, is_it: impl Fn(usize, &Labels) -> bool) -> Vec<Option<u32>> {
+        let mut found: Vec<Option<u32>> = hashes.map(|hash| self.numbers.any(hash)).collect();
+        let series: Vec<Option<&Series>> = found.iter().map(|number| self.get((*number)?)).collect();
+        let labels: Vec<Option<&Labels>> =
+            series.iter().map(|series| Some(&(*series)?.labels).filter(|labels| !labels.is_empty())).collect();
+        for (place, (number, labels)) in found.iter_mut().zip(labels).enumerate() {
+            if !labels.is_some_and(|labels| is_it(place, labels)) {
+                *number = None;
+            }
+        }
+        found
+    }
+
     /// A series that is there.
     pub(super) fn get(&self, number: u32) -> Option<&Series> {
         self.series.get(number as usize)?.as_deref()

@@ -28,6 +28,11 @@ impl Numbers {
         self.table.find(spread(half), |entry| entry.half == half && is_it(entry.number)).map(|entry| entry.number)
     }
 
+    /// A number of this hash: with few exceptions the only one.
+    pub(super) fn any(&self, hash: u64) -> Option<u32> {
+        self.find(hash, |_| true)
+    }
+
     /// Adds a number that is not there.
     pub(super) fn add(&mut self, hash: u64, number: u32) {
         let entry = Entry { half: half(hash), number };
