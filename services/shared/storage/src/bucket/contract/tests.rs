@@ -4,6 +4,7 @@ use prometheus_client::registry::Registry;
 use runtime::{Clock, SystemClock};
 
 use super::*;
+use crate::block::Contents;
 use crate::bucket::{Memory, OpenError, StorageConfig, open};
 
 fn opened(url: String, prefix: &str) -> Arc<dyn Bucket> {
@@ -26,6 +27,21 @@ async fn a_directory_keeps_the_rules() {
         let bucket = opened(format!("file://{}/new", root.path().display()), prefix);
         assert_eq!(check(&*bucket, 33 << 20).await.unwrap(), []);
         assert_eq!(bucket.list("", None).await.unwrap(), []);
+    }
+}
+
+/// A block of a cut goes up like this, part by part.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_goes_up_as_bytes_do() {
+    let root = tempfile::tempdir().unwrap();
+    let bucket = opened(format!("file://{}/new", root.path().display()), "");
+    let bytes: Vec<u8> = (0..33 << 20).map(|at: u32| u8::try_from(at % 251).unwrap()).collect();
+    for len in [0, 1000, bytes.len()] {
+        let path = root.path().join("contents");
+        std::fs::write(&path, &bytes).unwrap();
+        let file = Arc::new(std::fs::File::open(&path).unwrap());
+        bucket.put_contents("file", Contents::File(file, len as u64)).await.unwrap();
+        assert!(bucket.get("file").await.unwrap() == bytes[..len], "{len} bytes");
     }
 }
 

@@ -44,7 +44,7 @@ fn bless(version: &str, name: &str, block: &NewBlock) {
     let directory = directory(version, name);
     if !directory.exists() {
         fs::create_dir_all(&directory).unwrap();
-        fs::write(directory.join("data.parquet"), data(&block)).unwrap();
+        fs::write(directory.join("data.parquet"), data(block)).unwrap();
         fs::write(directory.join("index"), block.index.as_ref().unwrap()).unwrap();
     }
 }
