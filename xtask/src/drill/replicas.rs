@@ -91,8 +91,7 @@ fn fail_over(scene: &mut Scene) -> Result<(), DrillError> {
 
 /// The elected replica, where all distributors say the same.
 fn elected(scene: &Scene) -> Result<Option<String>, DrillError> {
-    let mut said: Vec<Option<String>> =
-        scene.cluster.role("distributor").map(|distributor| elected_of(distributor)).collect::<Result<_, _>>()?;
+    let mut said: Vec<Option<String>> = scene.cluster.role("distributor").map(elected_of).collect::<Result<_, _>>()?;
     said.dedup();
     Ok(if said.len() == 1 { said.remove(0) } else { None })
 }
