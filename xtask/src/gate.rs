@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::conformance::{self, Ask};
 use crate::drill;
+use crate::export;
 use crate::otlp;
 use crate::promqltest;
 use crate::tools::{self, ToolError};
@@ -23,6 +24,8 @@ pub(crate) enum GateError {
     #[error(transparent)]
     Otlp(#[from] otlp::OtlpError),
     #[error(transparent)]
+    Export(#[from] export::ExportError),
+    #[error(transparent)]
     Conformance(#[from] conformance::ConformanceError),
     #[error(transparent)]
     Promqltest(#[from] promqltest::PromqltestError),
@@ -37,6 +40,7 @@ pub(crate) fn run() -> Result<(), GateError> {
     if tools {
         timed("process cluster drills", drill::run_gate)?;
         timed("metrics from an SDK of OpenTelemetry", otlp::run)?;
+        timed("tables that DuckDB reads", export::run)?;
     }
     recorded_answers()
 }
@@ -49,6 +53,7 @@ fn install() -> Result<bool, GateError> {
         tools::memcached()?;
         tools::prometheus()?;
         tools::opentelemetry()?;
+        tools::duckdb()?;
         Ok(())
     };
     match timed("tools", all) {

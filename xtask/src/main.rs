@@ -4,6 +4,7 @@ mod bench;
 mod cluster;
 mod conformance;
 mod drill;
+mod export;
 mod gate;
 mod graph;
 mod http;
@@ -59,6 +60,8 @@ enum Command {
     },
     /// Send metrics with the SDK of OpenTelemetry, over gRPC and HTTP, and ask for them.
     Otlp,
+    /// Export tables out of blocks, and compare what DuckDB reads in them with what PromQL answers.
+    Export,
     /// The proxy before a cluster; `cluster up` starts it.
     #[command(hide = true)]
     Router {
@@ -138,6 +141,7 @@ fn main() -> ExitCode {
         Command::Drill { names } => drill::run(&names).map_err(Into::into),
         Command::Bench { name, small, only } => bench::run(&name, small, &only).map_err(Into::into),
         Command::Otlp => otlp::run().map_err(Into::into),
+        Command::Export => export::run().map_err(Into::into),
         Command::Router { directory, listen } => router::run(directory, &listen).map_err(Into::into),
         Command::Conformance { signal, cases, cluster, feature, verbose } => {
             conformance::run(&conformance::Ask { signal, cases, cluster, features: feature, verbose }).map_err(Into::into)

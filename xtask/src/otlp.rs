@@ -52,7 +52,7 @@ const FOUND: [(&str, &str); 11] = [
 /// Sends, and asks.
 pub(crate) fn run() -> Result<(), OtlpError> {
     let python = tools::opentelemetry()?;
-    let mut server = all_in_one(&cluster::build()?)?;
+    let mut server = all_in_one(&cluster::build()?, "otlp")?;
     server.start()?;
     let outcome = server.wait_ready(Duration::from_secs(60)).map_err(OtlpError::from).and_then(|()| {
         for (protocol, port) in [("grpc", PORTS[2].1), ("http", PORTS[3].1)] {
@@ -67,8 +67,9 @@ pub(crate) fn run() -> Result<(), OtlpError> {
     outcome
 }
 
-fn all_in_one(programs: &Path) -> Result<Process, OtlpError> {
-    let data = tools::target().join("otlp");
+/// An all-in-one that has not started, with an empty directory of this name beside the builds.
+pub(crate) fn all_in_one(programs: &Path, directory: &str) -> Result<Process, OtlpError> {
+    let data = tools::target().join(directory);
     match fs::remove_dir_all(&data) {
         Err(err) if err.kind() != io::ErrorKind::NotFound => {
             return Err(OtlpError::Io { what: "clear the directory of the run", source: err });

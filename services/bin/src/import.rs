@@ -11,12 +11,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use metrics::import::{Batch, Batches, ImportError};
 use metrics::tsdb::{ChunkBytes, TsdbBlock, TsdbError};
 use prometheus_client::registry::Registry;
-use runtime::config::{Command, command};
-use runtime::{Chain, Clock, SystemClock};
+use runtime::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 use signal::WriteOptions;
 use storage::block::{BlockId, BlockUpload, SignalId};
@@ -25,6 +24,7 @@ use storage::catalog::{Announcer, Catalog, CatalogError, Record};
 use storage::error::StoreError;
 use storage::time::TimeRange;
 
+use crate::command;
 use crate::config::AllInOneConfig;
 use source::{Source, SourceBlock, SourceError};
 
@@ -137,28 +137,7 @@ impl Order {
 
 /// Carries out an order, into the bucket that the configuration names.
 pub fn run(order: &Order, args: impl Iterator<Item = String>) -> ExitCode {
-    let env = std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
-    let config = match command::<AllInOneConfig>("import", args, env) {
-        Ok(Command::Run(config)) => config,
-        Ok(Command::Print(text)) => {
-            print!("{text}");
-            return ExitCode::SUCCESS;
-        }
-        Ok(_) => return ExitCode::SUCCESS,
-        Err(err) => {
-            eprintln!("{}", Chain(&err));
-            return ExitCode::from(runtime::process::BAD_CONFIG);
-        }
-    };
-    runtime::tls::install_provider();
-    let threads = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(threads) => threads,
-        Err(err) => return failed(&err),
-    };
-    match threads.block_on(carry_out(order, &config)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(err) => failed(&err),
-    }
+    command::run("import", args, async |config| carry_out(order, config).await.map(|()| ExitCode::SUCCESS))
 }
 
 async fn carry_out(order: &Order, config: &AllInOneConfig) -> Result<(), ImportFailed> {
@@ -174,7 +153,7 @@ async fn carry_out(order: &Order, config: &AllInOneConfig) -> Result<(), ImportF
         window_ns: config.0.ingester.block_window.as_ns().max(1),
     };
     target.catalog.refresh().await?;
-    let progress = progress(blocks.iter().map(|block| block.meta.stats.num_samples).sum());
+    let progress = command::progress(blocks.iter().map(|block| block.meta.stats.num_samples).sum());
     let mut total = Total::default();
     let mut last = None;
     for block in &blocks {
@@ -273,19 +252,6 @@ impl Target {
         }
         Ok(imported.samples)
     }
-}
-
-fn progress(samples: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} samples, {per_sec}, {eta} left: {msg}");
-    let bar = ProgressBar::new(samples);
-    bar.set_style(style.expect("a good template"));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
-}
-
-fn failed(err: &dyn std::error::Error) -> ExitCode {
-    eprintln!("error: {}", Chain(err));
-    ExitCode::FAILURE
 }
 
 #[cfg(test)]

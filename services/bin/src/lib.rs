@@ -2,7 +2,9 @@
 //! the files below `bin/` bring roles and signals together.
 
 pub mod catalog;
+mod command;
 pub mod config;
+pub mod export;
 pub mod import;
 pub mod quartet;
 pub mod roles;

@@ -1,10 +1,11 @@
-//! The all-in-one; `quartet catalog verify | rebuild` looks at a bucket instead, `quartet import` fills one from another store.
+//! The all-in-one; `quartet catalog verify | rebuild` looks at a bucket instead, `quartet import` fills one from another store, `quartet export`
+//! writes what is in one as plain tables.
 
 use std::process::ExitCode;
 
 use quartet::catalog::{self, Order};
 use quartet::config::AllInOneConfig;
-use quartet::import;
+use quartet::{export, import};
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1).peekable();
@@ -22,6 +23,15 @@ fn main() -> ExitCode {
             Some((order, settings)) => import::run(&order, settings.into_iter()),
             None => {
                 eprintln!("{}", import::USAGE);
+                ExitCode::from(2)
+            }
+        };
+    }
+    if args.next_if(|word| word == "export").is_some() {
+        return match export::Order::parse(args) {
+            Some((order, settings)) => export::run(&order, settings.into_iter()),
+            None => {
+                eprintln!("{}", export::USAGE);
                 ExitCode::from(2)
             }
         };

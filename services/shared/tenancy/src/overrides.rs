@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 
 use crate::TenantId;
 pub use file::OverridesError;
-pub use watch::{OverridesConfig, Source, start};
+pub use watch::{OverridesConfig, Source, load, start};
 
 /// The limits of all tenants for one signal. Clones share them, and see what a reload brings.
 pub struct Overrides<T> {

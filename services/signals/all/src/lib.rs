@@ -7,6 +7,7 @@ use std::sync::Arc;
 use metrics::ingest::ha::HaTracker;
 use metrics::instruments::Instruments;
 use metrics::limits::MetricsLimits;
+use metrics::policy::MetricsPolicy;
 use metrics::query::QueryConfig;
 use runtime::config::ConfigError;
 use runtime::config::nearest;
@@ -127,6 +128,13 @@ fn metrics(app: &mut App, sections: Sections<'_>, shared: Option<Arc<dyn Bucket>
         query: sections.queries.metrics.clone(),
     };
     Ok(metrics::plugin(&deps))
+}
+
+/// What the limits of metrics say to roles, for a command that reads a bucket: an overrides file is read once.
+pub fn metrics_policy(limits: &LimitsConfig, overrides: &OverridesConfig) -> Result<MetricsPolicy, SignalsError> {
+    let signal = metrics::NAME.as_str();
+    let limits = overrides::load(signal, limits.metrics.clone(), overrides);
+    Ok(MetricsPolicy::new(limits.map_err(|source| SignalsError::Overrides { signal, source: Box::new(source) })?))
 }
 
 #[cfg(test)]

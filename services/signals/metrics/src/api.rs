@@ -33,6 +33,8 @@ use tenancy::Budget;
 
 use crate::Deps;
 use crate::limits::MetricsLimits;
+pub use times::TimeError;
+pub(crate) use times::parse_time;
 
 /// The most bytes of a form.
 const MAX_FORM: ByteSize = ByteSize(10 << 20);

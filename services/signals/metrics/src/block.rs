@@ -42,6 +42,7 @@ use storage::block::BlockReader;
 
 pub use cut::CutData;
 pub use error::BlockError;
+pub(crate) use merge::{Joined, Selected};
 
 /// Writes, scans and merges blocks.
 #[derive(Clone, Copy, Debug, Default)]

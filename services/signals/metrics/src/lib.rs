@@ -7,6 +7,7 @@ pub mod api;
 pub mod block;
 pub mod chunk;
 pub mod drops;
+pub mod export;
 pub mod head;
 pub mod histogram;
 pub mod import;

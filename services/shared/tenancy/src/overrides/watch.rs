@@ -120,6 +120,18 @@ where
     Ok(overrides)
 }
 
+/// The limits of a signal as they are now, for a command that ends soon: as [`start`], but the file is read once.
+///
+/// Errors: a file that cannot be read or is wrong.
+pub fn load<T>(signal: &str, defaults: T, config: &OverridesConfig) -> Result<Overrides<T>, OverridesError>
+where
+    T: Setting + Serialize + DeserializeOwned,
+{
+    let Some(path) = config.file(signal) else { return Ok(Overrides::fixed(defaults)) };
+    let content = std::fs::read(path).map_err(|source| OverridesError::Read { path: path.to_owned(), source })?;
+    Ok(Overrides::new(read(&defaults, path, &content)?))
+}
+
 fn read<T>(base: &T, path: &Path, content: &[u8]) -> Result<Limits<T>, OverridesError>
 where
     T: Setting + Serialize + DeserializeOwned,

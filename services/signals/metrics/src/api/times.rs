@@ -15,7 +15,7 @@ const MAX_TIME: &str = "292277025-08-18T07:12:54.999999999Z";
 /// A text that is no time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot parse {0:?} to a valid timestamp")]
-pub(super) struct TimeError(String);
+pub struct TimeError(String);
 
 /// A text that is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +27,7 @@ pub(super) enum DurationError {
 }
 
 /// Reads a time: seconds since the Unix epoch with a fraction, or RFC 3339. Returns ms since the Unix epoch.
-pub(super) fn parse_time(text: &str) -> Result<i64, TimeError> {
+pub(crate) fn parse_time(text: &str) -> Result<i64, TimeError> {
     let invalid = || TimeError(text.to_owned());
     match text {
         MIN_TIME => return Ok(-FARTHEST_MS),

@@ -114,12 +114,13 @@ fn metadata(all: Vec<MetricMetadata>) -> Batches {
     stream::iter(batches).boxed()
 }
 
-fn compile(sets: &[Vec<LabelMatcher>]) -> Result<Vec<Vec<Matcher>>, BlockError> {
+/// Compiles sets of matchers.
+pub(super) fn compile(sets: &[Vec<LabelMatcher>]) -> Result<Vec<Vec<Matcher>>, BlockError> {
     Ok(sets.iter().map(Matcher::compile_all).collect::<Result<_, _>>()?)
 }
 
 /// Series that any of the sets selects; `None` stands for all.
-fn select(block: &OpenBlock, sets: &[Vec<Matcher>]) -> Result<Option<RoaringBitmap>, BlockError> {
+pub(super) fn select(block: &OpenBlock, sets: &[Vec<Matcher>]) -> Result<Option<RoaringBitmap>, BlockError> {
     if sets.iter().all(Vec::is_empty) {
         return Ok(None);
     }
