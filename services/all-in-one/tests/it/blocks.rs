@@ -96,6 +96,41 @@ async fn a_compaction_of_replicas_is_invisible_to_queries() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_day_that_is_split_by_shard_is_invisible_to_queries() {
+    const SHARDS: u32 = 4;
+    let mut town = Town::new();
+    town.limits.compactor_split_and_merge_shards = SHARDS.into();
+    town.compactor.settle = runtime::config::HumanDuration::from_secs(3600);
+    let cluster = Cluster::start(town).await;
+    let (client, mut truth) = (cluster.town.client.clone(), Truth::default());
+    // On both sides of yesterday's noon, where windows of two and of twelve hours end: only a merge of the day brings them together.
+    let noon = now_ms() / 86_400_000 * 86_400_000 - 43_200_000;
+    let (before, after) = (times(noon - 600_000), times(noon + 600_000));
+    truth.write(&client, cluster.distributor.http, 20, &[before, after].concat()).await;
+    cluster.flush().await;
+    until("the compactor knows the blocks", async || (blocks(&cluster.compactor) == 6).then_some(())).await;
+    let watch = Watch::start(client.clone(), &cluster, truth.clone(), noon + 600_000);
+    let compacted = client.post(cluster.compactor.http, "/compactor/compact", None, Vec::new()).await;
+    assert_eq!(compacted.status, 200, "{compacted:?}");
+    watch.end().await;
+
+    let tenant = TenantId::parse(TENANT).expect("a good name");
+    let days = cluster.compactor.catalog.map().blocks(&tenant, "metrics", TimeRange::ALL);
+    let mut shards: Vec<_> = days.iter().map(|entry| (entry.shard.index, entry.shard.of)).collect();
+    shards.sort_unstable();
+    assert_eq!(shards, (0..SHARDS).map(|index| (index, SHARDS)).collect::<Vec<_>>(), "a block for each shard");
+    assert_eq!(days.iter().map(|entry| entry.facts.series).sum::<u64>(), 20, "no series is in two of them");
+    let noon_ns = noon * 1_000_000;
+    assert!(days.iter().all(|entry| entry.facts.range.start < noon_ns && noon_ns < entry.facts.range.end), "each holds the whole day");
+    until("the querier knows them", async || (blocks(&cluster.querier) == days.len()).then_some(())).await;
+    for ingester in cluster.ingesters.iter().flatten() {
+        forgotten(&client, ingester).await;
+    }
+    truth.check(&client, cluster.query_frontend.http, noon + 600_000, "split").await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_querier_that_is_behind_reads_the_log_first() {
     let mut town = Town::new();
     // Blocks are named for twice as long.
