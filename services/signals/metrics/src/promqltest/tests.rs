@@ -94,10 +94,10 @@ eval instant at 1m h
 }
 
 #[test]
-fn what_the_engine_does_not_know_fails() {
+fn an_answer_where_an_error_is_expected_fails() {
     let script = "load 1m\n  m 1x3\n\neval instant at 3m m anchored\n  expect fail\n";
     let report = run_text(script).expect("the script is one");
-    let reason = "error: anchored instant vector is not implemented".to_owned();
+    let reason = "expected an error".to_owned();
     assert_eq!(report.failed, [Failure { line: 4, query: "m anchored".to_owned(), reason }]);
 }
 
