@@ -7,6 +7,9 @@ use super::BenchError;
 use crate::http::Request;
 use crate::tools;
 
+/// How long each goes on by itself once it has been asked to bring everything into its final form.
+const QUIET: Duration = Duration::from_secs(40);
+
 /// A server.
 #[derive(Debug)]
 pub(super) struct Peer {
@@ -30,8 +33,6 @@ pub(super) struct Peer {
     ready: &'static str,
     /// Requests that bring everything into its final form.
     settle: &'static [(&'static str, &'static str)],
-    /// How long it then goes on by itself.
-    quiet: Duration,
 }
 
 /// All servers, or those that are named.
@@ -84,7 +85,6 @@ fn quartet(directory: &Path) -> Peer {
         not_data: vec!["wal", "heads"],
         ready: "/ready",
         settle: &[("POST", "/ingester/flush?wait=true"), ("POST", "/compactor/compact")],
-        quiet: Duration::from_secs(40),
     }
 }
 
@@ -110,7 +110,6 @@ fn victoria(directory: &Path) -> Result<Peer, BenchError> {
         not_data: Vec::new(),
         ready: "/health",
         settle: &[("GET", "/internal/force_flush"), ("GET", "/internal/force_merge")],
-        quiet: Duration::from_secs(40),
     })
 }
 
@@ -138,7 +137,6 @@ fn prometheus(directory: &Path) -> Result<Peer, BenchError> {
         ready: "/-/ready",
         // It makes blocks by itself, of what is older than its head; the rest stays in the mapped chunks of the head.
         settle: &[],
-        quiet: Duration::from_secs(40),
     })
 }
 
@@ -158,7 +156,7 @@ impl Peer {
                 return Err(BenchError::Peer { peer: self.name, what: format!("{path} was answered with {}", answer.status) });
             }
         }
-        std::thread::sleep(self.quiet);
+        std::thread::sleep(QUIET);
         Ok(())
     }
 }

@@ -70,6 +70,15 @@ async fn serving() -> Running {
     app.serve().await
 }
 
+/// As [`serving`], where another one has stopped.
+async fn serving_again(address: std::net::SocketAddr) -> Running {
+    let mut config = super::Config::default();
+    config.server.grpc_port = address.port();
+    let mut app = super::bound(&config).await;
+    app.grpc.add(Echo);
+    app.serve().await
+}
+
 #[tokio::test]
 async fn calls_are_answered_and_counted_by_method() {
     let running = serving().await;
@@ -138,11 +147,7 @@ async fn a_channel_comes_back_with_its_peer() {
     assert_eq!(call(&channels, &address.to_string(), "/test.Echo/Good").await.unwrap(), "0");
     first.stop().await.unwrap();
     assert!(call(&channels, &address.to_string(), "/test.Echo/Good").await.is_err());
-    let mut config = super::Config::default();
-    config.server.grpc_port = address.port();
-    let mut app = super::bound(&config).await;
-    app.grpc.add(Echo);
-    let _second = app.serve().await;
+    let _second = serving_again(address).await;
     assert_eq!(call(&channels, &address.to_string(), "/test.Echo/Good").await.unwrap(), "0");
 }
 
@@ -160,11 +165,7 @@ async fn a_failure_that_nobody_waited_for_is_not_told_later() {
         tokio::task::yield_now().await;
     }
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    let mut config = super::Config::default();
-    config.server.grpc_port = address.port();
-    let mut app = super::bound(&config).await;
-    app.grpc.add(Echo);
-    let _second = app.serve().await;
+    let _second = serving_again(address).await;
     assert_eq!(call(&channels, &address.to_string(), "/test.Echo/Good").await.unwrap(), "0");
 }
 

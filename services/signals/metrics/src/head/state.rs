@@ -109,9 +109,10 @@ impl State {
     /// other waits for all three; here the series of a push wait together.
     pub(super) fn find_all(&self, hashes: impl Iterator<Item = u64>, is_it: impl Fn(usize, &Labels) -> bool) -> Vec<Option<u32>> {
         let mut found: Vec<Option<u32>> = hashes.map(|hash| self.numbers.any(hash)).collect();
+        // Each pass loads one thing of every series, and none waits for the pass after it: a look at whether there are labels loads them.
         let series: Vec<Option<&Series>> = found.iter().map(|number| self.get((*number)?)).collect();
         let labels: Vec<Option<&Labels>> =
-            series.iter().map(|series| Some(&(*series)?.labels).filter(|labels| !labels.is_empty())).collect();
+            series.iter().map(|series| series.map(|one| &one.labels).filter(|labels| !labels.is_empty())).collect();
         for (place, (number, labels)) in found.iter_mut().zip(labels).enumerate() {
             if !labels.is_some_and(|labels| is_it(place, labels)) {
                 *number = None;
