@@ -257,25 +257,40 @@ impl Office {
     /// Takes blocks out of the catalog whose time is over, or for which there is no room.
     async fn retire(&self, leader: &mut Leader) -> Result<(), CatalogError> {
         let now = self.clock.now_ns();
-        let mut seen: HashSet<TenantId> = HashSet::new();
-        self.metrics.tenants_processed(0);
-        for (tenant, signal) in held_by(&leader.map()) {
-            // Where it ends with an error, the tenants before this one are done.
-            self.metrics.tenants_processed(seen.len());
-            seen.insert(tenant.clone());
-            self.empty(leader, &tenant, &signal).await?;
-            let Some(plugin) = self.plugins.get(signal.as_str()) else { continue };
-            let own = plugin.policy.retention(&tenant).map(|keep| i64::try_from(keep.as_nanos()).unwrap_or(i64::MAX));
-            let default = (!self.config.default_retention.is_zero()).then(|| self.config.default_retention.as_ns());
-            let Some(keep) = own.or(default) else { continue };
-            let blocks = leader.retire(&tenant, &signal, now.saturating_sub(keep)).await?;
-            if blocks > 0 {
-                info!(%tenant, %signal, blocks, "blocks are over their time");
-            }
-        }
-        self.metrics.tenants_processed(seen.len());
+        // Where a tenant ends it with an error, those before are done.
+        let mut done: HashSet<TenantId> = HashSet::new();
+        let retired = self.retire_each(leader, now, &mut done).await;
+        self.metrics.tenants_processed(done.len());
+        retired?;
         let records = self.make_room(&leader.map());
         if records.is_empty() { Ok(()) } else { leader.append(records).await.map(drop) }
+    }
+
+    /// Takes blocks of each tenant out whose time is over; `done` gets the tenants with which that is done.
+    async fn retire_each(&self, leader: &mut Leader, now: i64, done: &mut HashSet<TenantId>) -> Result<(), CatalogError> {
+        for (tenant, signal) in held_by(&leader.map()) {
+            let retired = self.retire_one(leader, &tenant, &signal, now).await;
+            if retired.is_err() {
+                // Another signal of the tenant may have been done before.
+                done.remove(&tenant);
+                return retired;
+            }
+            done.insert(tenant);
+        }
+        Ok(())
+    }
+
+    async fn retire_one(&self, leader: &mut Leader, tenant: &TenantId, signal: &SignalId, now: i64) -> Result<(), CatalogError> {
+        self.empty(leader, tenant, signal).await?;
+        let Some(plugin) = self.plugins.get(signal.as_str()) else { return Ok(()) };
+        let own = plugin.policy.retention(tenant).map(|keep| i64::try_from(keep.as_nanos()).unwrap_or(i64::MAX));
+        let default = (!self.config.default_retention.is_zero()).then(|| self.config.default_retention.as_ns());
+        let Some(keep) = own.or(default) else { return Ok(()) };
+        let blocks = leader.retire(tenant, signal, now.saturating_sub(keep)).await?;
+        if blocks > 0 {
+            info!(%tenant, %signal, blocks, "blocks are over their time");
+        }
+        Ok(())
     }
 
     /// Takes out blocks of which a delete leaves nothing: nobody has to read them for that.

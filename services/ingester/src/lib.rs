@@ -298,7 +298,7 @@ impl Ingester {
         let member = self.lifecycle.member();
         self.state(MemberState::ReadOnly).await;
         // What came in before is in the heads, and so in the blocks.
-        while self.inflight.used() > 0 {
+        while !push::none_on_its_way(&self.inflight) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let blocks = self.cutter.flush(&[]).await;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 use proto::quartet as pb;
 use proto::quartet::ingest_server::{Ingest, IngestServer};
@@ -36,8 +37,10 @@ impl PushService {
     }
 
     async fn store(&self, tenant: &TenantId, request: pb::PushRequest) -> Result<pb::PushResponse, PushError> {
-        // In this order: who sees no push on its way after the state forbids them will see none.
+        // In this order, by the fence here and the one of `none_on_its_way`: who sees no push on its way after the state forbids them will see
+        // none.
         let room = reserve(&self.inflight, request.payload.len() as u64)?;
+        fence(Ordering::SeqCst);
         self.lifecycle.writable()?;
         let store = find(&self.stores, &request.signal)?;
         let appended = store.push(tenant, unpack(request)?, room).await?;
@@ -48,6 +51,12 @@ impl PushService {
 /// The bytes of a push on its way. One without a payload counts too, and one that is alone always fits: else it could never be stored.
 fn reserve(inflight: &Budget, payload: u64) -> Result<Reservation, PushError> {
     inflight.reserve_or_alone(payload.saturating_add(1)).map_err(|err| PushError::Busy { limit: err.limit })
+}
+
+/// True when no push is on its way into the heads. Asked after the state has forbidden pushes, it stays true.
+pub(crate) fn none_on_its_way(inflight: &Budget) -> bool {
+    fence(Ordering::SeqCst);
+    inflight.used() == 0
 }
 
 /// The store of a signal.

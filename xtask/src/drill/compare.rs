@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::DrillError;
 use super::api::{Api, ApiError, Matrix, Sample, seconds};
 
 /// How far values may lie apart.
@@ -169,8 +170,16 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    /// What was compared in a stage of a drill, all of it equal. Errors: something differs, or there was nothing to compare.
+    pub(crate) fn passed(self, stage: &str) -> Result<String, DrillError> {
+        if self.samples == 0 {
+            return Err(DrillError::Broken(format!("{stage}: Prometheus has no samples: nothing was compared")));
+        }
+        self.finish().map_err(|text| DrillError::Differs { stage: stage.to_owned(), text })
+    }
+
     /// What differs, if anything.
-    pub(crate) fn finish(self) -> Result<String, String> {
+    fn finish(self) -> Result<String, String> {
         if self.found == 0 {
             return Ok(self.to_string());
         }
@@ -181,11 +190,6 @@ impl<'a> Comparison<'a> {
     /// How many ends of series were looked at.
     pub(crate) fn ends_seen(&self) -> usize {
         self.ends
-    }
-
-    /// How many samples were compared.
-    pub(crate) fn samples_seen(&self) -> usize {
-        self.samples
     }
 }
 

@@ -132,14 +132,6 @@ fn same(scene: &Scene, replica: &str, stage: &str, begin: i64, end: i64) -> Resu
     let mut comparison = Comparison::new(&prometheus, &quartet, begin, end);
     // Not when series end: those that end while nobody is elected have no staleness marker, here as in Mimir.
     comparison.raw()?;
-    if comparison.samples_seen() == 0 {
-        return Err(DrillError::Broken(format!("{stage}: nothing was compared")));
-    }
-    match comparison.finish() {
-        Ok(text) => {
-            eprintln!("  {stage}: {text}");
-            Ok(())
-        }
-        Err(text) => Err(DrillError::Differs { stage: stage.to_owned(), text }),
-    }
+    eprintln!("  {stage}: {}", comparison.passed(stage)?);
+    Ok(())
 }

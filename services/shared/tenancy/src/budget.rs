@@ -93,10 +93,13 @@ impl Budget {
         Ok(Reservation { budget: self.clone(), bytes })
     }
 
-    /// Bytes that are reserved now. Who has made sure that nothing more will be reserved, and sees 0, sees the end of it.
+    /// Bytes that are reserved now. Who sees that some were given back sees what was done with them.
+    ///
+    /// Nothing else is ordered by a budget: who forbids reservations by a flag and waits for 0, while others look at the flag once they have
+    /// reserved, needs a fence between both steps, on both sides.
     #[must_use]
     pub fn used(&self) -> u64 {
-        self.0.used.load(Ordering::SeqCst)
+        self.0.used.load(Ordering::Acquire)
     }
 
     /// Bytes that may be reserved at once; `None` is no limit.
@@ -113,14 +116,12 @@ impl Budget {
     fn take_if(&self, bytes: u64, fits: impl Fn(u64, u64) -> bool) -> Result<(), BudgetExceeded> {
         let Node { name, scope, limit, used, parent } = &*self.0;
         let fits = |used: u64| used.checked_add(bytes).filter(|sum| fits(used, *sum));
-        // In one order with all else: an ingester that has forbidden pushes waits until none is on its way, and a push looks whether they
-        // are forbidden once its bytes are counted.
-        if used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits).is_err() {
+        if used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
             return Err(BudgetExceeded { name, limit: *limit, wanted: bytes, scope: *scope });
         }
         let above = parent.as_ref().map_or(Ok(()), |parent| parent.take(bytes));
         if above.is_err() {
-            used.fetch_sub(bytes, Ordering::SeqCst);
+            used.fetch_sub(bytes, Ordering::Relaxed);
         }
         above
     }
@@ -128,7 +129,7 @@ impl Budget {
     fn give_back(&self, bytes: u64) {
         let mut budget = Some(self);
         while let Some(Self(node)) = budget {
-            let before = node.used.fetch_sub(bytes, Ordering::SeqCst);
+            let before = node.used.fetch_sub(bytes, Ordering::Release);
             debug_assert!(before >= bytes, "more was given back than taken");
             budget = node.parent.as_ref();
         }

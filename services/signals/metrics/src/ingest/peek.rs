@@ -3,18 +3,17 @@
 use super::protobuf::{Message, ProtobufError};
 use super::series::RawLabel;
 
-/// The numbers of fields that hold times, which the versions of remote write choose differently.
+/// The numbers of the fields on the way to times that the versions of remote write choose differently.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fields {
     /// Of the request: its series.
     pub(crate) series: u64,
-    /// Of a series: its samples.
-    pub(crate) samples: u64,
     /// Of a series: its native histograms.
     pub(crate) histograms: u64,
 }
 
-/// Where the time stands in a sample and in a native histogram, in both versions.
+/// Where samples stand in a series, and where the time stands in a sample and in a native histogram, in both versions.
+const SAMPLES: u64 = 2;
 const SAMPLE_TIME: u64 = 2;
 const HISTOGRAM_TIME: u64 = 15;
 
@@ -66,7 +65,7 @@ pub(crate) fn earliest(body: &[u8], fields: Fields) -> Result<Option<i64>, Proto
         let mut parts = Message::at(body, field.value.bytes("Timeseries")?);
         while let Some(part) = parts.next()? {
             let time = match part.number {
-                number if number == fields.samples => SAMPLE_TIME,
+                SAMPLES => SAMPLE_TIME,
                 number if number == fields.histograms => HISTOGRAM_TIME,
                 _ => continue,
             };

@@ -12,7 +12,7 @@ use super::protobuf::Message;
 use super::series::RawSeries;
 
 /// Where the times of a request stand.
-const FIELDS: Fields = Fields { series: 1, samples: 2, histograms: 4 };
+const FIELDS: Fields = Fields { series: 1, histograms: 4 };
 
 /// Decodes and checks a request. Errors: the body is not a `prometheus.WriteRequest`; nothing of it is used then.
 pub(crate) fn check(body: Vec<u8>, rules: Rules<'_>, memory: &mut Reservation) -> Result<Checked, DecodeError> {

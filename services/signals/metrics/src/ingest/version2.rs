@@ -49,7 +49,7 @@ pub enum SymbolError {
 }
 
 /// Where the times of a request stand.
-const FIELDS: Fields = Fields { series: 5, samples: 2, histograms: 3 };
+const FIELDS: Fields = Fields { series: 5, histograms: 3 };
 
 /// Decodes and checks a request. Errors: the body is no request; nothing of it is used then.
 pub(crate) fn check(body: &[u8], rules: Rules<'_>, memory: &mut Reservation) -> Result<Checked, DecodeError> {
