@@ -20,6 +20,12 @@ settings! {
         pub max_inputs: usize = 32,
         /// About how large a merged block may become.
         pub target_bytes: ByteSize = ByteSize(512 << 20),
+        /// A tenant's `compactor_split_and_merge_shards` is followed from this size of a merge on: that of its blocks together, of which those
+        /// that ingesters cut count once for all their replicas. Smaller ones stay whole. Once split, a block's rows stay so.
+        pub split_from_bytes: ByteSize = ByteSize(256 << 20),
+        /// A small block that stands in one object with those of other tenants, and that no merge has taken by then, is written as an
+        /// object of its own. Until then the object also holds rows that were deleted, or are over their retention.
+        pub unpack_after: HumanDuration = HumanDuration::from_secs(12 * 3600),
         /// Merges that run at once in this process.
         pub concurrency: usize = 1,
         /// A worker that has not finished a job for so long has lost it.

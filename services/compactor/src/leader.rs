@@ -3,7 +3,7 @@
 //! Among the compactors that gossip shows alive, the one with the smallest `since`, then name, is to lead (DESIGN 6). That two think so at
 //! once is no harm: the catalog's log has one writer per number, and who finds another's number lays the office down.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,16 @@ struct Held {
     /// None while this process does not lead.
     board: Option<Board>,
     map: Option<Arc<Map>>,
+}
+
+/// What is looked at to plan.
+struct Look<'a> {
+    map: &'a Map,
+    /// Blocks that a job works on.
+    busy: &'a HashSet<BlockId>,
+    settle_ns: i64,
+    /// Packed objects that hold bytes of a deleted tenant.
+    condemned: BTreeSet<&'a str>,
 }
 
 /// What an office is given by the role.
@@ -180,11 +190,13 @@ impl Office {
         self.metrics.estimated_jobs.clear();
         let tenants = map.tenants();
         let mut known: HashSet<TenantId> = HashSet::new();
+        let look = Look { map, busy: &busy, settle_ns, condemned: map.condemned() };
         for (tenant, signal) in held_by(map) {
-            let Some((rules, groups)) = self.groups(map, &tenant, &signal, &busy, settle_ns) else { continue };
+            let Some((rules, groups)) = self.groups(&look, &tenant, &signal) else { continue };
             let deletes = map.deletes(&tenant, signal.as_str());
-            self.metrics.estimate(&tenant, groups.len(), rules.shards);
+            let before = jobs.len();
             jobs.extend(groups.iter().filter_map(|group| plan::job(group, &rules, deletes, map.number(), self.clock.now_ms())));
+            self.metrics.estimate(&tenant, jobs[before..].iter().map(|job| job.shards));
             known.insert(tenant);
         }
         self.metrics.tenants(tenants.len(), tenants.iter().filter(|tenant| !known.contains(*tenant)).count());
@@ -197,28 +209,24 @@ impl Office {
     }
 
     /// What can be merged of a tenant's signal, with the rules for it; none where the signal is not enabled here.
-    fn groups(
-        &self,
-        map: &Map,
-        tenant: &TenantId,
-        signal: &SignalId,
-        busy: &HashSet<BlockId>,
-        settle_ns: i64,
-    ) -> Option<(PlanRules, Vec<Vec<Arc<Entry>>>)> {
+    fn groups(&self, look: &Look<'_>, tenant: &TenantId, signal: &SignalId) -> Option<(PlanRules, Vec<Vec<Arc<Entry>>>)> {
         let plugin = self.plugins.get(signal.as_str())?;
         let now = self.clock.now_ns();
         let rules = PlanRules {
             windows_ns: self.rules.clone(),
-            settled_before_ns: now.saturating_sub(settle_ns),
+            settled_before_ns: now.saturating_sub(look.settle_ns),
             max_inputs: self.config.max_inputs,
             target_bytes: self.config.target_bytes.0,
             shards: plugin.policy.merge_shards(tenant),
+            split_from_bytes: self.config.split_from_bytes.0,
+            replicas: self.membership.view().settings().replication_factor as u64,
+            unpack_before_ns: now.saturating_sub(self.config.unpack_after.as_ns()),
         };
-        let drops = Drops { deletes: map.deletes(tenant, signal.as_str()), now: plugin.policy.drops(tenant, now), now_ns: now };
-        let mut entries = map.blocks(tenant, signal.as_str(), TimeRange::ALL);
-        entries.retain(|entry| !busy.contains(&entry.id));
+        let drops = Drops { deletes: look.map.deletes(tenant, signal.as_str()), now: plugin.policy.drops(tenant, now), now_ns: now };
+        let mut entries = look.map.blocks(tenant, signal.as_str(), TimeRange::ALL);
+        entries.retain(|entry| !look.busy.contains(&entry.id));
         let mut groups = plan::plan(&entries, &rules);
-        groups.extend(plan::rewrites(&entries, &groups, &drops));
+        groups.extend(plan::rewrites(&entries, &groups, |entry| drops.want(entry) || rules.unpacks(entry, &look.condemned)));
         Some((rules, groups))
     }
 
@@ -226,9 +234,9 @@ impl Office {
     #[must_use]
     pub fn planned(&self, tenant: &TenantId) -> Vec<(SignalId, Vec<Vec<Arc<Entry>>>)> {
         let map = self.catalog.map();
-        let settle_ns = self.config.settle.as_ns();
+        let look = Look { map: &map, busy: &HashSet::new(), settle_ns: self.config.settle.as_ns(), condemned: map.condemned() };
         let groups = |signal: SignalId| {
-            let (_, groups) = self.groups(&map, tenant, &signal, &HashSet::new(), settle_ns)?;
+            let (_, groups) = self.groups(&look, tenant, &signal)?;
             Some((signal, groups))
         };
         map.signals(tenant).into_iter().filter_map(groups).collect()

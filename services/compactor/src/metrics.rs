@@ -148,10 +148,19 @@ impl CompactorMetrics {
         }
     }
 
-    /// So many jobs of a tenant could be done now.
-    pub fn estimate(&self, tenant: &TenantId, jobs: usize, shards: u32) {
-        let r#type = if shards > 1 { "split" } else { "merge" };
-        let of = JobsOf { user: tenant.to_string(), r#type };
-        self.estimated_jobs.get_or_create(&of).inc_by(i64::try_from(jobs).unwrap_or(i64::MAX));
+    /// Jobs of a tenant that could be done now.
+    ///
+    /// * `shards`: of each, into how many shards its rows are split.
+    pub fn estimate(&self, tenant: &TenantId, shards: impl Iterator<Item = u32>) {
+        let of = |r#type| self.estimated_jobs.get_or_create_owned(&JobsOf { user: tenant.to_string(), r#type });
+        // Shown also when there is nothing to do.
+        let merge = of("merge");
+        for shards in shards {
+            if shards > 1 {
+                of("split").inc()
+            } else {
+                merge.inc()
+            };
+        }
     }
 }

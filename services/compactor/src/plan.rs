@@ -4,7 +4,7 @@
 //! short windows of a long one. A window is left alone while a block of it is young (its replicas may still come), and when it holds only
 //! what one merge made of it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,36 @@ pub struct PlanRules {
     pub target_bytes: u64,
     /// Into how many shards rows are split; 0 and 1: into none.
     pub shards: u32,
+    /// Merges below this size are not split, bytes.
+    pub split_from_bytes: u64,
+    /// How often a row stands in the blocks that ingesters cut; at least 1.
+    pub replicas: u64,
+    /// Packed blocks all of whose rows arrived at or before this time, ns, are written on their own.
+    pub unpack_before_ns: i64,
+}
+
+impl PlanRules {
+    /// Into how many shards the rows of a merge are split.
+    #[must_use]
+    pub fn shards_of(&self, group: &[Arc<Entry>]) -> u32 {
+        let split = group.iter().any(|entry| entry.shard.of > 1) || self.estimate(group) >= self.split_from_bytes;
+        if split { self.shards } else { 0 }
+    }
+
+    /// About how large the merged block becomes, bytes: replicas become one.
+    fn estimate(&self, group: &[Arc<Entry>]) -> u64 {
+        let bytes =
+            |cut: bool| group.iter().filter(|entry| (entry.level == 0) == cut).map(|entry| entry.bytes()).fold(0, u64::saturating_add);
+        (bytes(true) / self.replicas.max(1)).saturating_add(bytes(false))
+    }
+
+    /// True when a block should get an object of its own: it has stood long enough among others, or bytes in their object have to go.
+    ///
+    /// * `condemned`: objects that hold what must go.
+    #[must_use]
+    pub fn unpacks(&self, entry: &Entry, condemned: &BTreeSet<&str>) -> bool {
+        entry.is_packed() && (entry.arrival.end <= self.unpack_before_ns || condemned.contains(entry.data.object.as_str()))
+    }
 }
 
 /// One merge: the blocks of a window become as few as possible.
@@ -89,11 +119,11 @@ pub fn rules_hash(rules: &[RowDrop], now_ns: i64) -> u64 {
     hash.digest()
 }
 
-/// Blocks that no merge takes and that are to be written again without some of their rows, each a job of its own.
+/// Blocks that no merge takes and that are to be written again, each a job of its own.
 #[must_use]
-pub fn rewrites(entries: &[Arc<Entry>], merges: &[Vec<Arc<Entry>>], drops: &Drops<'_>) -> Vec<Vec<Arc<Entry>>> {
+pub fn rewrites(entries: &[Arc<Entry>], merges: &[Vec<Arc<Entry>>], wants: impl Fn(&Entry) -> bool) -> Vec<Vec<Arc<Entry>>> {
     let merged: HashSet<BlockId> = merges.iter().flatten().map(|entry| entry.id).collect();
-    let wanted = entries.iter().filter(|entry| !merged.contains(&entry.id) && drops.want(entry));
+    let wanted = entries.iter().filter(|entry| !merged.contains(&entry.id) && wants(entry));
     wanted.map(|entry| vec![entry.clone()]).collect()
 }
 
@@ -137,7 +167,7 @@ pub fn job(group: &[Arc<Entry>], rules: &PlanRules, deletes: &[NumberedDelete], 
         target_bytes: rules.target_bytes,
         deletes: deletes.iter().filter(open).cloned().collect(),
         delete_number: number,
-        shards: rules.shards,
+        shards: rules.shards_of(group),
     })
 }
 

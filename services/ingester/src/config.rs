@@ -18,6 +18,14 @@ settings! {
         pub block_window: HumanDuration = HumanDuration::from_secs(7200),
         /// How many heads are written as blocks at once.
         pub cut_concurrency: usize = 4,
+        /// Blocks of a cut that are smaller go up together with those of other tenants, as one object below `packed/`; `0B`: none does.
+        pub packed_block_size: ByteSize = ByteSize(1 << 20),
+        /// The largest such object. Up to twice as many bytes of small blocks are in memory while they wait for their upload.
+        pub packed_object_size: ByteSize = ByteSize(32 << 20),
+        /// Blocks in one such object at most.
+        pub packed_blocks: usize = 1000,
+        /// How long a small block waits for those of other tenants that are cut at the same time.
+        pub packed_wait: HumanDuration = HumanDuration::from_secs(10),
         /// How long rows stay in memory after readers were seen to find them in blocks.
         pub keep_after_upload: HumanDuration = HumanDuration::from_secs(900),
         /// How long an announced block may be missing in the catalog until its rows are uploaded again under another name.

@@ -17,6 +17,7 @@ pub mod read_back;
 pub mod scan;
 pub mod share;
 pub mod store;
+pub mod upload;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

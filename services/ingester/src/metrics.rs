@@ -22,6 +22,10 @@ pub struct IngesterMetrics {
     pub uploads: Counter,
     /// Uploads that failed and were tried again.
     pub upload_failures: Counter,
+    /// Objects that hold small blocks of several tenants.
+    pub packed_objects: Counter,
+    /// Blocks in them.
+    pub packed_blocks: Counter,
     /// Series, streams or live traces in memory.
     pub series: Family<SignalLabel, Gauge>,
     /// Tenants with a head.
@@ -36,6 +40,8 @@ impl IngesterMetrics {
         let metrics = Self {
             uploads: Counter::default(),
             upload_failures: Counter::default(),
+            packed_objects: Counter::default(),
+            packed_blocks: Counter::default(),
             series: Family::default(),
             users: Family::default(),
             bytes: Family::default(),
@@ -46,6 +52,8 @@ impl IngesterMetrics {
         // The signals say the same of themselves by the names of their dashboards.
         let own = registry.sub_registry_with_prefix("quartet_ingester");
         own.register("series", "Series, streams or live traces in memory", metrics.series.clone());
+        own.register("packed_objects", "Objects uploaded that hold small blocks of several tenants", metrics.packed_objects.clone());
+        own.register("packed_blocks", "Blocks uploaded in such objects", metrics.packed_blocks.clone());
         own.register("tenants", "Tenants with a head", metrics.users.clone());
         own.register("head_bytes", "Bytes of heads in memory", metrics.bytes.clone());
         metrics

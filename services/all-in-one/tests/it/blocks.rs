@@ -18,7 +18,7 @@ fn blocks(process: &Started) -> usize {
 }
 
 /// Waits until an ingester has forgotten what is in blocks.
-async fn forgotten(client: &Client, ingester: &Started) {
+pub(crate) async fn forgotten(client: &Client, ingester: &Started) {
     let tenants = async || ingester.gauge(client, "quartet_ingester_tenants").await;
     until("the heads are forgotten", async || tenants().await.filter(|tenants| *tenants == 0.0)).await;
 }
@@ -100,6 +100,7 @@ async fn a_day_that_is_split_by_shard_is_invisible_to_queries() {
     const SHARDS: u32 = 4;
     let mut town = Town::new();
     town.limits.compactor_split_and_merge_shards = SHARDS.into();
+    town.compactor.split_from_bytes = runtime::config::ByteSize(0);
     town.compactor.settle = runtime::config::HumanDuration::from_secs(3600);
     let cluster = Cluster::start(town).await;
     let (client, mut truth) = (cluster.town.client.clone(), Truth::default());

@@ -23,50 +23,60 @@ pub(crate) type Rows = BTreeMap<String, Vec<(i64, String)>>;
 
 /// A client over HTTP/1.1.
 #[derive(Clone, Debug)]
-pub(crate) struct Client(reqwest::Client);
+pub(crate) struct Client {
+    http: reqwest::Client,
+    /// Whose rows it writes and asks for.
+    tenant: String,
+}
 
 impl Client {
     pub(crate) fn new() -> Self {
         runtime::tls::install_provider();
         // No connection is kept: one to a process that has gone would fail a test for a reason of its own.
         let client = reqwest::Client::builder().http1_only().pool_max_idle_per_host(0).timeout(Duration::from_secs(30)).build();
-        Self(client.expect("a plain client can be built"))
+        Self { http: client.expect("a plain client can be built"), tenant: TENANT.to_owned() }
+    }
+
+    /// A client of another tenant.
+    pub(crate) fn of(&self, tenant: &str) -> Self {
+        Self { tenant: tenant.to_owned(), ..self.clone() }
     }
 
     /// Sends a body as it is.
     pub(crate) async fn post(&self, at: SocketAddr, path: &str, tenant: Option<&str>, body: Vec<u8>) -> Answer {
-        let request = self.0.post(format!("http://{at}{path}")).header("content-type", "application/x-protobuf");
+        let request = self.http.post(format!("http://{at}{path}")).header("content-type", "application/x-protobuf");
         let request = tenant.into_iter().fold(request, |request, tenant| request.header("x-scope-orgid", tenant));
         answer(request.header("content-encoding", "snappy").body(body)).await
     }
 
     /// Sends a body of another type, uncompressed.
     pub(crate) async fn send(&self, at: SocketAddr, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
-        let request = self.0.post(format!("http://{at}{path}")).header("content-type", content_type).header("x-scope-orgid", TENANT);
+        let request =
+            self.http.post(format!("http://{at}{path}")).header("content-type", content_type).header("x-scope-orgid", &self.tenant);
         answer(request.body(body)).await
     }
 
     pub(crate) async fn get(&self, at: SocketAddr, path: &str, tenant: Option<&str>) -> Answer {
-        let request = self.0.get(format!("http://{at}{path}"));
+        let request = self.http.get(format!("http://{at}{path}"));
         answer(tenant.into_iter().fold(request, |request, tenant| request.header("x-scope-orgid", tenant))).await
     }
 
     /// Remote write of series with their samples.
     pub(crate) async fn push(&self, at: SocketAddr, series: Vec<pb::TimeSeries>) -> Answer {
-        self.post(at, "/api/v1/push", Some(TENANT), compressed(series)).await
+        self.post(at, "/api/v1/push", Some(&self.tenant), compressed(series)).await
     }
 
     /// An instant query at `time_ms`.
     pub(crate) async fn query(&self, at: SocketAddr, expression: &str, time_ms: i64) -> Answer {
         let seconds = format!("{}.{:03}", time_ms / 1000, time_ms % 1000);
         let path = format!("/prometheus/api/v1/query?time={seconds}&query={}", escaped(expression));
-        self.get(at, &path, Some(TENANT)).await
+        self.get(at, &path, Some(&self.tenant)).await
     }
 
     /// An instant query of a process that may have gone.
     pub(crate) async fn try_query(&self, at: SocketAddr, expression: &str, time_ms: i64) -> Option<Answer> {
         let path = format!("/prometheus/api/v1/query?time={}&query={}", time_ms / 1000, escaped(expression));
-        match self.0.get(format!("http://{at}{path}")).header("x-scope-orgid", TENANT).send().await {
+        match self.http.get(format!("http://{at}{path}")).header("x-scope-orgid", &self.tenant).send().await {
             Ok(response) => {
                 let status = response.status().as_u16();
                 Some(Answer { status, body: response.text().await.expect("the answer is whole") })

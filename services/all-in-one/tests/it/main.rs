@@ -12,6 +12,7 @@ mod drain;
 mod formats;
 mod leader;
 mod limits;
+mod packed;
 mod replicas;
 mod restart;
 mod results;

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use storage::block::{BlockFacts, BlockId, SignalId};
@@ -6,10 +7,19 @@ use storage::time::TimeRange;
 use tenancy::TenantId;
 use ulid::Ulid;
 
-use super::{PlanRules, plan};
+use super::{PlanRules, job, plan, rewrites};
 
 fn rules() -> PlanRules {
-    PlanRules { windows_ns: vec![10, 100], settled_before_ns: 1000, max_inputs: 32, target_bytes: 1 << 20, shards: 0 }
+    PlanRules {
+        windows_ns: vec![10, 100],
+        settled_before_ns: 1000,
+        max_inputs: 32,
+        target_bytes: 1 << 20,
+        shards: 4,
+        split_from_bytes: 1000,
+        replicas: 3,
+        unpack_before_ns: 500,
+    }
 }
 
 fn block(id: u128, start: i64, end: i64, arrived: i64, parents: &[u128]) -> Arc<Entry> {
@@ -65,4 +75,58 @@ fn what_one_merge_made_is_left_alone() {
 #[test]
 fn a_block_before_the_epoch_has_its_window() {
     check(&[block(1, -5, -1, 5, &[]), block(2, -9, -2, 6, &[]), block(3, 1, 2, 6, &[])], &[&[1, 2]]);
+}
+
+/// A block of so many bytes.
+fn sized(id: u128, level: u8, len: u64) -> Arc<Entry> {
+    let mut entry = Entry::clone(&block(id, 0, 9, 5, &[]));
+    (entry.level, entry.data.len) = (level, len);
+    Arc::new(entry)
+}
+
+fn shards(group: &[Arc<Entry>], rules: &PlanRules) -> u32 {
+    job(group, rules, &[], 1, 1).unwrap().shards
+}
+
+#[test]
+fn only_large_merges_are_split() {
+    let cuts = |len| (1..=3).map(|id| sized(id, 0, len)).collect::<Vec<_>>();
+    assert_eq!(shards(&cuts(999), &rules()), 0, "three replicas of one block");
+    assert_eq!(shards(&cuts(1000), &rules()), 4);
+    assert_eq!(shards(&[sized(1, 1, 499), sized(2, 1, 500)], &rules()), 0);
+    assert_eq!(shards(&[sized(1, 1, 500), sized(2, 1, 500)], &rules()), 4, "merged blocks are no replicas");
+    assert_eq!(shards(&[sized(1, 1, 400), sized(2, 0, 1800)], &rules()), 4);
+    assert_eq!(shards(&cuts(u64::MAX), &PlanRules { shards: 0, ..rules() }), 0, "the tenant is not split");
+    assert_eq!(shards(&cuts(1), &PlanRules { split_from_bytes: 0, ..rules() }), 4);
+}
+
+#[test]
+fn what_is_split_stays_so() {
+    let mut entry = Entry::clone(&sized(1, 1, 1));
+    entry.shard = Shard { index: 1, of: 4 };
+    assert_eq!(shards(&[Arc::new(entry), sized(2, 0, 1)], &rules()), 4);
+}
+
+fn packed(id: u128, arrived: i64, object: u128) -> Arc<Entry> {
+    let mut entry = Entry::clone(&block(id, 0, 9, arrived, &[]));
+    entry.data.object = storage::layout::packed("test", Ulid::from(object));
+    Arc::new(entry)
+}
+
+#[test]
+fn packed_blocks_get_objects_of_their_own_in_time() {
+    let (old, young, plain) = (packed(1, 500, 1), packed(2, 501, 1), block(3, 0, 9, 5, &[]));
+    let wanted = |condemned: &[&str], merges: &[Vec<Arc<Entry>>]| {
+        let condemned: BTreeSet<&str> = condemned.iter().copied().collect();
+        let all = [old.clone(), young.clone(), plain.clone()];
+        let found = rewrites(&all, merges, |entry| rules().unpacks(entry, &condemned));
+        found.iter().map(|group| group.iter().map(|entry| u128::from(entry.id.0)).collect()).collect::<Vec<Vec<u128>>>()
+    };
+    assert_eq!(wanted(&[], &[]), [[1]]);
+    assert_eq!(wanted(&[], &[vec![old.clone(), plain.clone()]]), Vec::<Vec<u128>>::new(), "the merge does it");
+    let [this, other] = [1, 2].map(|object| storage::layout::packed("test", Ulid::from(object)));
+    assert_eq!(wanted(&[&this], &[]), [[1], [2]], "at once where another's bytes must go");
+    assert_eq!(wanted(&[&other], &[]), [[1]]);
+    // A job of one block has a window, whatever the block's is.
+    assert_eq!(job(std::slice::from_ref(&young), &rules(), &[], 1, 1).unwrap().window_ns, 10);
 }

@@ -84,7 +84,12 @@ impl Announcer {
 
     /// Takes a record that will be written soon.
     pub fn announce(&self, record: Record) {
-        self.shared.waiting.lock().push(record);
+        self.announce_all([record]);
+    }
+
+    /// Takes records that will be written soon, all of them in one object: either all are known then, or none.
+    pub fn announce_all(&self, records: impl IntoIterator<Item = Record>) {
+        self.shared.waiting.lock().extend(records);
         self.shared.more.notify_one();
     }
 

@@ -2,7 +2,7 @@
 
 mod part;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenancy::TenantId;
@@ -135,6 +135,13 @@ impl Map {
     pub fn tombstones(&self) -> impl Iterator<Item = (&TenantId, &SignalId, &Tombstone)> {
         let all = self.all().flat_map(|(tenant, signal, blocks)| blocks.gone.values().map(move |gone| (tenant, signal, gone)));
         all.filter(|(.., gone)| gone.at_ms >= self.forget_before_ms)
+    }
+
+    /// Packed objects that hold bytes of a tenant that was deleted, sorted.
+    #[must_use]
+    pub fn condemned(&self) -> BTreeSet<&str> {
+        let all = self.all().flat_map(|(_, _, blocks)| blocks.gone.values().map(move |gone| (blocks, gone)));
+        all.filter_map(|(blocks, gone)| gone.condemned(&blocks.deletes)).collect()
     }
 
     /// Sizes that a tenant's shuffle shard has had, oldest first.

@@ -6,9 +6,10 @@ use super::*;
 use crate::block::{self, packed};
 use crate::bucket::{Bucket, FlakyConfig};
 use crate::catalog::world::{DAY, HOUR, World, add, content, replace};
-use crate::catalog::{Entry, Status};
+use crate::catalog::{Entry, RowDelete, Status};
 use crate::flaky::Fault;
 use crate::testing::{cut, metrics, pass, tenant};
+use crate::time::TimeRange;
 
 mod races;
 mod removal;

@@ -9,6 +9,7 @@ use tenancy::TenantId;
 use super::Stamp;
 use crate::block::{BlockId, SignalId};
 use crate::catalog::entry::{Change, Entry, Record, RowDelete, tenant_text};
+use crate::time::TimeRange;
 
 /// A block that was taken out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ pub struct Tombstone {
     /// The packed object that holds its files, if it had none of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packed: Option<String>,
+    /// Deletes of rows up to this number of the log were applied in it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub delete_number: u64,
     /// True when its files are known to be gone.
     #[serde(default)]
     pub files_gone: bool,
@@ -41,6 +45,22 @@ pub struct NumberedDelete {
     pub number: u64,
     /// What is deleted.
     pub delete: RowDelete,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Tombstone {
+    /// The packed object that still holds bytes of it though a delete took all rows of its tenant's signal: those of the others in there
+    /// have to get objects of their own.
+    #[must_use]
+    pub fn condemned(&self, deletes: &[NumberedDelete]) -> Option<&str> {
+        let everything = |known: &NumberedDelete| known.delete.what.is_empty() && known.delete.range == TimeRange::ALL;
+        let deleted = || deletes.iter().any(|known| self.delete_number < known.number && everything(known));
+        self.packed.as_deref().filter(|_| !self.files_gone && deleted())
+    }
 }
 
 impl NumberedDelete {
@@ -133,7 +153,8 @@ impl SignalBlocks {
         for id in ids {
             if let Some(entry) = self.live.remove(id) {
                 let packed = entry.is_packed().then(|| entry.data.object.clone());
-                self.gone.insert(*id, Tombstone { id: *id, at_ms: stamp.at_ms, packed, files_gone: false });
+                self.gone
+                    .insert(*id, Tombstone { id: *id, at_ms: stamp.at_ms, packed, delete_number: entry.delete_number, files_gone: false });
             }
         }
     }

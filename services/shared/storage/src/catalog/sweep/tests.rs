@@ -1,8 +1,11 @@
+use runtime::Clock as _;
+
 use super::*;
+use crate::block::{BlockId, packed};
 use crate::bucket::Bucket as _;
 use crate::catalog::world::{DAY, HOUR, World, add, replace};
 use crate::layout;
-use crate::testing::pass;
+use crate::testing::{cut, metrics, pass, tenant};
 
 fn sweeper(world: &World) -> Sweeper {
     Sweeper::new(world.catalog(), LeaderMetrics::default())
@@ -31,6 +34,24 @@ async fn what_belongs_to_nothing_goes_when_it_is_old() {
     let left = world.keys("").await;
     assert!(gone.len() == 3 && gone.iter().all(|key| !left.contains(key)), "{left:?}");
     assert!(foreign.iter().all(|key| left.iter().any(|left| left == key)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_packed_object_goes_only_when_none_of_its_blocks_is_known() {
+    let world = World::new();
+    let mut leader = world.leader("a").await;
+    let mut packed = Vec::new();
+    for number in 1..=2 {
+        let blocks: Vec<_> = ["a", "b"].map(|owner| (tenant(owner), cut(BlockId::new(world.clock.now_ms())))).into();
+        packed.push(packed::upload(&world.memory, &metrics(), Ulid::from_parts(1, number), &blocks).await.unwrap());
+    }
+    let mut sweeper = sweeper(&world);
+    leader.append(vec![add([&packed[0][0]])]).await.unwrap();
+    pass(&world.clock, 6 * DAY).await;
+    assert_eq!(sweeper.sweep().await.unwrap().orphans, 0, "it may still be announced");
+    pass(&world.clock, 2 * DAY).await;
+    assert_eq!(sweeper.sweep().await.unwrap(), Swept { objects: 2, orphans: 1, removed: 1, halted: None });
+    assert_eq!(world.keys(layout::PACKED).await, [packed[0][0].data.object.clone()]);
 }
 
 #[tokio::test(start_paused = true)]
