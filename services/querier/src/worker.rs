@@ -108,7 +108,8 @@ impl Workers {
     }
 
     async fn say(&self, messages: &mpsc::Sender<pb::WorkerMessage>, credits: u32) {
-        let message = pb::WorkerMessage { worker: self.name.clone(), credits, threads: self.threads };
+        let leaving = self.streams.stopping().is_cancelled();
+        let message = pb::WorkerMessage { worker: self.name.clone(), credits, threads: self.threads, leaving };
         // A stream that has ended is noticed where its items are read.
         let _ended = messages.send(message).await;
     }
@@ -151,7 +152,10 @@ impl Workers {
                     },
                 },
                 _ = beat.tick() => self.say(&messages, 0).await,
-                () = drain.cancelled(), if !draining => draining = true,
+                () = drain.cancelled(), if !draining => {
+                    draining = true;
+                    self.say(&messages, 0).await;
+                }
                 () = jobs.0.ended.notified() => {}
                 () = has_begun(&mut waiting) => waiting = None,
             }

@@ -33,6 +33,8 @@ settings! {
         pub max_retries: u32 = 5,
         /// A querier that does not say anything for so long is gone.
         pub worker_timeout: HumanDuration = HumanDuration::from_secs(30),
+        /// A querier that is lost without a farewell keeps its place among the queriers of a tenant (`max_queriers_per_tenant`) for so long.
+        pub querier_forget_delay: HumanDuration = HumanDuration::from_secs(60),
         /// Bytes of one message from a querier.
         pub max_message_size: ByteSize = ByteSize(100 << 20),
     }

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::config::QueryFrontendConfig;
 use crate::metrics::{FrontendMetrics, User};
+use crate::queriers::Queriers;
 use crate::queue::FairQueue;
 pub(crate) use answer::Answer;
 use answer::Queued;
@@ -44,7 +45,7 @@ pub struct Taken {
 /// The jobs of this process. Shared by the signals' handlers and the streams of queriers.
 pub struct Dispatch {
     state: Mutex<State>,
-    /// Rung for each job that is put into the queue.
+    /// Rung for each job that is put into the queue: for one worker, or for all where not each may take it.
     arrived: Notify,
     /// Rung when a job is over, or has lost its worker.
     settled: Notify,
@@ -59,6 +60,7 @@ struct State {
     /// The attempts that run.
     tickets: HashMap<Ticket, JobId>,
     workers: HashMap<WorkerId, Worker>,
+    queriers: Queriers,
     next: u64,
     closed: bool,
 }
@@ -67,12 +69,16 @@ struct State {
 struct Worker {
     /// Gets its jobs that nobody waits for any more.
     cancelled: mpsc::UnboundedSender<Ticket>,
+    /// What it is called, as long as it takes work; none before it has said anything.
+    name: Option<String>,
     /// How many threads compute for its jobs, as it says.
     threads: u32,
 }
 
 struct Job {
     query: SubQuery,
+    /// How many queriers work for its tenants; 0 is all.
+    queriers: usize,
     deadline: Instant,
     queued: Instant,
     /// Where the parts of the answer go.
@@ -105,6 +111,7 @@ impl Dispatch {
             jobs: HashMap::new(),
             tickets: HashMap::new(),
             workers: HashMap::new(),
+            queriers: Queriers::new(config.querier_forget_delay.get()),
             next: 1,
             closed: false,
         };
@@ -122,15 +129,29 @@ impl Dispatch {
     pub fn join(&self, cancelled: mpsc::UnboundedSender<Ticket>) -> WorkerId {
         let mut state = self.state.lock();
         let id = WorkerId(state.number());
-        state.workers.insert(id, Worker { cancelled, threads: 1 });
+        state.workers.insert(id, Worker { cancelled, name: None, threads: 1 });
         self.metrics.workers.inc();
         id
     }
 
-    /// A querier says how many threads compute for its jobs.
-    pub fn computes_with(&self, worker: WorkerId, threads: u32) {
-        if let Some(worker) = self.state.lock().workers.get_mut(&worker) {
-            worker.threads = threads.max(1);
+    /// A querier says what it is called, how many threads compute for its jobs, and whether it takes no more of them.
+    pub fn hear(&self, worker: WorkerId, message: &pb::WorkerMessage) {
+        let mut state = self.state.lock();
+        let State { workers, queriers, .. } = &mut *state;
+        let Some(worker) = workers.get_mut(&worker) else { return };
+        worker.threads = message.threads.max(1);
+        match (&worker.name, message.leaving) {
+            (None, false) => {
+                queriers.connected(&message.worker, Instant::now());
+                worker.name = Some(message.worker.clone());
+            }
+            (Some(name), true) => {
+                queriers.departed(name);
+                worker.name = None;
+                // Others may take now what waits for it.
+                self.arrived.notify_waiters();
+            }
+            _ => {}
         }
     }
 
@@ -143,8 +164,12 @@ impl Dispatch {
     /// A querier has gone: its jobs are given to others, unless a part of their answer has gone out.
     pub fn leave(&self, worker: WorkerId) {
         let mut state = self.state.lock();
-        if state.workers.remove(&worker).is_some() {
+        if let Some(gone) = state.workers.remove(&worker) {
             self.metrics.workers.dec();
+            if let Some(name) = gone.name {
+                state.queriers.lost(&name, Instant::now());
+                self.arrived.notify_waiters();
+            }
         }
         for ticket in state.held_by(worker) {
             self.give_back(&mut state, ticket);
@@ -177,12 +202,20 @@ impl Dispatch {
             self.end(state, id, Err(if closed { stopping() } else { lost() }));
             return;
         }
-        let tenants = job.query.tenants.clone();
+        let (tenants, queriers) = (job.query.tenants.clone(), job.queriers);
         state.queue.put_back(&tenants, id);
         self.metrics.retries.inc();
         self.metrics.queue_length.get_or_create(&user(&tenants)).inc();
         self.settled.notify_waiters();
-        self.arrived.notify_one();
+        self.ring(queriers);
+    }
+
+    /// A job waits that so many queriers may take.
+    fn ring(&self, queriers: usize) {
+        match queriers {
+            0 => self.arrived.notify_one(),
+            _ => self.arrived.notify_waiters(),
+        }
     }
 
     /// A job is over: tells its handler how.
@@ -212,11 +245,14 @@ impl Dispatch {
     fn try_take(&self, worker: WorkerId) -> Option<Taken> {
         let mut state = self.state.lock();
         loop {
-            let id = state.queue.pop()?;
+            let now = Instant::now();
+            let State { queue, jobs, workers, queriers, .. } = &mut *state;
+            let name = workers.get(&worker)?.name.as_deref().unwrap_or_default();
+            let size = |id: &JobId| jobs.get(id).map_or(0, |job| job.queriers);
+            let id = queue.pop(|tenants, id| queriers.may_serve(name, tenants, size(id), now))?;
             let ticket = Ticket(state.number());
             let State { jobs, tickets, .. } = &mut *state;
             let Some(job) = jobs.get_mut(&id) else { continue };
-            let now = Instant::now();
             self.metrics.queue_length.get_or_create(&user(&job.query.tenants)).dec();
             self.metrics.queue_duration.observe(now.duration_since(job.queued).as_secs_f64());
             job.attempt = Some(Attempt { ticket, worker, begun: false, answered: false });
@@ -312,7 +348,8 @@ impl Dispatch {
         }
     }
 
-    pub(crate) fn enqueue(&self, query: SubQuery) -> Result<Queued, QueryError> {
+    /// Puts a sub-query into the queue, for so many queriers; 0 is all.
+    pub(crate) fn enqueue(&self, query: SubQuery, queriers: usize) -> Result<Queued, QueryError> {
         let (parts, parts_of) = mpsc::channel(ANSWERS_AHEAD);
         let (end, end_of) = oneshot::channel();
         let mut state = self.state.lock();
@@ -328,9 +365,9 @@ impl Dispatch {
         }
         self.metrics.queue_length.get_or_create(&user(&query.tenants)).inc();
         self.metrics.in_progress.inc();
-        state.jobs.insert(id, Job { query, deadline, queued: now, parts, end, attempt: None, attempts: 0 });
+        state.jobs.insert(id, Job { query, queriers, deadline, queued: now, parts, end, attempt: None, attempts: 0 });
         drop(state);
-        self.arrived.notify_one();
+        self.ring(queriers);
         Ok(Queued { id, deadline, parts: parts_of, end: end_of })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use signal::{PartialStream, QueryExecutor, RowDeletes, SignalName, SubQuery, TimeRange};
+use signal::{PartialStream, Plugins, QueryExecutor, RowDeletes, SignalName, SubQuery, TimeRange};
 use storage::cache::Cache;
 use storage::catalog::{Catalog, Map};
 use tenancy::TenantId;
@@ -20,6 +20,8 @@ const CUT_SLACK: Duration = Duration::from_secs(2 * 3600);
 /// The executor of one process.
 #[derive(Clone)]
 pub struct Executor {
+    /// Whose limits say which queriers work for a tenant.
+    pub plugins: Plugins,
     /// The jobs of this process.
     pub dispatch: Arc<Dispatch>,
     /// Results that were remembered.
@@ -34,7 +36,8 @@ pub struct Executor {
 
 impl QueryExecutor for Executor {
     fn run(&self, query: SubQuery) -> PartialStream {
-        match self.dispatch.enqueue(query) {
+        let queriers = self.queriers(&query);
+        match self.dispatch.enqueue(query, queriers) {
             Err(err) => futures::stream::once(async move { Err(err) }).boxed(),
             Ok(queued) => Answer::new(self.dispatch.clone(), queued).boxed(),
         }
@@ -63,6 +66,13 @@ impl QueryExecutor for Executor {
 }
 
 impl Executor {
+    /// How many queriers work for the tenants of a query, 0 is all: of several limits the least holds.
+    fn queriers(&self, query: &SubQuery) -> usize {
+        let Some(plugin) = self.plugins.get(query.signal.as_str()) else { return 0 };
+        let limits = query.tenants.all().iter().map(|tenant| plugin.policy.querier_shard(tenant));
+        limits.filter(|limit| *limit > 0).min().unwrap_or(0)
+    }
+
     fn key(&self, key: &str) -> String {
         format!("{}:{key}", self.cluster_id)
     }

@@ -9,6 +9,7 @@ pub mod deletes;
 pub mod dispatch;
 pub mod executor;
 pub mod metrics;
+pub mod queriers;
 pub mod queue;
 pub mod service;
 
@@ -67,7 +68,7 @@ pub fn start(app: &mut App, config: &QueryFrontendConfig, deps: Deps) -> QueryFr
     let catalog = deps.catalog.clone();
     let dispatch = Arc::new(Dispatch::new(config, metrics, Arc::new(move || catalog.number())));
     let Deps { plugins, door, results, catalog, cluster_id, deletes } = deps;
-    let executor = Executor { dispatch: dispatch.clone(), results, catalog, cluster_id, deletes };
+    let executor = Executor { plugins: plugins.clone(), dispatch: dispatch.clone(), results, catalog, cluster_id, deletes };
 
     let mut routes = Routes::new(door);
     for plugin in plugins.iter() {

@@ -43,9 +43,11 @@ impl<T> FairQueue<T> {
         self.line(tenant).push_front(item);
     }
 
-    /// Takes the next item of the tenant whose turn it is.
-    pub fn pop(&mut self) -> Option<T> {
-        let tenant = self.turns.pop_front()?;
+    /// Takes the next item of the first tenant in turn of whose line `may` takes the first item. Others keep their turns.
+    pub fn pop(&mut self, may: impl Fn(&Tenants, &T) -> bool) -> Option<T> {
+        let first = |tenant: &Tenants| self.waiting.get(tenant).and_then(VecDeque::front);
+        let at = self.turns.iter().position(|tenant| first(tenant).is_some_and(|item| may(tenant, item)))?;
+        let tenant = self.turns.remove(at)?;
         let line = self.waiting.get_mut(&tenant)?;
         let item = line.pop_front();
         if line.is_empty() {

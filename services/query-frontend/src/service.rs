@@ -152,7 +152,7 @@ impl Worker {
                 biased;
                 message = tokio::time::timeout(self.timeout, messages.next()) => match message {
                     Ok(Some(Ok(message))) => {
-                        self.dispatch.computes_with(self.id, message.threads);
+                        self.dispatch.hear(self.id, &message);
                         Step::Credits(message.credits)
                     }
                     // Gone, broken or silent.

@@ -4,12 +4,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use prometheus_client::registry::Registry;
+use proto::quartet as pb;
 use runtime::ErrorKind;
 use signal::{PartialStream, SignalName, SubQuery, TimeRange};
-use tenancy::TenantId;
+use tenancy::{TenantId, Tenants};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use super::{Answer, Dispatch, Ticket};
+use super::{Answer, Dispatch, Ticket, WorkerId};
 use crate::config::QueryFrontendConfig;
 use crate::metrics::FrontendMetrics;
 
@@ -19,7 +21,7 @@ fn dispatch(max_outstanding_per_tenant: usize) -> Arc<Dispatch> {
 }
 
 fn run(dispatch: &Arc<Dispatch>, query: SubQuery) -> PartialStream {
-    match dispatch.enqueue(query) {
+    match dispatch.enqueue(query, 0) {
         Err(err) => futures::stream::once(async move { Err(err) }).boxed(),
         Ok(queued) => Answer::new(dispatch.clone(), queued).boxed(),
     }
@@ -149,4 +151,69 @@ async fn a_drain_fails_what_was_given_out_and_cannot_be_answered() {
     assert_eq!(given.next().await.unwrap().unwrap_err().kind, ErrorKind::Unavailable);
     dispatch.idle(worker).await;
     assert!(!dispatch.begin(Ticket(job.id)));
+}
+
+/// A querier that has said its name.
+fn named(dispatch: &Dispatch, name: &str) -> WorkerId {
+    let worker = dispatch.join(mpsc::unbounded_channel().0);
+    dispatch.hear(worker, &pb::WorkerMessage { worker: name.to_owned(), credits: 1, threads: 1, leaving: false });
+    worker
+}
+
+fn of(tenant: &str) -> SubQuery {
+    SubQuery { tenants: Tenants::parse(tenant).unwrap(), ..query("x") }
+}
+
+#[tokio::test]
+async fn a_flood_of_one_tenant_does_not_reach_the_queriers_of_others() {
+    let dispatch = dispatch(1000);
+    let workers: Vec<WorkerId> = (0..6).map(|n| named(&dispatch, &format!("querier-{n}"))).collect();
+    let flood: Vec<_> = (0..100).map(|_| dispatch.enqueue(of("flood"), 2).unwrap()).collect();
+    let _calm = dispatch.enqueue(of("calm"), 0).unwrap();
+    let mut taken = vec![Vec::new(); 6];
+    for _ in 0..flood.len() {
+        for (worker, taken) in workers.iter().zip(&mut taken) {
+            taken.extend(dispatch.try_take(*worker).map(|taken| taken.job.tenant));
+        }
+    }
+    let busy: Vec<_> = taken.iter().filter(|jobs| jobs.iter().any(|tenant| tenant == "flood")).collect();
+    assert_eq!(busy.len(), 2);
+    assert_eq!(taken.iter().flatten().filter(|tenant| *tenant == "flood").count(), 100);
+    assert_eq!(taken.iter().flatten().filter(|tenant| *tenant == "calm").count(), 1);
+}
+
+#[tokio::test]
+async fn what_waits_for_queriers_that_leave_goes_to_others() {
+    let dispatch = dispatch(10);
+    let workers: Vec<WorkerId> = (0..3).map(|n| named(&dispatch, &format!("querier-{n}"))).collect();
+    let _waits = dispatch.enqueue(of("t"), 1).unwrap();
+    let may: Vec<bool> = workers.iter().map(|worker| dispatch.clone().take(*worker).now_or_never().is_some()).collect();
+    let own = may.iter().position(|may| *may).expect("the shard of a tenant is never empty");
+    assert_eq!(may.iter().filter(|may| **may).count(), 1, "and has one querier here");
+
+    let others: Vec<WorkerId> = workers.iter().enumerate().filter(|(at, _)| *at != own).map(|(_, worker)| *worker).collect();
+    let second = dispatch.enqueue(of("t"), 1).unwrap();
+    let waiting = futures::future::select(Box::pin(dispatch.take(others[0])), Box::pin(dispatch.take(others[1])));
+    tokio::pin!(waiting);
+    assert!(waiting.as_mut().now_or_never().is_none(), "it is not theirs");
+    // Lost: both jobs are somebody else's at once, though it keeps its place for a while.
+    dispatch.leave(workers[own]);
+    let (first, rest) = waiting.await.factor_first();
+    assert_eq!(first.job.tenant, "t");
+    drop((rest, second));
+}
+
+#[tokio::test]
+async fn a_querier_that_says_farewell_is_given_nothing_that_waits_for_its_place() {
+    let dispatch = dispatch(10);
+    let (one, other) = (named(&dispatch, "one"), named(&dispatch, "other"));
+    let _waits = dispatch.enqueue(of("t"), 1).unwrap();
+    let (own, own_name, next) = if dispatch.state.lock().queriers.may_serve("one", &Tenants::parse("t").unwrap(), 1, Instant::now()) {
+        (one, "one", other)
+    } else {
+        (other, "other", one)
+    };
+    assert!(dispatch.try_take(next).is_none());
+    dispatch.hear(own, &pb::WorkerMessage { worker: own_name.to_owned(), credits: 0, threads: 1, leaving: true });
+    assert!(dispatch.try_take(next).is_some());
 }

@@ -14,6 +14,12 @@ pub trait Policy: Send + Sync {
     /// How many store-gateways serve the tenant's blocks; 0 is all of them.
     fn store_shard(&self, tenant: &TenantId) -> usize;
 
+    /// How many queriers work for the tenant; 0 is all of them.
+    fn querier_shard(&self, tenant: &TenantId) -> usize {
+        let _ = tenant;
+        0
+    }
+
     /// How long rows are kept; `None` is for ever, or what the process says.
     fn retention(&self, tenant: &TenantId) -> Option<Duration>;
 

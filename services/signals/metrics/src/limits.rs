@@ -168,7 +168,7 @@ settings! {
         pub results_cache_ttl_for_out_of_order_time_window: HumanDuration = HumanDuration::from_secs(600),
         /// Whether range queries are cached whose start is no multiple of their step.
         pub cache_unaligned_requests: bool = false,
-        /// No effect yet: queriers of a tenant; 0 is all.
+        /// Queriers that work for a tenant, always the same ones; 0 is all.
         pub max_queriers_per_tenant: u64 = 0,
         /// Experimental functions and aggregations of PromQL that queries may use; `all` is each of them.
         pub enabled_promql_experimental_functions: CommaList = CommaList::new(["all"]),

@@ -33,6 +33,10 @@ impl signal::Policy for MetricsPolicy {
         count(self.limits.of(tenant).store_gateway_tenant_shard_size)
     }
 
+    fn querier_shard(&self, tenant: &TenantId) -> usize {
+        count(self.limits.of(tenant).max_queriers_per_tenant)
+    }
+
     fn retention(&self, tenant: &TenantId) -> Option<Duration> {
         let limits = self.limits.of(tenant);
         let kept = limits.retention_series.longest(limits.compactor_blocks_retention_period);

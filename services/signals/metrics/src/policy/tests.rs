@@ -15,6 +15,7 @@ fn limits_of_a_tenant_are_told_and_follow_a_reload() {
         ingestion_tenant_shard_size: 3,
         store_gateway_tenant_shard_size: 2,
         compactor_blocks_retention_period: HumanDuration::from_secs(3600),
+        max_queriers_per_tenant: 4,
         max_query_parallelism: 0,
         max_estimated_memory_consumption_per_query: 7,
         ..MetricsLimits::default()
@@ -26,6 +27,7 @@ fn limits_of_a_tenant_are_told_and_follow_a_reload() {
     assert_eq!((policy.ingest_shard(&named), policy.store_shard(&named), policy.max_query_bytes(&named)), (3, 2, 7));
     assert_eq!((policy.retention(&named), policy.retention(&other)), (Some(Duration::from_secs(3600)), None));
     assert_eq!((policy.max_parallelism(&named), policy.max_parallelism(&other)), (1, 14));
+    assert_eq!((policy.querier_shard(&named), policy.querier_shard(&other)), (4, 0));
     limits.replace(Limits { defaults: Arc::default(), tenants: HashMap::new() });
     assert_eq!(policy.ingest_shard(&named), 0);
 }
