@@ -31,6 +31,10 @@ pub struct OverridesConfig {
     pub files: BTreeMap<String, String>,
 }
 
+/// How long a changed file must stay as it is before it counts, if the period is not shorter. One that is written in place, not replaced,
+/// is empty at first and then ends somewhere, mostly where it is still YAML: for a look at that moment tenants would have no limits.
+const SETTLE: Duration = Duration::from_secs(1);
+
 /// Whose overrides are read.
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
@@ -47,8 +51,19 @@ struct Watched<T> {
     overrides: Overrides<T>,
     successful: Gauge,
     hash: Family<[(&'static str, String); 1], Gauge>,
-    /// The content that was read last, good or bad; `None` after it could not be read.
+    /// The content that was judged last, good or bad; `None` after it could not be read.
     seen: Option<Vec<u8>>,
+    /// Another content that the last look found, and that counts if the next one finds it too.
+    unsettled: Option<Vec<u8>>,
+}
+
+/// When a file is looked at next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// After the period.
+    Usual,
+    /// Soon: it has changed, and may not be written to its end.
+    Soon,
 }
 
 impl Default for OverridesConfig {
@@ -98,6 +113,7 @@ where
         successful: Gauge::default(),
         hash: Family::default(),
         seen: None,
+        unsettled: None,
     };
     watched.show(&content);
     watched.seen = Some(content);
@@ -111,9 +127,9 @@ where
     app.runtime_config(page(overrides.clone()));
     let (stop, period) = (app.tasks.stopping(), config.period.get().max(Duration::from_millis(10)));
     app.tasks.spawn("reload overrides", async move {
-        let mut tick = tokio::time::interval(period);
-        while stop.run_until_cancelled(tick.tick()).await.is_some() {
-            watched.look().await;
+        let mut next = Next::Usual;
+        while stop.run_until_cancelled(tokio::time::sleep(next.wait(period))).await.is_some() {
+            next = watched.look().await;
         }
         Ok::<(), Infallible>(())
     });
@@ -141,23 +157,39 @@ where
     parse(base, text, &path.display().to_string())
 }
 
+impl Next {
+    fn wait(self, period: Duration) -> Duration {
+        match self {
+            Self::Usual => period,
+            Self::Soon => period.min(SETTLE),
+        }
+    }
+}
+
 impl<T> Watched<T>
 where
     T: Setting + Serialize + DeserializeOwned,
 {
-    /// Reads the file again if it has changed. What was wrong is logged once, not at each look.
-    async fn look(&mut self) {
+    /// Reads the file, and takes what it says if that has changed and two looks found the same. What was wrong is logged once, not at
+    /// each look.
+    async fn look(&mut self) -> Next {
         let content = match tokio::fs::read(&self.path).await {
             Ok(content) => content,
             Err(source) => {
                 if self.seen.take().is_some() {
                     self.refused(&OverridesError::Read { path: self.path.clone(), source });
                 }
-                return;
+                self.unsettled = None;
+                return Next::Usual;
             }
         };
+        let unsettled = self.unsettled.take();
         if self.seen.as_ref() == Some(&content) {
-            return;
+            return Next::Usual;
+        }
+        if unsettled.as_ref() != Some(&content) {
+            self.unsettled = Some(content);
+            return Next::Soon;
         }
         match read(&self.base, &self.path, &content) {
             Ok(limits) => {
@@ -168,6 +200,7 @@ where
             Err(err) => self.refused(&err),
         }
         self.seen = Some(content);
+        Next::Usual
     }
 
     fn refused(&self, err: &OverridesError) {
@@ -191,3 +224,6 @@ fn page<T: Serialize + Send + Sync + 'static>(overrides: Overrides<T>) -> Runtim
         printed.inspect_err(|err| error!(error = %Chain(err), "print the overrides")).ok()
     })
 }
+
+#[cfg(test)]
+mod tests;

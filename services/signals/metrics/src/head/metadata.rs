@@ -28,6 +28,14 @@ struct Known {
     cut: Option<CutId>,
 }
 
+/// What one push brings that is to be stored: it counts towards the limits before it is there, and once.
+#[derive(Debug, Default)]
+pub(super) struct Awaited {
+    metrics: FxHashMap<Box<str>, SmallVec<[Metadata; 1]>>,
+    /// Metrics among them of which nothing is known yet.
+    new_metrics: u64,
+}
+
 /// How many metrics, and how many entries of a metric, there may be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MetadataLimits {
@@ -49,17 +57,35 @@ pub(super) enum Verdict {
 }
 
 impl MetadataOfHead {
-    /// Judges an entry that is received at `now`, ms.
-    pub(super) fn judge(&self, metric: &str, metadata: &Metadata, now: i64, limits: MetadataLimits) -> Verdict {
-        let Some(known) = self.metrics.get(metric) else {
-            return if self.metrics.len() as u64 >= limits.metrics { Verdict::TooManyMetrics } else { Verdict::New };
-        };
-        match known.iter().find(|known| known.entry.metadata == *metadata) {
-            Some(known) if known.cut.is_none() && known.entry.t.saturating_add(REFRESH_MS) > now => Verdict::Known,
-            Some(_) => Verdict::New,
-            None if known.len() as u64 >= limits.per_metric => Verdict::TooManyOfMetric,
-            None => Verdict::New,
+    /// Judges an entry that is received at `now`, ms, after others of its push. One that is to be stored is added to them.
+    pub(super) fn judge(&self, metric: &str, metadata: &Metadata, now: i64, limits: MetadataLimits, awaited: &mut Awaited) -> Verdict {
+        let known = self.metrics.get(metric).map_or(&[][..], |known| known.as_slice());
+        let awaits = awaited.metrics.get(metric).map_or(&[][..], |awaits| awaits.as_slice());
+        if awaits.contains(metadata) {
+            return Verdict::Known;
         }
+        let same = |metadata: &Metadata| known.iter().find(|known| known.entry.metadata == *metadata);
+        match same(metadata) {
+            Some(known) if known.cut.is_none() && known.entry.t.saturating_add(REFRESH_MS) > now => return Verdict::Known,
+            Some(_) => {}
+            None if known.is_empty() && awaits.is_empty() => {
+                if self.metrics.len() as u64 + awaited.new_metrics >= limits.metrics {
+                    return Verdict::TooManyMetrics;
+                }
+                awaited.new_metrics += 1;
+            }
+            None if (known.len() + awaits.iter().filter(|one| same(one).is_none()).count()) as u64 >= limits.per_metric => {
+                return Verdict::TooManyOfMetric;
+            }
+            None => {}
+        }
+        match awaited.metrics.get_mut(metric) {
+            Some(awaits) => awaits.push(metadata.clone()),
+            None => {
+                awaited.metrics.insert(metric.into(), SmallVec::from_iter([metadata.clone()]));
+            }
+        }
+        Verdict::New
     }
 
     /// Stores an entry.

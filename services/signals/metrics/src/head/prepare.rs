@@ -12,14 +12,14 @@ use signal::{Push, Refusal, SegmentId};
 use super::Shared;
 use super::exemplars::Verdict;
 use super::files::Files;
-use super::metadata::{MetadataLimits, Verdict as OfMetadata};
+use super::metadata::{Awaited, MetadataLimits, Verdict as OfMetadata};
 use super::record::{Parts, RecordWriter};
 use super::refuse::{Cause, Refusals};
 use super::series::{Known, Series, Shown, Value};
 use super::state::State;
-use crate::histogram::HistogramSample;
+use crate::histogram::{Histogram, HistogramSample};
 use crate::limits::MetricsLimits;
-use crate::model::{Exemplar, Labels, Sample};
+use crate::model::{Exemplar, Labels, Sample, is_stale};
 use crate::wire::MetadataEntry;
 use items::{Decoded, Items, to_labels};
 
@@ -128,6 +128,7 @@ pub(super) fn prepare(shared: &Arc<Shared>, push: &Push, segment: SegmentId) -> 
         runs: Vec::with_capacity(items.items.len()),
         parts: AllParts { samples: Vec::with_capacity(items.parts.samples.len()), ..AllParts::default() },
         metadata: Vec::new(),
+        awaited: Awaited::default(),
         refusals,
         failed: Failed::default(),
         created: 0,
@@ -161,6 +162,7 @@ struct Preparing<'a> {
     runs: Vec<Run>,
     parts: AllParts,
     metadata: Vec<(Box<str>, MetadataEntry)>,
+    awaited: Awaited,
     refusals: Refusals,
     failed: Failed,
     created: u64,
@@ -180,8 +182,13 @@ impl Preparing<'_> {
         };
         let start = self.parts.end(number);
         if let Some(series) = state.get(number) {
-            self.floats(series, &state.files, item.index, parts.samples);
-            self.histograms(series, &state.files, item.index, parts.histograms, start.samples);
+            match end_of_histograms(series, parts) {
+                Some(marker) => self.histograms(series, &state.files, item.index, &[marker], start.samples),
+                None => {
+                    self.floats(series, &state.files, item.index, parts.samples);
+                    self.histograms(series, &state.files, item.index, parts.histograms, start.samples);
+                }
+            }
         }
         if !parts.exemplars.is_empty() {
             self.exemplars(state, number, item.index, parts.exemplars);
@@ -309,7 +316,7 @@ impl Preparing<'_> {
             per_metric: self.shared.share(self.limits.max_global_metadata_per_metric),
         };
         let entry = MetadataEntry { t: self.shared.now_ms(), ..entry };
-        match state.metadata.judge(&metric, &entry.metadata, entry.t, limits) {
+        match state.metadata.judge(&metric, &entry.metadata, entry.t, limits, &mut self.awaited) {
             OfMetadata::New => {
                 self.record.push_metadata(&metric, std::slice::from_ref(&entry));
                 self.metadata.push((metric, entry));
@@ -319,6 +326,14 @@ impl Preparing<'_> {
             OfMetadata::TooManyOfMetric => self.failed.metadata_per_metric += 1,
         }
     }
+}
+
+/// The marker with which a series of native histograms ends, if that is all that comes to it. Senders that only know that a target is gone
+/// mark all of its series with a float; stored as it came it would begin a run of floats, and readers of chunks would see two kinds.
+fn end_of_histograms(series: &Series, parts: Parts<'_>) -> Option<HistogramSample> {
+    let [marker] = parts.samples else { return None };
+    let ends = parts.histograms.is_empty() && is_stale(marker.v) && series.newest_buckets().is_some();
+    ends.then(|| HistogramSample { t: marker.t, h: Histogram::stale().into() })
 }
 
 /// Whether a sample is to be stored: `false` when it is there already.

@@ -130,10 +130,17 @@ fn without_a_window_histograms_come_in_order() {
 #[test]
 fn markers_of_either_kind_end_a_series_of_histograms() {
     let world = world(MetricsLimits::default());
-    let stale = HistogramSample { t: 2000, h: Arc::new(Histogram::stale()) };
-    world.good_items(vec![histograms(&[histogram(1000, 1), stale.clone()])]);
-    world.good(&[("a", &[(3000, stale_marker())])]);
-    assert_eq!(world.read()["a"], [code(&histogram(1000, 1)), code(&stale), (3000, STALE_BITS)]);
+    let stale = |t| HistogramSample { t, h: Arc::new(Histogram::stale()) };
+    world.good_items(vec![histograms(&[histogram(1000, 1), stale(2000)])]);
+    // A float marker is stored as what it means, and known when it comes again.
+    for _ in 0..2 {
+        world.good(&[("a", &[(3000, stale_marker())])]);
+    }
+    world.good_items(vec![histograms(&[histogram(4000, 1)])]);
+    assert_eq!(world.read()["a"], [histogram(1000, 1), stale(2000), stale(3000), histogram(4000, 1)].map(|sample| code(&sample)));
+    // That of a series of floats stays a float.
+    world.good(&[("b", &[(1000, 1.0), (2000, stale_marker())])]);
+    assert_eq!(world.read()["b"], [(1000, 1f64.to_bits()), (2000, STALE_BITS)]);
 }
 
 #[test]
@@ -228,6 +235,18 @@ fn metadata_needs_no_series() {
     assert_eq!(cut.data.downcast_ref::<CutData>().unwrap().metadata(), world.metadata(None));
     world.head.forget(cut.id);
     assert_eq!(world.metadata(None), []);
+}
+
+#[test]
+fn the_limits_of_metadata_hold_within_a_push() {
+    // Half of each limit is this ingester's.
+    let limits = MetricsLimits { max_global_metadata_per_user: 2, max_global_metadata_per_metric: 2, ..MetricsLimits::default() };
+    let world = world(limits);
+    let came = [("up", "one"), ("up", "two"), ("down", "one"), ("up", "one")];
+    world.good_items(came.map(|(metric, help)| about(metric, MetricType::Gauge, help)).to_vec());
+    let kept = world.metadata(None);
+    assert_eq!((kept.len(), kept[0].metric.as_str(), kept[0].entries.len()), (1, "up", 1));
+    assert_eq!(world.instruments.ingested_metadata_failures.get(), 2);
 }
 
 #[test]
