@@ -12,10 +12,11 @@ use proto::quartet as pb;
 use ring::sim::{SimMembership, World};
 use ring::{MemberState, Membership};
 use runtime::{Clock, ManualClock};
-use signal::TimeRange;
-use storage::block::{BlockId, BlockUpload, SignalId};
+use signal::{NewBlock, TimeRange};
+use storage::block::{BlockId, BlockUpload, SignalId, packed};
 use storage::bucket::Bucket;
 use storage::catalog::{Announcer, Catalog, Entry, Record};
+use storage::error::StoreError;
 use tenancy::TenantId;
 use tonic::Status;
 use ulid::Ulid;
@@ -302,18 +303,31 @@ impl Ingester {
         let named: Vec<_> = (0..).zip(blocks).map(|(number, block)| (self.block_id(now_ms, taken.cut * 100 + number), block)).collect();
         self.mark(taken, &named.iter().map(|(id, _)| *id).collect::<Vec<_>>(), None);
         let arrival = TimeRange { start: taken.arrived, end: self.context.clock.now_ns() };
-        let mut entries = Vec::new();
-        for (id, block) in named {
+        let upload = |(id, block): (_, NewBlock)| {
             let upload = BlockUpload::cut(id, block.facts, block.data, block.index, arrival, self.catalog.number());
-            let entry = loop {
-                match storage::block::upload(&*self.context.bucket, &taken.tenant, &signal, upload.clone()).await {
-                    Ok(entry) => break entry,
-                    Err(_) => tokio::time::sleep(self.context.settings.retry).await,
-                }
-            };
-            entries.push(entry);
+            (taken.tenant.clone(), upload)
+        };
+        let uploads: Vec<(TenantId, BlockUpload)> = named.into_iter().map(upload).collect();
+        // Every second cut goes up as one object.
+        if taken.cut % 2 == 1 {
+            let object = self.block_id(now_ms, taken.cut * 100 + 99).0;
+            return self.until_done(|| packed::upload(&*self.context.bucket, &signal, object, &uploads)).await;
+        }
+        let mut entries = Vec::new();
+        for (tenant, upload) in uploads {
+            let upload = || storage::block::upload(&*self.context.bucket, &tenant, &signal, upload.clone());
+            entries.push(self.until_done(upload).await);
         }
         entries
+    }
+
+    async fn until_done<T, F: Future<Output = Result<T, StoreError>>>(&self, mut upload: impl FnMut() -> F) -> T {
+        loop {
+            match upload().await {
+                Ok(done) => return done,
+                Err(_) => tokio::time::sleep(self.context.settings.retry).await,
+            }
+        }
     }
 
     /// A name that follows from the seed.

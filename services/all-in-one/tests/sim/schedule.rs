@@ -406,7 +406,8 @@ impl Schedule {
             let mut rows = BTreeSet::new();
             for entry in catalog.map().blocks(&tenant, SIGNAL.as_str(), TimeRange::ALL) {
                 self.ledger.merged_blocks(u64::from(entry.level > 0));
-                match self.cluster.memory.get(&entry.data.object).await {
+                let file = &entry.data;
+                match self.cluster.memory.get_range(&file.object, file.offset..file.offset + file.len).await {
                     Ok(bytes) => rows.extend(decode(&bytes)),
                     Err(err) => self.ledger.violation(format!("a live block cannot be read: {err}")),
                 }

@@ -56,6 +56,7 @@ impl Default for Settings {
             settle: secs(4),
             job_timeout: secs(20),
             poll: secs(2),
+            unpack_after: secs(60),
             ..CompactorConfig::default()
         };
         Self {

@@ -190,7 +190,7 @@ settings! {
         pub compactor_blocks_retention_period: HumanDuration = HumanDuration::from_secs(0),
         /// How long some series are kept, whatever is said of all: a list of `selector`, `period` (`0s` is for ever) and `priority` (the highest holds).
         pub retention_series: RetentionRules = RetentionRules::default(),
-        /// Into how many shards the rows of a tenant are split when its blocks are merged; 0 is into none.
+        /// Into how many shards the rows of a tenant are split by merges of `compactor.split_from_bytes` and more; 0 is into none.
         pub compactor_split_and_merge_shards: u64 = 0,
     }
 }

@@ -140,7 +140,8 @@ impl Map {
     /// Packed objects that hold bytes of a tenant that was deleted, sorted.
     #[must_use]
     pub fn condemned(&self) -> BTreeSet<&str> {
-        let all = self.all().flat_map(|(_, _, blocks)| blocks.gone.values().map(move |gone| (blocks, gone)));
+        let deleted = self.all().filter(|(_, _, blocks)| !blocks.deletes.is_empty());
+        let all = deleted.flat_map(|(_, _, blocks)| blocks.gone.values().map(move |gone| (blocks, gone)));
         all.filter_map(|(blocks, gone)| gone.condemned(&blocks.deletes)).collect()
     }
 
