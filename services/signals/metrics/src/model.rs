@@ -66,6 +66,9 @@ pub fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE_BITS
 }
 
+/// Bytes that a processor loads at once.
+const CACHE_LINE: usize = 64;
+
 /// The labels of a series: sorted by name, each name once, no empty values. Cheap to clone.
 #[derive(Clone)]
 pub struct Labels(Arc<Inner>);
@@ -172,6 +175,15 @@ impl Labels {
     /// Pairs of name and value, sorted by name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + DoubleEndedIterator + Clone {
         (0..self.len()).map(|index| self.pair(index))
+    }
+
+    /// Any bytes of their text and its ends: who looks at them has them in the processor's cache afterwards.
+    #[must_use]
+    pub fn glance(&self) -> usize {
+        let text = self.0.text.as_bytes();
+        let ends = self.0.ends.first().copied().unwrap_or_default();
+        let last = text.last().copied().unwrap_or_default();
+        text.iter().step_by(CACHE_LINE).fold(usize::from(ends) + usize::from(last), |sum, byte| sum + usize::from(*byte))
     }
 
     /// True when these are the labels, as they stand in a request: sorted by name.
@@ -310,18 +322,18 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Labels {
 
 /// True for a label name that needs no quotes: `[a-zA-Z_][a-zA-Z0-9_]*`.
 #[must_use]
-pub fn is_legacy_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+pub fn is_legacy_name(name: impl AsRef<[u8]>) -> bool {
+    let mut bytes = name.as_ref().iter();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 /// True for a metric name that needs no quotes: a label name that may hold colons.
 #[must_use]
-pub fn is_legacy_metric_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_' || first == b':')
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':')
+pub fn is_legacy_metric_name(name: impl AsRef<[u8]>) -> bool {
+    let mut bytes = name.as_ref().iter();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || matches!(first, b'_' | b':'))
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':'))
 }
 
 /// Makes [`Labels`] out of changes to others.

@@ -35,6 +35,7 @@ pub(super) fn commit(shared: &Shared, mut pending: PendingPush) -> Appended {
     debug_assert!(std::ptr::eq(shared, &*pending.shared), "a head commits what it prepared itself");
     let mut storing = Storing::new(shared);
     let mut state = shared.state.write();
+    state.glance_at(pending.runs().map(|(number, _)| number));
     for (number, parts) in pending.runs() {
         state.change(number, |series, _| {
             series.release(parts.samples, parts.histograms);

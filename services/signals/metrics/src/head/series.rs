@@ -153,6 +153,11 @@ impl Series {
         self.logged = self.logged.max(Some(short(segment)));
     }
 
+    /// The last byte of the open chunk: where the next sample goes.
+    pub(super) fn newest_byte(&self) -> u8 {
+        self.open.bytes().last().copied().unwrap_or_default()
+    }
+
     /// Time of the newest sample that was committed; stays when it is cut and forgotten.
     pub(super) fn newest_t(&self) -> Option<i64> {
         let float = self.any.then(|| self.open.max_t());

@@ -3,6 +3,7 @@
 mod numbers;
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::path::PathBuf;
 
 use index::MutableIndex;
@@ -105,20 +106,27 @@ impl State {
     /// The numbers of many series by their hashes; `is_it` tells of each, by its place, whether these are its labels. One that is not found
     /// here may be there nevertheless, as another one of its hash: [`State::find`] knows.
     ///
-    /// A head is larger than any cache of the processor: table, series and labels cost a wait for the memory each. One series after the
-    /// other waits for all three; here the series of a push wait together.
+    /// A head is larger than any cache of the processor: table, series, labels and their text cost a wait for the memory each. One series
+    /// after the other waits for all four; here the series of a push wait together.
     pub(super) fn find_all(&self, hashes: impl Iterator<Item = u64>, is_it: impl Fn(usize, &Labels) -> bool) -> Vec<Option<u32>> {
         let mut found: Vec<Option<u32>> = hashes.map(|hash| self.numbers.any(hash)).collect();
         // Each pass loads one thing of every series, and none waits for the pass after it: a look at whether there are labels loads them.
         let series: Vec<Option<&Series>> = found.iter().map(|number| self.get((*number)?)).collect();
         let labels: Vec<Option<&Labels>> =
             series.iter().map(|series| series.map(|one| &one.labels).filter(|labels| !labels.is_empty())).collect();
+        black_box(labels.iter().flatten().map(|labels| labels.glance()).fold(0, usize::wrapping_add));
         for (place, (number, labels)) in found.iter_mut().zip(labels).enumerate() {
             if !labels.is_some_and(|labels| is_it(place, labels)) {
                 *number = None;
             }
         }
         found
+    }
+
+    /// Looks at many series that are about to be appended to, so that their waits for the memory overlap as in [`State::find_all`].
+    pub(super) fn glance_at(&self, numbers: impl Iterator<Item = u32>) {
+        let series: Vec<Option<&Series>> = numbers.map(|number| self.get(number)).collect();
+        black_box(series.into_iter().flatten().map(|series| usize::from(series.newest_byte())).fold(0, usize::wrapping_add));
     }
 
     /// A series that is there.

@@ -216,6 +216,7 @@ impl<'r> Checker<'r> {
     fn with_labels(&mut self, series: &mut RawSeries<'_>, labels: &[RawLabel<'_>]) -> Result<(), DecodeError> {
         let mut other = RawSeries {
             labels: labels.to_vec(),
+            ascii: false,
             samples: std::mem::take(&mut series.samples),
             exemplars: std::mem::take(&mut series.exemplars),
             exemplar_labels: std::mem::take(&mut series.exemplar_labels),
@@ -230,7 +231,7 @@ impl<'r> Checker<'r> {
     fn tidy(&mut self, series: &mut RawSeries<'_>, place: Option<Range<usize>>) -> Result<(), DecodeError> {
         let checked = &mut self.checked;
         checked.label_counts.push(u32::try_from(series.labels.len()).unwrap_or(u32::MAX));
-        if let Err(fault) = labels::check(&series.labels, self.rules.limits) {
+        if let Err(fault) = labels::check(&series.labels, series.ascii, self.rules.limits) {
             count(&mut checked.discarded_samples, fault.reason(), Counts::of(series).points());
             checked.complain(&fault, &series.labels);
             return Ok(());

@@ -15,9 +15,14 @@ use crate::model::{METRIC_NAME, is_legacy_metric_name, is_legacy_name};
 pub(crate) const HASH_LEN: usize = 71;
 
 /// Checks the labels of a series, which are sorted and have values. Values that are too long are no fault if the tenant has them shortened.
-pub(super) fn check<'a>(labels: &[RawLabel<'a>], limits: &MetricsLimits) -> Result<(), Fault<'a>> {
+///
+/// `ascii`: all names and values are known to be; else it is looked at whether they are UTF-8.
+pub(super) fn check<'a>(labels: &[RawLabel<'a>], ascii: bool, limits: &MetricsLimits) -> Result<(), Fault<'a>> {
+    let is_text = |bytes: &[u8]| ascii || std::str::from_utf8(bytes).is_ok();
+    let legacy = limits.name_validation_scheme == NameValidation::Legacy;
+    let is_name = |name: &[u8], is_legacy: fn(&[u8]) -> bool| if legacy { is_legacy(name) } else { !name.is_empty() && is_text(name) };
     let name = labels.iter().find(|label| label.name == METRIC_NAME.as_bytes()).ok_or(Fault::MissingName)?.value;
-    if !is_name(name, limits.name_validation_scheme, is_legacy_metric_name) {
+    if !is_name(name, |name| is_legacy_metric_name(name)) {
         return Err(Fault::BadName { name });
     }
     if labels.len() > limits.max_label_names_per_series {
@@ -29,13 +34,13 @@ pub(super) fn check<'a>(labels: &[RawLabel<'a>], limits: &MetricsLimits) -> Resu
     }
     let mut before: Option<&[u8]> = None;
     for RawLabel { name, value } in labels.iter().copied() {
-        if !is_name(name, limits.name_validation_scheme, is_legacy_name) {
+        if !is_name(name, |name| is_legacy_name(name)) {
             return Err(Fault::BadLabelName { name });
         }
         if name.len() > limits.max_label_name_length {
             return Err(Fault::LabelNameTooLong { name });
         }
-        if std::str::from_utf8(value).is_err() {
+        if !is_text(value) {
             return Err(Fault::BadLabelValue { name, value });
         }
         if value.len() > limits.max_label_value_length && limits.label_value_length_over_limit_strategy == OverLength::Error {
@@ -79,11 +84,4 @@ pub(super) fn shortened<'a>(value: &'a [u8], limits: &MetricsLimits) -> Cow<'a, 
 
 const fn hex_digit(nibble: u8) -> u8 {
     b"0123456789abcdef"[nibble as usize]
-}
-
-fn is_name(bytes: &[u8], scheme: NameValidation, legacy: impl Fn(&str) -> bool) -> bool {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => !text.is_empty() && (scheme == NameValidation::Utf8 || legacy(text)),
-        Err(_) => false,
-    }
 }

@@ -99,6 +99,24 @@ impl<'a> Message<'a> {
         Ok(Some(Field { number, value }))
     }
 
+    /// The bytes of the next field, if its tag is this one, of one byte, and its length is of one byte too: as nearly all fields of bytes that
+    /// clients send. `None`: it is another, or there is none, and [`Message::next`] reads it.
+    #[inline]
+    pub(crate) fn short_bytes(&mut self, tag: u8) -> Option<&'a [u8]> {
+        let (&[actual, len], rest) = self.body[self.at..self.end].split_first_chunk::<2>()?;
+        if actual != tag || len >= 0x80 {
+            return None;
+        }
+        let bytes = rest.get(..usize::from(len))?;
+        self.at += 2 + bytes.len();
+        Some(bytes)
+    }
+
+    /// What was read so far since a place in the body.
+    pub(crate) fn since(&self, start: usize) -> &'a [u8] {
+        &self.body[start..self.at]
+    }
+
     /// The next number of a field that holds nothing but numbers; `None` at the end.
     pub(crate) fn packed_varint(&mut self) -> Result<Option<u64>, ProtobufError> {
         if self.at == self.end { Ok(None) } else { self.varint().map(Some) }

@@ -11,6 +11,13 @@ use crate::model::{Sample, SeriesHash};
 /// The field of an item that `prometheus.TimeSeries` does not have: what is known about the metric of the series.
 pub(crate) const METADATA_FIELD: u64 = 15;
 
+/// Tags of the fields that nearly every series consists of.
+const LABEL_TAG: u8 = 1 << 3 | 2;
+const NAME_TAG: u8 = 1 << 3 | 2;
+const VALUE_TAG: u8 = 2 << 3 | 2;
+const SAMPLE_VALUE_TAG: u8 = 1 << 3 | 1;
+const SAMPLE_TIME_TAG: u8 = 2 << 3;
+
 /// A label as it stands on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RawLabel<'a> {
@@ -30,6 +37,8 @@ impl RawLabel<'_> {
 pub(crate) struct RawSeries<'a> {
     /// Its labels: as they came, until [`RawSeries::tidy`].
     pub(crate) labels: Vec<RawLabel<'a>>,
+    /// Whether all names and values of them are known to be ASCII; of others nothing is known.
+    pub(crate) ascii: bool,
     /// Its float samples, in the order in which they came.
     pub(crate) samples: Vec<Sample>,
     /// Its exemplars.
@@ -55,6 +64,7 @@ impl<'a> RawSeries<'a> {
     /// Forgets all, but not its buffers.
     pub(crate) fn clear(&mut self) {
         self.labels.clear();
+        self.ascii = false;
         self.samples.clear();
         self.exemplars.clear();
         self.exemplar_labels.clear();
@@ -65,11 +75,25 @@ impl<'a> RawSeries<'a> {
     /// Reads the `TimeSeries` message at a place of the body.
     pub(crate) fn read(&mut self, body: &'a [u8], place: Range<usize>) -> Result<(), ProtobufError> {
         self.clear();
+        let start = place.start;
         let mut message = Message::at(body, place);
+        // First come the labels, then a sample: one look for each, where they are encoded as by nearly all clients.
+        while let Some(label) = message.short_bytes(LABEL_TAG) {
+            self.labels.push(plain_label(label).map_or_else(|| read_label(label, 0..label.len()), Ok)?);
+        }
+        // Tags and lengths of one byte are ASCII too, so one look at all of it tells.
+        self.ascii = message.since(start).is_ascii();
         while let Some(field) = message.next()? {
             match field.number {
-                1 => self.labels.push(read_label(body, field.value.bytes("Labels")?)?),
-                2 => self.samples.push(read_sample(body, field.value.bytes("Samples")?)?),
+                1 => {
+                    self.ascii = false;
+                    self.labels.push(read_label(body, field.value.bytes("Labels")?)?);
+                }
+                2 => {
+                    let place = field.value.bytes("Samples")?;
+                    let sample = plain_sample(&body[place.clone()]);
+                    self.samples.push(sample.map_or_else(|| read_sample(body, place), Ok)?);
+                }
                 3 => self.read_exemplar(body, field.value.bytes("Exemplars")?)?,
                 4 => self.histograms.push(Cow::Borrowed(&body[field.value.bytes("Histograms")?])),
                 METADATA_FIELD => self.metadata = Some(Cow::Borrowed(&body[field.value.bytes("Metadata")?])),
@@ -183,6 +207,30 @@ fn put_sample(out: &mut Vec<u8>, number: u8, sample: Sample) {
     put_varint(out, sample.t.cast_unsigned());
 }
 
+/// A label that is encoded as by nearly all clients: name, then value, both shorter than 128 bytes. `None`: encoded in another way.
+#[inline]
+fn plain_label(message: &[u8]) -> Option<RawLabel<'_>> {
+    let (&[NAME_TAG, name_len], rest) = message.split_first_chunk::<2>()? else { return None };
+    let (name, rest) = rest.split_at_checked(usize::from(name_len))?;
+    let (&[VALUE_TAG, value_len], value) = rest.split_first_chunk::<2>()? else { return None };
+    (name_len < 0x80 && usize::from(value_len) == value.len() && value_len < 0x80).then_some(RawLabel { name, value })
+}
+
+/// A sample that is encoded as by nearly all clients: the value, then the time, positive. `None`: encoded in another way.
+#[inline]
+fn plain_sample(message: &[u8]) -> Option<Sample> {
+    let (&SAMPLE_VALUE_TAG, rest) = message.split_first()? else { return None };
+    let (bits, rest) = rest.split_first_chunk::<8>()?;
+    let (&SAMPLE_TIME_TAG, varint) = rest.split_first()? else { return None };
+    let (last, before) = varint.split_last()?;
+    // Nine bytes hold 63 bits.
+    if *last >= 0x80 || before.len() > 8 || before.iter().any(|byte| *byte < 0x80) {
+        return None;
+    }
+    let t = varint.iter().rev().fold(0, |t, byte| t << 7 | i64::from(byte & 0x7f));
+    Some(Sample { t, v: f64::from_bits(u64::from_le_bytes(*bits)) })
+}
+
 fn read_label(body: &[u8], place: Range<usize>) -> Result<RawLabel<'_>, ProtobufError> {
     let mut label = RawLabel { name: &[], value: &[] };
     let mut message = Message::at(body, place);
@@ -208,3 +256,6 @@ pub(super) fn read_sample(body: &[u8], place: Range<usize>) -> Result<Sample, Pr
     }
     Ok(sample)
 }
+
+#[cfg(test)]
+mod tests;

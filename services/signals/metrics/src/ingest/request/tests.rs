@@ -578,7 +578,7 @@ proptest! {
         for item in &checked.items {
             series.read(&checked.bytes, item.start as usize..item.end as usize).unwrap();
             prop_assert!(series.tidy(), "sorted, without empty values");
-            prop_assert_eq!(labels::check(&series.labels, &limits), Ok(()));
+            prop_assert_eq!(labels::check(&series.labels, series.ascii, &limits), Ok(()));
             prop_assert!(!series.samples.is_empty());
             prop_assert_eq!(item.key, shard_key(TenantId::anonymous().as_str(), series.hash()));
             samples += series.samples.len() as u64;

@@ -112,11 +112,11 @@ proptest! {
         let how = Translation { keep_underscores: keep, ..how(true, suffixes) };
         for kind in [Kind::Gauge, Kind::Counter, Kind::Other] {
             if let Ok(made) = metric(&name, &unit_text, kind, &how) {
-                prop_assert!(is_legacy_metric_name(&made), "{}", made);
+                prop_assert!(is_legacy_metric_name(&*made), "{}", made);
             }
         }
         if let Ok(made) = label(&name, &how) {
-            prop_assert!(is_legacy_name(&made), "{}", made);
+            prop_assert!(is_legacy_name(&*made), "{}", made);
         }
         let _ = unit(&unit_text, &how);
     }
