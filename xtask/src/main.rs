@@ -3,6 +3,7 @@
 mod bench;
 mod cluster;
 mod conformance;
+mod differ;
 mod drill;
 mod export;
 mod gate;
@@ -57,6 +58,21 @@ enum Command {
         /// Only this server: quartet, victoriametrics or prometheus; may be repeated.
         #[arg(long)]
         only: Vec<String>,
+    },
+    /// Ask Quartet and a Prometheus the same random queries over the same random data, and tell where the answers differ.
+    Differ {
+        /// Of data and queries; the next seeds follow while there is time.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many queries each seed has.
+        #[arg(long, default_value_t = 2_000)]
+        queries: u64,
+        /// How long seeds follow each other; at least one is run.
+        #[arg(long, default_value_t = 0)]
+        minutes: u64,
+        /// Only the query of this number.
+        #[arg(long)]
+        only: Option<u64>,
     },
     /// Send metrics with the SDK of OpenTelemetry, over gRPC and HTTP, and ask for them.
     Otlp,
@@ -140,6 +156,9 @@ fn main() -> ExitCode {
         Command::Cluster { command } => run_cluster(command).map_err(Into::into),
         Command::Drill { names } => drill::run(&names).map_err(Into::into),
         Command::Bench { name, small, only } => bench::run(&name, small, &only).map_err(Into::into),
+        Command::Differ { seed, queries, minutes, only } => {
+            differ::run(&differ::Plan { seed, queries, minutes, only }).map_err(Into::into)
+        }
         Command::Otlp => otlp::run().map_err(Into::into),
         Command::Export => export::run().map_err(Into::into),
         Command::Router { directory, listen } => router::run(directory, &listen).map_err(Into::into),
