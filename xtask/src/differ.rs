@@ -206,7 +206,7 @@ impl Servers {
             for time in 0..times {
                 found.asked += 1;
                 let Some(kind) = self.differs(&ask, tenant)? else { continue };
-                if known::decided(&ask, kind) {
+                if known::decided(&ask, kind, &self.expected(&ask)?) {
                     found.known += 1;
                     continue;
                 }
@@ -235,7 +235,7 @@ impl Servers {
             for inner in expr.inner() {
                 let smaller = ask.with(inner);
                 if let Some(kind) = self.differs(&smaller, tenant)?
-                    && !known::decided(&smaller, kind)
+                    && !known::decided(&smaller, kind, &self.expected(&smaller)?)
                 {
                     ask = smaller;
                     continue 'smaller;
@@ -266,11 +266,8 @@ fn get(address: &str, path: &str, tenant: &str) -> Result<Answer, DifferError> {
 }
 
 fn push(address: &str, path: &str, tenant: &str, second: bool, body: &[u8]) -> Result<(), DifferError> {
-    let (kind, version) = if second {
-        ("application/x-protobuf;proto=io.prometheus.write.v2.Request", "2.0.0")
-    } else {
-        ("application/x-protobuf", "0.1.0")
-    };
+    let (kind, version) =
+        if second { ("application/x-protobuf;proto=io.prometheus.write.v2.Request", "2.0.0") } else { ("application/x-protobuf", "0.1.0") };
     let headers =
         [("X-Scope-OrgID", tenant), ("Content-Type", kind), ("Content-Encoding", "snappy"), ("X-Prometheus-Remote-Write-Version", version)];
     let request = Request { headers: &headers, body, timeout: Duration::from_secs(60), ..Request::new("POST", address, path) };

@@ -156,9 +156,7 @@ fn main() -> ExitCode {
         Command::Cluster { command } => run_cluster(command).map_err(Into::into),
         Command::Drill { names } => drill::run(&names).map_err(Into::into),
         Command::Bench { name, small, only } => bench::run(&name, small, &only).map_err(Into::into),
-        Command::Differ { seed, queries, minutes, only } => {
-            differ::run(&differ::Plan { seed, queries, minutes, only }).map_err(Into::into)
-        }
+        Command::Differ { seed, queries, minutes, only } => differ::run(&differ::Plan { seed, queries, minutes, only }).map_err(Into::into),
         Command::Otlp => otlp::run().map_err(Into::into),
         Command::Export => export::run().map_err(Into::into),
         Command::Router { directory, listen } => router::run(directory, &listen).map_err(Into::into),

@@ -38,9 +38,7 @@ pub(super) fn difference(ask: &Ask, expected: &Answer, found: &Answer) -> Option
             let limited = ask.params.iter().any(|(name, _)| *name == "limit");
             results(&expected["data"]["result"], &found["data"]["result"], ordered(ask), limited)
         }
-        "query_exemplars" | "series" => {
-            (!same(&sorted(&expected["data"]), &sorted(&found["data"]))).then_some("data")
-        }
+        "query_exemplars" | "series" => (!same(&sorted(&expected["data"]), &sorted(&found["data"]))).then_some("data"),
         _ => (!same(&expected["data"], &found["data"])).then_some("data"),
     }
 }
@@ -48,8 +46,7 @@ pub(super) fn difference(ask: &Ask, expected: &Answer, found: &Answer) -> Option
 /// Ten remarks at most are shown, and of more which ones is free.
 fn remarks_agree(expected: &Value, found: &Value) -> bool {
     let list = |value: &Value| -> Vec<String> {
-        let mut list: Vec<String> =
-            value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        let mut list: Vec<String> = value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
         list.sort_unstable();
         list
     };
@@ -77,9 +74,8 @@ fn results(expected: &Value, found: &Value, ordered: bool, limited: bool) -> Opt
     if limited {
         return None;
     }
-    let by_labels = |list: &[Value]| -> BTreeMap<String, Value> {
-        list.iter().map(|series| (series["metric"].to_string(), series.clone())).collect()
-    };
+    let by_labels =
+        |list: &[Value]| -> BTreeMap<String, Value> { list.iter().map(|series| (series["metric"].to_string(), series.clone())).collect() };
     let (first, second) = (by_labels(left), by_labels(right));
     if !first.keys().eq(second.keys()) {
         return Some("labels");
@@ -113,7 +109,9 @@ fn same(expected: &Value, found: &Value) -> bool {
     match (expected, found) {
         (Value::String(left), Value::String(right)) => left == right || numbers(left.parse().ok(), right.parse().ok()),
         (Value::Number(left), Value::Number(right)) => left == right || numbers(left.as_f64(), right.as_f64()),
-        (Value::Array(left), Value::Array(right)) => left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right)),
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+        }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len() && left.iter().all(|(key, left)| right.get(key).is_some_and(|right| same(left, right)))
         }

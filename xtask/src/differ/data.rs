@@ -50,7 +50,7 @@ impl Set {
     /// Times of samples: some series are punctual, some are not, most have gaps.
     fn times(&mut self, every: i64) -> Vec<i64> {
         let jitter = self.random.pick(&[0, 0, 40, 3000]);
-        let mut at = BEGIN + self.random.between(0, every - 1) / self.random.pick(&[1, 15_000]) ;
+        let mut at = BEGIN + self.random.between(0, every - 1) / self.random.pick(&[1, 15_000]);
         let mut times = Vec::new();
         while at < END {
             times.push(at + self.random.between(0, jitter));
@@ -273,7 +273,11 @@ impl Set {
             let samples = self.floats(60_000, |_, _| number as f64);
             self.add("odd_values", &[("number", &number.to_string()), ("v", if value.is_empty() { "x y" } else { value })], samples);
             let samples = self.floats(60_000, |random, _| random.unit());
-            self.add("http.requests.ü", &[("label.with.dots", value), ("n", &number.to_string())].map(|(n, v)| (n, if v.is_empty() { "z" } else { v })), samples);
+            self.add(
+                "http.requests.ü",
+                &[("label.with.dots", value), ("n", &number.to_string())].map(|(n, v)| (n, if v.is_empty() { "z" } else { v })),
+                samples,
+            );
         }
         for instance in ["a:1", "b:1"] {
             let samples = self.floats(60_000, |random, at| (at / 1000 - random.between(0, 400_000_000)) as f64);

@@ -18,7 +18,10 @@ enum Part {
 impl Expr {
     /// As it is written.
     pub(super) fn text(&self) -> String {
-        self.parts.iter().map(|part| if let Part::Text(text) = part { text.clone() } else { part.inner().map_or_else(String::new, Self::text) }).collect()
+        self.parts
+            .iter()
+            .map(|part| if let Part::Text(text) = part { text.clone() } else { part.inner().map_or_else(String::new, Self::text) })
+            .collect()
     }
 
     /// The expressions in it, those that stand directly in it first.
@@ -51,31 +54,146 @@ fn text(text: impl Into<String>) -> Expr {
 }
 
 const METRICS: [&str; 24] = [
-    "requests_total", "requests_total", "cpu_seconds_total", "up", "temperature", "temperature", "queue", "queue", "flaky", "sparse", "special",
-    "latency_bucket", "latency_count", "latency_sum", "build_info", "target_info", "odd_values", "job_limit", "started_seconds", "late_total",
-    "single", "mixed", "native", "nothing_there",
+    "requests_total",
+    "requests_total",
+    "cpu_seconds_total",
+    "up",
+    "temperature",
+    "temperature",
+    "queue",
+    "queue",
+    "flaky",
+    "sparse",
+    "special",
+    "latency_bucket",
+    "latency_count",
+    "latency_sum",
+    "build_info",
+    "target_info",
+    "odd_values",
+    "job_limit",
+    "started_seconds",
+    "late_total",
+    "single",
+    "mixed",
+    "native",
+    "nothing_there",
 ];
 const NATIVE: [&str; 7] = ["native", "native", "native_custom", "native_gauge", "mixed", "native", "latency_bucket"];
 const LABELS: [&str; 12] = ["job", "instance", "code", "le", "room", "version", "region", "team", "__name__", "missing", "mode", "job"];
 const VECTOR_FUNCTIONS: [&str; 41] = [
-    "abs", "absent", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "day_of_month", "day_of_week", "day_of_year",
-    "days_in_month", "deg", "exp", "floor", "histogram_avg", "histogram_count", "histogram_stddev", "histogram_stdvar", "histogram_sum",
-    "hour", "ln", "log10", "log2", "minute", "month", "rad", "round", "sgn", "sin", "sinh", "sort", "sort_desc", "sqrt", "tan", "tanh",
-    "timestamp", "year",
+    "abs",
+    "absent",
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
+    "ceil",
+    "cos",
+    "cosh",
+    "day_of_month",
+    "day_of_week",
+    "day_of_year",
+    "days_in_month",
+    "deg",
+    "exp",
+    "floor",
+    "histogram_avg",
+    "histogram_count",
+    "histogram_stddev",
+    "histogram_stdvar",
+    "histogram_sum",
+    "hour",
+    "ln",
+    "log10",
+    "log2",
+    "minute",
+    "month",
+    "rad",
+    "round",
+    "sgn",
+    "sin",
+    "sinh",
+    "sort",
+    "sort_desc",
+    "sqrt",
+    "tan",
+    "tanh",
+    "timestamp",
+    "year",
 ];
 const RANGE_FUNCTIONS: [&str; 31] = [
-    "absent_over_time", "avg_over_time", "changes", "count_over_time", "delta", "deriv", "first_over_time", "idelta", "increase", "irate",
-    "last_over_time", "mad_over_time", "max_over_time", "min_over_time", "present_over_time", "rate", "resets", "stddev_over_time",
-    "stdvar_over_time", "sum_over_time", "ts_of_first_over_time", "ts_of_last_over_time", "ts_of_max_over_time", "ts_of_min_over_time",
-    "rate", "increase", "rate", "sum_over_time", "avg_over_time", "delta", "irate",
+    "absent_over_time",
+    "avg_over_time",
+    "changes",
+    "count_over_time",
+    "delta",
+    "deriv",
+    "first_over_time",
+    "idelta",
+    "increase",
+    "irate",
+    "last_over_time",
+    "mad_over_time",
+    "max_over_time",
+    "min_over_time",
+    "present_over_time",
+    "rate",
+    "resets",
+    "stddev_over_time",
+    "stdvar_over_time",
+    "sum_over_time",
+    "ts_of_first_over_time",
+    "ts_of_last_over_time",
+    "ts_of_max_over_time",
+    "ts_of_min_over_time",
+    "rate",
+    "increase",
+    "rate",
+    "sum_over_time",
+    "avg_over_time",
+    "delta",
+    "irate",
 ];
 const AGGREGATIONS: [&str; 10] = ["sum", "avg", "min", "max", "count", "group", "stddev", "stdvar", "sum", "avg"];
 const MATCHERS: [&str; 16] = [
-    "job=\"api\"", "job!=\"api\"", "instance=~\"a.*|b:1\"", "instance!~\"a.*\"", "code=~\"2..|5..\"", "missing=\"\"", "missing!=\"\"", "zone!~\"x|\"",
-    "job=~\".+\"", "instance=~\"[bc]:1\"", "le=\"+Inf\"", "le!=\"0.5\"", "job=\"db\"", "code!=\"\"", "instance=\"a:1\"", "job=~\"\"",
+    "job=\"api\"",
+    "job!=\"api\"",
+    "instance=~\"a.*|b:1\"",
+    "instance!~\"a.*\"",
+    "code=~\"2..|5..\"",
+    "missing=\"\"",
+    "missing!=\"\"",
+    "zone!~\"x|\"",
+    "job=~\".+\"",
+    "instance=~\"[bc]:1\"",
+    "le=\"+Inf\"",
+    "le!=\"0.5\"",
+    "job=\"db\"",
+    "code!=\"\"",
+    "instance=\"a:1\"",
+    "job=~\"\"",
 ];
-const DURATIONS: [&str; 16] =
-    ["5m", "5m", "1m", "30s", "2m", "1h", "7m30s", "10m", "20m", "15s", "1m1ms", "step()*2", "2m+1m", "300", "range()/4+1m", "max_of(step(),1m)"];
+const DURATIONS: [&str; 16] = [
+    "5m",
+    "5m",
+    "1m",
+    "30s",
+    "2m",
+    "1h",
+    "7m30s",
+    "10m",
+    "20m",
+    "15s",
+    "1m1ms",
+    "step()*2",
+    "2m+1m",
+    "300",
+    "range()/4+1m",
+    "max_of(step(),1m)",
+];
 
 /// Makes expressions.
 #[derive(Debug)]
@@ -155,7 +273,9 @@ impl Grammar<'_> {
     }
 
     fn number(&mut self) -> String {
-        self.random.pick(&["0", "1", "2", "0.5", "3", "-1", "10", "100", "0.9", "1e3", "NaN", "Inf", "-Inf", "5m", "0x1F", "0.25", "1.5", "-0"]).to_owned()
+        self.random
+            .pick(&["0", "1", "2", "0.5", "3", "-1", "10", "100", "0.9", "1e3", "NaN", "Inf", "-Inf", "5m", "0x1F", "0.25", "1.5", "-0"])
+            .to_owned()
     }
 
     fn scalar(&mut self, depth: usize) -> Expr {
@@ -167,7 +287,9 @@ impl Grammar<'_> {
                 text("(").and(left).then(format!(" {operator} ")).and(right).then(")")
             }
             8 | 9 => text("scalar(").and(self.vector(depth - 1)).then(")"),
-            10 => text(self.random.pick(&["min_of(", "max_of("])).and(self.scalar(depth - 1)).then(", ").and(self.scalar(depth - 1)).then(")"),
+            10 => {
+                text(self.random.pick(&["min_of(", "max_of("])).and(self.scalar(depth - 1)).then(", ").and(self.scalar(depth - 1)).then(")")
+            }
             11 => text("-").and(text("(").and(self.scalar(depth - 1)).then(")")),
             _ => text(self.number()),
         }
@@ -199,9 +321,12 @@ impl Grammar<'_> {
         let source = match self.random.below(5) {
             0 => text("sum by (le, job) (rate(latency_bucket[5m]))"),
             1 => self.selector(&["latency_bucket"]),
-            2 => text(format!("{}(", self.random.pick(&["rate", "increase", "sum_over_time", "delta", "irate", "last_over_time", "avg_over_time"])))
-                .and(self.matrix_of(1, &NATIVE))
-                .then(")"),
+            2 => text(format!(
+                "{}(",
+                self.random.pick(&["rate", "increase", "sum_over_time", "delta", "irate", "last_over_time", "avg_over_time"])
+            ))
+            .and(self.matrix_of(1, &NATIVE))
+            .then(")"),
             3 => text(self.random.pick(&["sum(", "avg by (job) (", "sum by (instance, le) ("])).and(self.selector(&NATIVE)).then(")"),
             _ => self.selector(&NATIVE),
         };
@@ -220,14 +345,26 @@ impl Grammar<'_> {
         let number = self.number();
         match self.random.below(15) {
             0 => text("clamp(").and(self.vector(depth - 1)).then(", ").and(self.scalar(0)).then(", ").and(self.scalar(depth - 1)).then(")"),
-            1 => text(self.random.pick(&["clamp_max(", "clamp_min("])).and(self.vector(depth - 1)).then(", ").and(self.scalar(depth - 1)).then(")"),
+            1 => text(self.random.pick(&["clamp_max(", "clamp_min("]))
+                .and(self.vector(depth - 1))
+                .then(", ")
+                .and(self.scalar(depth - 1))
+                .then(")"),
             2 => text("round(").and(self.vector(depth - 1)).then(", ").and(self.scalar(depth - 1)).then(")"),
             3 | 4 => text("quantile_over_time(").and(self.scalar(depth - 1)).then(", ").and(self.matrix(depth)).then(")"),
             5 => text("predict_linear(").and(self.matrix(depth)).then(", ").and(self.scalar(depth - 1)).then(")"),
-            6 => text("double_exponential_smoothing(").and(self.matrix(depth)).then(self.random.pick(&[", 0.5, 0.1)", ", 0.9, 0.9)", ", 1.5, 0.1)", ", 0, 0.5)"])),
+            6 => text("double_exponential_smoothing(").and(self.matrix(depth)).then(self.random.pick(&[
+                ", 0.5, 0.1)",
+                ", 0.9, 0.9)",
+                ", 1.5, 0.1)",
+                ", 0, 0.5)",
+            ])),
             7 | 8 => {
                 let (to, from) = (self.random.pick(&LABELS), self.random.pick(&LABELS));
-                let (with, pattern) = (self.random.pick(&["$1", "x", "", "$1-$2", "${1}z", "$0"]), self.random.pick(&["(.*)", "(.).*", "(a|b):(.*)", "", "(?P<n>.*)", "a.*", "("]));
+                let (with, pattern) = (
+                    self.random.pick(&["$1", "x", "", "$1-$2", "${1}z", "$0"]),
+                    self.random.pick(&["(.*)", "(.).*", "(a|b):(.*)", "", "(?P<n>.*)", "a.*", "("]),
+                );
                 text("label_replace(").and(self.vector(depth - 1)).then(format!(", \"{to}\", \"{with}\", \"{from}\", \"{pattern}\")"))
             }
             9 => {
@@ -235,7 +372,14 @@ impl Grammar<'_> {
                 text("label_join(").and(self.vector(depth - 1)).then(format!(", \"{to}\", \"-\", \"{from}\", \"{other}\")"))
             }
             10 => {
-                let more = self.random.pick(&["", ", {region=~\".+\"}", ", {__name__=\"build_info\"}", ", {__name__=~\".+_info\"}", ", {version=\"v1\"}", ", {region=\"eu\",env=~\".*\"}"]);
+                let more = self.random.pick(&[
+                    "",
+                    ", {region=~\".+\"}",
+                    ", {__name__=\"build_info\"}",
+                    ", {__name__=~\".+_info\"}",
+                    ", {version=\"v1\"}",
+                    ", {region=\"eu\",env=~\".*\"}",
+                ]);
                 text("info(").and(self.vector(depth - 1)).then(format!("{more})"))
             }
             11 => {
@@ -315,7 +459,10 @@ impl Grammar<'_> {
             let left = self.vector(depth - 1);
             (left.clone(), if one_sided { text("job_limit") } else { left })
         } else if self.random.percent(30) {
-            (text(self.random.pick(&["requests_total", "up", "queue"])), text(self.random.pick(&["build_info", "up", "job_limit", "cpu_seconds_total", "target_info"])))
+            (
+                text(self.random.pick(&["requests_total", "up", "queue"])),
+                text(self.random.pick(&["build_info", "up", "job_limit", "cpu_seconds_total", "target_info"])),
+            )
         } else {
             (self.vector(depth - 1), self.vector(depth - 1))
         };

@@ -90,7 +90,15 @@ fn extra(random: &mut Random, params: &mut Vec<(&'static str, String)>) {
 
 /// A list of series, names of labels or values.
 fn list(random: &mut Random) -> Ask {
-    let endpoint = random.pick(&["series", "labels", "label/job/values", "label/__name__/values", "label/instance/values", "label/missing/values", "label/U__label_2e_with_2e_dots/values"]);
+    let endpoint = random.pick(&[
+        "series",
+        "labels",
+        "label/job/values",
+        "label/__name__/values",
+        "label/instance/values",
+        "label/missing/values",
+        "label/U__label_2e_with_2e_dots/values",
+    ]);
     let mut params = Vec::new();
     while random.percent(60) || (endpoint == "series" && params.is_empty() && random.percent(95)) {
         let selector = Grammar { random }.selector(&["up", "requests_total", "queue", "flaky", "late_total", "native"]);
@@ -117,7 +125,19 @@ fn seconds(ms: i64) -> String {
 fn moment(random: &mut Random) -> String {
     let at = BEGIN + random.between(-300_000, LENGTH + 400_000);
     match random.below(40) {
-        0 => random.pick(&["abc", "", "1e400", "2026-01-15", "2026-01-15T11:30:00+01:00", "2026-01-15T11:00:00.123Z", "NaN", "0x10", "1768474800."]).to_owned(),
+        0 => random
+            .pick(&[
+                "abc",
+                "",
+                "1e400",
+                "2026-01-15",
+                "2026-01-15T11:30:00+01:00",
+                "2026-01-15T11:00:00.123Z",
+                "NaN",
+                "0x10",
+                "1768474800.",
+            ])
+            .to_owned(),
         1..=15 => seconds(at / 15_000 * 15_000),
         _ => seconds(at),
     }
@@ -134,7 +154,36 @@ fn broken(random: &mut Random, ask: Ask, chance: usize) -> Ask {
         match random.below(3) {
             0 if at < chars.len() => drop(chars.remove(at)),
             1 => {
-                let piece = random.pick(&["(", ")", "{", "}", "[", "]", ",", " by ", " bool ", "\"", "'", "5m", " offset ", " @ ", "=", "=~", "!", "#", "$", "é", " and ", " on ", "0x", "-", ":", ".", "1", " group_left "]);
+                let piece = random.pick(&[
+                    "(",
+                    ")",
+                    "{",
+                    "}",
+                    "[",
+                    "]",
+                    ",",
+                    " by ",
+                    " bool ",
+                    "\"",
+                    "'",
+                    "5m",
+                    " offset ",
+                    " @ ",
+                    "=",
+                    "=~",
+                    "!",
+                    "#",
+                    "$",
+                    "é",
+                    " and ",
+                    " on ",
+                    "0x",
+                    "-",
+                    ":",
+                    ".",
+                    "1",
+                    " group_left ",
+                ]);
                 chars.splice(at..at, piece.chars());
             }
             _ => {

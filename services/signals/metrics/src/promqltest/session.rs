@@ -104,7 +104,7 @@ impl Session {
             EvalError::NotImplemented { .. } => Refused::Missing(err.to_string()),
             other => Refused::Error(other.to_string()),
         };
-        let plan = plan(expr, evaluation, &Options { max_samples: 10_000, ..Options::default() }).map_err(refuse)?;
+        let plan = plan(expr, evaluation, &Options { max_samples: 10_000, delayed_names: true, ..Options::default() }).map_err(refuse)?;
         let series = plan.selectors.iter().map(|request| self.store.select(request)).collect::<Result<Vec<_>, _>>();
         let (series, starts): (Vec<_>, Vec<_>) = series.map_err(Refused::Missing)?.into_iter().unzip();
         plan.evaluate_started(&series, &starts, &Cancel::default()).map_err(refuse)

@@ -5,7 +5,8 @@
 //!
 //! Each part of an expression evaluates to the values of all its series at all steps at once: labels are matched and grouped once per
 //! query and not once per step, and functions over ranges walk the samples of a series once over all windows. Semantics, precision
-//! and texts are those of Prometheus 3, with the metric's name dropped at the very end.
+//! and texts are those of Prometheus 3. The metric's name goes with the function or operator that drops it, or, with [`Options::delayed_names`],
+//! at the very end.
 
 mod aggregate;
 mod annotations;
@@ -80,11 +81,14 @@ pub struct Options {
     pub max_samples: usize,
     /// The most steps at which a part of a query may be evaluated. A subquery has more than its query: its range over its step.
     pub max_steps: usize,
+    /// Whether names of metrics that functions and operators drop go at the very end, as with Prometheus's `promql-delayed-name-removal`, which is
+    /// off by default. Until then matching, grouping and `label_replace` see them.
+    pub delayed_names: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { lookback_ms: 5 * 60_000, subquery_step_ms: 60_000, max_samples: 50_000_000, max_steps: 10_000_000 }
+        Self { lookback_ms: 5 * 60_000, subquery_step_ms: 60_000, max_samples: 50_000_000, max_steps: 10_000_000, delayed_names: false }
     }
 }
 

@@ -118,7 +118,7 @@ fn histograms(evaluator: &mut Evaluator<'_>, input: &Batch, at: usize) -> Vec<Cl
         }
         let text = input.key(row).labels.get(BOUND).unwrap_or_default();
         let Ok(bound) = text.parse::<f64>() else {
-            let metric = labels.metric_name().unwrap_or_default().to_owned();
+            let metric = evaluator.name_of(labels).to_owned();
             evaluator.annotate(Annotation::BadBucketLabel { value: text.to_owned(), metric }, at);
             continue;
         };
@@ -161,7 +161,7 @@ fn quantiles(evaluator: &mut Evaluator<'_>, histograms: &[Classic], input: &Batc
         let (value, forced) = quantile(phis[step], buckets);
         if let Some(forced) = forced {
             let remark = ForcedMonotonicity {
-                metric: key.labels.metric_name().unwrap_or_default().to_owned(),
+                metric: evaluator.name_of(&key.labels).to_owned(),
                 min_bucket: forced.min_bound,
                 max_bucket: forced.max_bound,
                 max_diff: forced.max_diff,

@@ -19,8 +19,8 @@ pub enum EvalError {
     /// A range query whose step is not positive or whose end lies before its start.
     #[error("invalid steps of a range query")]
     Steps,
-    /// A duration that has no value.
-    #[error(transparent)]
+    /// A duration that has no value; the text begins with the bytes of the query between which it stands.
+    #[error("{start}:{end}: {0}", start = .0.span().start, end = .0.span().end)]
     Duration(#[from] DurationError),
     /// Something that this engine cannot evaluate yet.
     #[error("{what} is not implemented")]

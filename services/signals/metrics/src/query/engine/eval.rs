@@ -71,6 +71,8 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) max_samples: usize,
     /// The most steps at which a node may be evaluated.
     pub(crate) max_steps: usize,
+    /// Whether names go at the very end: [`super::Options::delayed_names`].
+    pub(super) delayed_names: bool,
     /// Samples held now.
     pub(crate) held: usize,
     /// What is counted.
@@ -132,7 +134,23 @@ impl<'a> Evaluator<'a> {
         self.annotations.add(annotation, at);
     }
 
+    /// The name of a series in a remark of a function that drops names: nothing where it is gone already.
+    pub(super) fn name_of<'l>(&self, labels: &'l Labels) -> &'l str {
+        if self.delayed_names { labels.metric_name().unwrap_or_default() } else { "" }
+    }
+
+    /// The value of a node at some steps, without the names that it drops.
     fn eval_kind(&mut self, node: &Node, steps: Steps) -> Result<Value, EvalError> {
+        match self.eval_named(node, steps)? {
+            Value::Vector(batch) if !self.delayed_names && batch.keys().iter().any(|key| key.drop_name) => {
+                let named = super::result::named(batch)?;
+                Ok(Value::Vector(named))
+            }
+            value => Ok(value),
+        }
+    }
+
+    fn eval_named(&mut self, node: &Node, steps: Steps) -> Result<Value, EvalError> {
         match &node.kind {
             Kind::Number(value) => Ok(Value::Scalar(vec![*value; steps.count])),
             Kind::Text(text) => Ok(Value::Text(text.clone())),

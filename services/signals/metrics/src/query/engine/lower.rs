@@ -44,6 +44,7 @@ pub(super) fn lower_around(expr: &Expr, evaluation: Evaluation, options: &Option
         lookback_ms: options.lookback_ms,
         max_samples: options.max_samples,
         max_steps: options.max_steps,
+        delayed_names: options.delayed_names,
     })
 }
 

@@ -33,6 +33,7 @@ pub struct Plan {
     pub(super) lookback_ms: i64,
     pub(super) max_samples: usize,
     pub(super) max_steps: usize,
+    pub(super) delayed_names: bool,
 }
 
 /// A part of the expression.

@@ -159,6 +159,7 @@ impl Plan {
             annotations: Annotations::default(),
             max_samples: self.max_samples,
             max_steps: self.max_steps,
+            delayed_names: self.delayed_names,
             held: 0,
             counting,
             cancel,
@@ -197,7 +198,7 @@ impl Plan {
 }
 
 /// Drops the names that are to go. Series that this makes equal are one if their values complement each other.
-fn named(mut batch: Batch) -> Result<Batch, EvalError> {
+pub(super) fn named(mut batch: Batch) -> Result<Batch, EvalError> {
     for key in batch.keys_mut().iter_mut().filter(|key| key.drop_name) {
         *key = SeriesKey { labels: grouping::without_name(&key.labels), drop_name: false };
     }

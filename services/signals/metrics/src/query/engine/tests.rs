@@ -8,6 +8,7 @@ mod agreement;
 mod binary;
 mod functions;
 mod histograms;
+mod names;
 mod selectors;
 
 /// Loads series of one value a minute and compares what a query answers at 10 minutes.

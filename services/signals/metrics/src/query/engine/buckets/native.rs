@@ -36,7 +36,7 @@ pub(super) fn natives(evaluator: &mut Evaluator<'_>, input: &Batch, classics: &m
             classic.rows.iter().for_each(|(_, row)| bits::union(&mut buckets, &input.floats(*row)));
             let both = bits::both(&present, &buckets);
             if bits::any(&both) {
-                let metric = labels.metric_name().unwrap_or_default().to_owned();
+                let metric = evaluator.name_of(labels).to_owned();
                 evaluator.annotate(Annotation::MixedClassicNative { metric }, at);
                 bits::subtract(&mut present, &both);
                 classic.native = both;
@@ -49,7 +49,8 @@ pub(super) fn natives(evaluator: &mut Evaluator<'_>, input: &Batch, classics: &m
 
 /// Adds the φ-quantiles of native histograms.
 pub(super) fn quantiles(evaluator: &mut Evaluator<'_>, natives: &[Native], input: &Batch, phis: &[f64], at: usize, out: &mut Batch) {
-    each(natives, input, out, |metric, step, histogram| {
+    let named = evaluator.delayed_names;
+    each(natives, input, out, named, |metric, step, histogram| {
         let (value, note) = histogram.quantile(phis[step]);
         if let Some(note) = note {
             let effect = match note {
@@ -65,7 +66,8 @@ pub(super) fn quantiles(evaluator: &mut Evaluator<'_>, natives: &[Native], input
 /// Adds the shares of observations of native histograms between two values.
 pub(super) fn fractions(evaluator: &mut Evaluator<'_>, natives: &[Native], input: &Batch, bounds: [&[f64]; 2], at: usize, out: &mut Batch) {
     let [lower, upper] = bounds;
-    each(natives, input, out, |metric, step, histogram| {
+    let named = evaluator.delayed_names;
+    each(natives, input, out, named, |metric, step, histogram| {
         let (value, excludes_nan) = histogram.fraction(lower[step], upper[step]);
         if excludes_nan {
             evaluator.annotate(Annotation::NanObservations { metric: metric.to_owned(), effect: NanEffect::NotInFraction }, at);
@@ -74,10 +76,11 @@ pub(super) fn fractions(evaluator: &mut Evaluator<'_>, natives: &[Native], input
     });
 }
 
-fn each(natives: &[Native], input: &Batch, out: &mut Batch, mut compute: impl FnMut(&str, usize, &Histogram) -> f64) {
+/// Adds what `compute` makes of each native histogram; it is told the metric, where the name is `named`.
+fn each(natives: &[Native], input: &Batch, out: &mut Batch, named: bool, mut compute: impl FnMut(&str, usize, &Histogram) -> f64) {
     for native in natives {
         let labels = &input.key(native.row).labels;
-        let metric = labels.metric_name().unwrap_or_default();
+        let metric = if named { labels.metric_name().unwrap_or_default() } else { "" };
         out.push_with(SeriesKey { labels: labels.clone(), drop_name: true }, |target| {
             for (step, histogram) in input.row_histograms(native.row).filter(|(step, _)| bits::get(&native.present, *step)) {
                 target.set(step, compute(metric, step, histogram));
