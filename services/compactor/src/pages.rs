@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use runtime::http::Table;
+use runtime::http::{Table, not_built};
 use storage::catalog::{Catalog, Entry};
 use storage::time::TimeRange;
 use tenancy::TenantId;
@@ -29,6 +29,7 @@ impl Pages {
         Router::new()
             .route("/compactor/tenants", get(tenants))
             .route("/compactor/tenant/{tenant}/planned_jobs", get(planned_jobs))
+            .route("/api/v1/upload/block/{*rest}", not_built("blocks are not uploaded through compactors: use quartet import"))
             .with_state(self)
     }
 }

@@ -10,12 +10,19 @@ use axum::routing::{get, post};
 use proto::quartet as pb;
 use proto::quartet::ingester_admin_server::{IngesterAdmin, IngesterAdminServer};
 use runtime::Tasks;
+use runtime::http::not_built;
 use tenancy::TenantId;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
 use crate::cut::Cutter;
 use crate::lifecycle::Lifecycle;
+
+/// Why a member cannot be told whether it leaves the ring.
+const STAYS: &str = "an ingester stays in the ring at shutdown, unless /ingester/prepare-shutdown has told it to leave";
+
+/// Why a member does not become read-only before it is to stop.
+const AT_SHUTDOWN: &str = "an ingester becomes read-only when it stops after /ingester/prepare-shutdown";
 
 /// What the orders act upon. Clones share it.
 #[derive(Clone, Debug)]
@@ -45,6 +52,10 @@ impl Admin {
             .route("/ingester/flush", get(flush).post(flush))
             .route("/ingester/prepare-shutdown", get(is_to_go).post(to_go).delete(not_to_go))
             .route("/ingester/shutdown", post(shutdown))
+            .route("/ingester/unregister-on-shutdown", not_built(STAYS))
+            .route("/ingester/prepare-instance-ring-downscale", not_built(AT_SHUTDOWN))
+            .route("/ingester/prepare-partition-downscale", not_built("there are no partitions: distributors write to ingesters"))
+            .route("/ingester/tsdb_metrics", not_built("heads have no metrics of their own: /metrics has those of all tenants"))
             .with_state(self)
     }
 }

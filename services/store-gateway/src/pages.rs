@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use runtime::http::Table;
+use runtime::http::{Table, not_built};
 use storage::catalog::{Catalog, Entry};
 use storage::time::TimeRange;
 use tenancy::TenantId;
@@ -17,6 +17,10 @@ pub(crate) fn routes(catalog: Arc<Catalog>) -> Router {
     Router::new()
         .route("/store-gateway/tenants", get(tenants))
         .route("/store-gateway/tenant/{tenant}/blocks", get(blocks))
+        .route(
+            "/store-gateway/prepare-shutdown",
+            not_built("there is nothing to prepare: a store-gateway leaves the ring when it stops, and others serve its blocks"),
+        )
         .with_state(catalog)
 }
 

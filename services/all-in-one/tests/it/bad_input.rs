@@ -172,6 +172,19 @@ async fn requests_that_make_no_sense_have_their_answers() {
         assert_eq!(answer.status, 400, "{path}: {answer:?}");
         assert!(answer.body.contains(r#""errorType":"bad_data""#) && answer.body.contains(text), "{path}: {answer:?}");
     }
+    for path in [
+        "/api/v1/upload/block/01ARZ3NDEKTSV4RRFFQ69G5FAV/check",
+        "/ingester/unregister-on-shutdown",
+        "/ingester/prepare-instance-ring-downscale",
+        "/ingester/prepare-partition-downscale",
+        "/ingester/tsdb_metrics",
+        "/store-gateway/prepare-shutdown",
+        "/memberlist",
+        "/debug/pprof/heap",
+    ] {
+        let answer = client.get(at, path, None).await;
+        assert!(answer.status == 501 && answer.body.len() > 20, "{path}: {answer:?}");
+    }
     let answer = client.get(at, "/prometheus/api/v1/query?query=up", Some("no/tenant")).await;
     assert!((400..500).contains(&answer.status), "{answer:?}");
     process.goes_on().await;

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::config::print::Pages;
+use crate::http::not_built;
 use crate::readiness::Readiness;
 use crate::telemetry::Telemetry;
 
@@ -97,6 +98,9 @@ impl Admin {
             .route("/log_level", get(log_level).post(set_log_level))
             .route("/debug/profile", get(profile::flame_graph))
             .route("/debug/pprof/profile", get(profile::for_pprof))
+            .route("/debug/pprof/{*rest}", not_built("of pprof's profiles there is that of the CPU: /debug/pprof/profile"))
+            .route("/debug/fgprof", not_built("there is no profile of waiting; that of the CPU is /debug/profile"))
+            .route("/memberlist", not_built("gossip keeps no keys: /cluster and /ring show who is a member"))
             .route("/api/v1/status/config", get(empty))
             .route("/api/v1/status/flags", get(empty))
             .route("/metrics", get(move || metrics(registry.clone())));

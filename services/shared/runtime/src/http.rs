@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_LENGTH;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -60,6 +61,11 @@ impl Routes {
     pub fn into_parts(self) -> (Router, BTreeMap<&'static str, Router>) {
         (self.main, self.aliases)
     }
+}
+
+/// Answers everything with 501 and the reason why an endpoint of the original system is not there: a 404 would tell operators nothing.
+pub fn not_built<S: Clone + Send + Sync + 'static>(reason: &'static str) -> MethodRouter<S> {
+    any(move || std::future::ready((StatusCode::NOT_IMPLEMENTED, format!("{reason}\n"))))
 }
 
 impl fmt::Debug for Routes {

@@ -26,8 +26,9 @@ mod user_stats;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use runtime::config::ByteSize;
+use runtime::http::not_built;
 use signal::{QueryExecutor, Routes};
 use tenancy::Budget;
 
@@ -38,6 +39,12 @@ pub(crate) use times::parse_time;
 
 /// The most bytes of a form.
 const MAX_FORM: ByteSize = ByteSize(10 << 20);
+
+/// Why there is no configuration of rules.
+const NO_RULER: &str = "there is no ruler: recording and alerting rules are not implemented";
+
+/// Why there are no alerts.
+const NO_ALERTMANAGER: &str = "there is no Alertmanager: its configuration and API are not implemented";
 
 /// What handlers are given.
 #[derive(Clone)]
@@ -62,7 +69,8 @@ pub(crate) fn mount(deps: &Arc<Deps>, routes: &mut Routes, exec: Arc<dyn QueryEx
         .route("/api/v1/user_limits", get(status::user_limits))
         .route("/api/v1/user_stats", get(user_stats::user_stats))
         .with_state(api.clone());
-    routes.tenant(Router::new().nest("/prometheus", queries.clone()).merge(limits).merge(not_built()));
+    routes.tenant(Router::new().nest("/prometheus", queries.clone()).merge(limits).merge(not_built_of_tenants()));
+    routes.open(not_built_of_roles());
     routes.alias_tenant("prometheus", queries);
     let build = Router::new().route("/api/v1/status/buildinfo", get(status::buildinfo));
     let about_itself = build.clone().route("/api/v1/status/config", get(status::empty)).route("/api/v1/status/flags", get(status::empty));
@@ -100,14 +108,23 @@ fn queries(api: Api) -> Router {
         .with_state(api)
 }
 
-/// Mimir's APIs for rules and alerts, which are answered with the reason why there are none.
-fn not_built() -> Router {
+/// Mimir's APIs for rules and alerts of a tenant, which are answered with the reason why there are none.
+fn not_built_of_tenants() -> Router {
     Router::new()
-        .route("/prometheus/config/v1/rules", any(status::no_ruler))
-        .route("/prometheus/config/v1/rules/{*rest}", any(status::no_ruler))
-        .route("/api/v1/alerts", any(status::no_alertmanager))
-        .route("/alertmanager", any(status::no_alertmanager))
-        .route("/alertmanager/{*rest}", any(status::no_alertmanager))
+        .route("/prometheus/config/v1/rules", not_built(NO_RULER))
+        .route("/prometheus/config/v1/rules/{*rest}", not_built(NO_RULER))
+        .route("/api/v1/alerts", not_built(NO_ALERTMANAGER))
+        .route("/alertmanager", not_built(NO_ALERTMANAGER))
+        .route("/alertmanager/{*rest}", not_built(NO_ALERTMANAGER))
+}
+
+/// Pages of Mimir's roles that there are none of, likewise.
+fn not_built_of_roles() -> Router {
+    Router::new()
+        .route("/ruler/{*rest}", not_built(NO_RULER))
+        .route("/multitenant_alertmanager/{*rest}", not_built(NO_ALERTMANAGER))
+        .route("/query-scheduler/ring", not_built("there is no query-scheduler: queriers take from query-frontends"))
+        .route("/overrides-exporter/ring", not_built("there is no overrides-exporter: /runtime_config shows what is in force"))
 }
 
 /// The time, ms since the Unix epoch, before which samples are not looked at; less than any time where there is no such limit.

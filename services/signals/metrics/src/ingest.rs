@@ -111,6 +111,8 @@ impl Receivers for MetricsReceivers {
             post(move |request: Request| async move { receiver.push(request).await })
         };
         routes.tenant(Router::new().route("/otlp/v1/metrics", route()));
+        // Where Prometheus itself takes it.
+        routes.alias_tenant("prometheus", Router::new().route("/api/v1/otlp/v1/metrics", route()));
         routes.otlp_http(Router::new().route("/v1/metrics", route()));
         routes.otlp_grpc(otlp::GrpcReceiver::new(Arc::clone(&intake)).service());
 

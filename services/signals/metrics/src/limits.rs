@@ -157,7 +157,7 @@ settings! {
         pub query_sharding_total_shards: u64 = 16,
         /// Sub-queries over shards that a query has at most; 0 is no limit.
         pub query_sharding_max_sharded_queries: u64 = 128,
-        /// No effect yet: whether a query's range is moved to multiples of its step.
+        /// Whether start and end of a range query are moved back to multiples of its step.
         pub align_queries_with_step: bool = false,
         /// Values younger than this are not cached.
         pub max_cache_freshness: HumanDuration = HumanDuration::from_secs(600),
@@ -228,6 +228,7 @@ impl MetricsLimits {
         }
         self.blocked_queries.0.extend(other.blocked_queries.0.iter().cloned());
         self.limited_queries.0.extend(other.limited_queries.0.iter().cloned());
+        self.align_queries_with_step &= other.align_queries_with_step;
         self.cardinality_analysis_enabled &= other.cardinality_analysis_enabled;
         let durations = [
             (&mut self.max_total_query_length, other.max_total_query_length),

@@ -57,6 +57,10 @@ async fn range(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog) 
     let mut range = times::range(params)?;
     let limit = times::limit(params)?;
     let asked = Asked::of(api, caller, params)?;
+    if asked.guard.limits.align_queries_with_step {
+        range.start_ms -= range.start_ms.rem_euclid(range.step_ms);
+        range.end_ms -= range.end_ms.rem_euclid(range.step_ms);
+    }
     log.times(range.start_ms, range.end_ms, range.step_ms);
     let length = Duration::from_millis((range.end_ms - range.start_ms).unsigned_abs());
     asked.guard.check_blocked(&asked.task.query, length, Some(Duration::from_millis(range.step_ms.unsigned_abs())))?;

@@ -1,9 +1,7 @@
 //! What the API says about itself, and about what is not there.
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use super::Api;
 use super::answer::success;
@@ -63,18 +61,4 @@ pub(super) async fn rules() -> Response {
 /// `GET /api/v1/alerts`: there is no ruler, so there are none.
 pub(super) async fn alerts() -> Response {
     success(br#"{"status":"success","data":{"alerts":[]}}"#.to_vec())
-}
-
-/// The configuration of rules.
-pub(super) async fn no_ruler() -> Response {
-    not_implemented("there is no ruler: recording and alerting rules are not implemented")
-}
-
-/// The Alertmanager and its configuration.
-pub(super) async fn no_alertmanager() -> Response {
-    not_implemented("there is no Alertmanager: its configuration and API are not implemented")
-}
-
-fn not_implemented(reason: &'static str) -> Response {
-    (StatusCode::NOT_IMPLEMENTED, [(CONTENT_TYPE, "text/plain; charset=utf-8")], format!("{reason}\n")).into_response()
 }

@@ -534,6 +534,10 @@ async fn routes_are_complete_and_strict() {
         (Method::GET, "/prometheus/config/v1/rules", 501),
         (Method::GET, "/api/v1/alerts", 501),
         (Method::GET, "/alertmanager/api/v2/status", 501),
+        (Method::GET, "/ruler/rule_groups", 501),
+        (Method::GET, "/multitenant_alertmanager/status", 501),
+        (Method::GET, "/query-scheduler/ring", 501),
+        (Method::GET, "/overrides-exporter/ring", 501),
         (Method::GET, "/prometheus/api/v1/nope", 404),
         (Method::GET, "/prometheus/api/v2/query", 404),
     ] {
@@ -543,6 +547,17 @@ async fn routes_are_complete_and_strict() {
     let request = Request::get("/api/v1/query?query=sum(up)&time=1768474800").header("X-Scope-OrgID", "team").body(Body::empty()).unwrap();
     let (status, body) = Server::send(&server.alias, request).await;
     assert_eq!(status, StatusCode::OK, "{body}");
+}
+
+#[tokio::test]
+async fn ranges_are_aligned_where_the_tenant_says_so() {
+    let server = Server::with(MetricsLimits { align_queries_with_step: true, ..MetricsLimits::default() });
+    let path = "query_range?query=time()&start=1003&end=1031&step=10";
+    for (tenant, first, last) in [("limited", 1000, 1030), ("team", 1003, 1023)] {
+        let body: Value = serde_json::from_str(&server.get_as(tenant, path).await.1).unwrap();
+        let values = body["data"]["result"][0]["values"].as_array().unwrap().clone();
+        assert_eq!((&values[0][0], &values[values.len() - 1][0]), (&first.into(), &last.into()), "{tenant}");
+    }
 }
 
 #[tokio::test]
