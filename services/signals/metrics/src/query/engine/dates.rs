@@ -96,7 +96,7 @@ impl Civil {
     }
 }
 
-/// A time in ms since the Unix epoch, as RFC 3339 has it: `2026-01-15T10:00:00.5Z`.
+/// A time in ms since the Unix epoch, as RFC 3339 has it, down to the second: `2026-01-15T10:00:00Z`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rfc3339(pub(crate) i64);
 
@@ -104,10 +104,6 @@ impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let date = Civil::of(self.0.div_euclid(1_000));
         let (hour, minute, second) = (date.hour(), date.minute(), date.second % 60);
-        write!(f, "{:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}", date.year, date.month, date.day)?;
-        match self.0.rem_euclid(1_000) {
-            0 => f.write_str("Z"),
-            ms => write!(f, ".{}Z", format!("{ms:03}").trim_end_matches('0')),
-        }
+        write!(f, "{:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z", date.year, date.month, date.day)
     }
 }

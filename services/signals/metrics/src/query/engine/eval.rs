@@ -252,8 +252,11 @@ impl<'a> Evaluator<'a> {
                 if matches!(call.function, FunctionId::Sort | FunctionId::SortDesc) {
                     input = input.without_histograms();
                 }
-                if self.is_range {
+                // A subquery is a range too; what is the same at all steps is sorted at one of them.
+                if (self.is_range || steps.count > 1) && !node.invariant {
                     self.annotate(Annotation::SortInRange, node.at);
+                }
+                if self.is_range {
                     return Ok(Value::Vector(input));
                 }
                 Ok(Value::Vector(labels::sort(call, &input)))

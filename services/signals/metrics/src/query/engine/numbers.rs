@@ -208,7 +208,8 @@ pub(crate) fn general(value: f64, digits: Option<usize>) -> String {
 
 /// A float as a label's value, as OpenMetrics wants it: whole numbers have `.0`.
 pub(crate) fn label(value: f64) -> String {
-    let text = general(value, None);
+    // Zero is written without a sign.
+    let text = general(if value == 0.0 { 0.0 } else { value }, None);
     if value.is_finite() && !text.contains(['.', 'e']) { format!("{text}.0") } else { text }
 }
 

@@ -9,6 +9,7 @@ mod binary;
 mod functions;
 mod histograms;
 mod names;
+mod remarks;
 mod selectors;
 
 /// Loads series of one value a minute and compares what a query answers at 10 minutes.
