@@ -1171,6 +1171,26 @@ pub struct PrepareShutdownRequest {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PrepareShutdownResponse {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StatisticsRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StatisticsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub tenants: ::prost::alloc::vec::Vec<TenantStatistics>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TenantStatistics {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub signal: ::prost::alloc::string::String,
+    /// Series, streams or live traces.
+    #[prost(uint64, tag = "3")]
+    pub series: u64,
+    /// Rows a second in the last minute, in thousandths.
+    #[prost(uint64, tag = "4")]
+    pub milli_rows: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CompactRequest {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CompactResponse {
@@ -1626,6 +1646,31 @@ pub mod ingester_admin_client {
                 .insert(GrpcMethod::new("quartet.v1.IngesterAdmin", "PrepareShutdown"));
             self.inner.unary(req, path, codec).await
         }
+        /// What every tenant has in memory here.
+        pub async fn statistics(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StatisticsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StatisticsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/quartet.v1.IngesterAdmin/Statistics",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("quartet.v1.IngesterAdmin", "Statistics"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1652,6 +1697,14 @@ pub mod ingester_admin_server {
             request: tonic::Request<super::PrepareShutdownRequest>,
         ) -> std::result::Result<
             tonic::Response<super::PrepareShutdownResponse>,
+            tonic::Status,
+        >;
+        /// What every tenant has in memory here.
+        async fn statistics(
+            &self,
+            request: tonic::Request<super::StatisticsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StatisticsResponse>,
             tonic::Status,
         >;
     }
@@ -1807,6 +1860,51 @@ pub mod ingester_admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PrepareShutdownSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/quartet.v1.IngesterAdmin/Statistics" => {
+                    #[allow(non_camel_case_types)]
+                    struct StatisticsSvc<T: IngesterAdmin>(pub Arc<T>);
+                    impl<
+                        T: IngesterAdmin,
+                    > tonic::server::UnaryService<super::StatisticsRequest>
+                    for StatisticsSvc<T> {
+                        type Response = super::StatisticsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StatisticsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IngesterAdmin>::statistics(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StatisticsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -1,5 +1,6 @@
 //! Instruments of the compactor, by the names of Mimir's dashboards where there is one.
 
+use std::io;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -21,6 +22,8 @@ pub struct CompactorMetrics {
     pub merged: Counter,
     /// Merges that failed.
     pub failed: Counter,
+    /// Merges that failed since the disk was full.
+    pub disk_full: Counter,
     /// How long merges took, seconds.
     pub duration: Histogram,
     /// Blocks that merges took.
@@ -68,6 +71,7 @@ impl CompactorMetrics {
             jobs_waiting: Gauge::default(),
             merged: Counter::default(),
             failed: Counter::default(),
+            disk_full: Counter::default(),
             duration: Histogram::new(exponential_buckets(0.1, 4.0, 8)),
             blocks_in: Counter::default(),
             blocks_out: Counter::default(),
@@ -87,6 +91,7 @@ impl CompactorMetrics {
         let mimir = registry.sub_registry_with_prefix("cortex_compactor");
         mimir.register("group_compactions", "Merges that were done", metrics.merged.clone());
         mimir.register("group_compactions_failures", "Merges that failed", metrics.failed.clone());
+        mimir.register("disk_out_of_space_errors", "Merges that failed since the disk was full", metrics.disk_full.clone());
         mimir.register("runs_started", "Rounds of retention and planning that began", metrics.runs_started.clone());
         mimir.register("runs_completed", "Rounds of retention and planning that were done", metrics.runs_completed.clone());
         mimir.register("runs_failed", "Rounds of retention and planning that failed", metrics.runs_failed.clone());
@@ -115,6 +120,14 @@ impl CompactorMetrics {
         own.register("blocks_in", "Blocks that merges took", metrics.blocks_in.clone());
         own.register("blocks_out", "Blocks that merges made", metrics.blocks_out.clone());
         metrics
+    }
+
+    /// A merge has failed.
+    pub fn merge_failed(&self, err: &(dyn std::error::Error + 'static)) {
+        self.failed.inc();
+        if is_disk_full(err) {
+            self.disk_full.inc();
+        }
     }
 
     /// A look at the catalog has ended.
@@ -162,5 +175,31 @@ impl CompactorMetrics {
                 merge.inc()
             };
         }
+    }
+}
+
+/// True when an error, or one of its causes, says that a disk has no room.
+fn is_disk_full(err: &(dyn std::error::Error + 'static)) -> bool {
+    let full = |err: &(dyn std::error::Error + 'static)| {
+        let kind = err.downcast_ref::<io::Error>().map(io::Error::kind);
+        matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    };
+    std::iter::successors(Some(err), |err| err.source()).any(full)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("merge")]
+    struct Outer(#[source] io::Error);
+
+    #[test]
+    fn a_full_disk_is_found_among_the_causes() {
+        let metrics = CompactorMetrics::register(&mut Registry::default());
+        metrics.merge_failed(&Outer(io::ErrorKind::StorageFull.into()));
+        metrics.merge_failed(&Outer(io::ErrorKind::NotFound.into()));
+        assert_eq!((metrics.failed.get(), metrics.disk_full.get()), (2, 1));
     }
 }

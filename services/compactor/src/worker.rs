@@ -120,7 +120,7 @@ impl Worker {
                 String::new()
             }
             Err(err) => {
-                self.metrics.failed.inc();
+                self.metrics.merge_failed(err);
                 warn!(job = %job.id, error = %Chain(err), "a merge failed");
                 Chain(err).to_string()
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use proto::quartet as pb;
 use proto::quartet::ingest_client::IngestClient;
+use proto::quartet::ingester_admin_client::IngesterAdminClient;
 use runtime::grpc::Channels;
 use tenancy::TenantId;
 use tonic::Status;
@@ -20,6 +21,9 @@ pub trait Ingesters: Send + Sync + fmt::Debug {
         request: pb::PushRequest,
         timeout: Duration,
     ) -> BoxFuture<'static, Result<pb::PushResponse, Status>>;
+
+    /// Asks the ingester at `address` what every tenant has in its memory.
+    fn statistics(&self, address: &str, timeout: Duration) -> BoxFuture<'static, Result<pb::StatisticsResponse, Status>>;
 }
 
 /// Ingesters over gRPC.
@@ -54,8 +58,24 @@ impl Ingesters for Remote {
             // The deadline travels with the request; a peer that is stopped does not see it.
             match tokio::time::timeout(timeout, client.push(request)).await {
                 Ok(answer) => answer.map(tonic::Response::into_inner),
-                Err(_) => Err(Status::deadline_exceeded("the ingester did not answer in time")),
+                Err(_) => Err(late()),
             }
         })
     }
+
+    fn statistics(&self, address: &str, timeout: Duration) -> BoxFuture<'static, Result<pb::StatisticsResponse, Status>> {
+        let (channel, size) = (self.channels.get(address), self.channels.max_message());
+        Box::pin(async move {
+            let channel = channel.map_err(|err| Status::unavailable(runtime::Chain(&err).to_string()))?;
+            let mut client = IngesterAdminClient::new(channel).max_decoding_message_size(size);
+            match tokio::time::timeout(timeout, client.statistics(pb::StatisticsRequest {})).await {
+                Ok(answer) => answer.map(tonic::Response::into_inner),
+                Err(_) => Err(late()),
+            }
+        })
+    }
+}
+
+fn late() -> Status {
+    Status::deadline_exceeded("the ingester did not answer in time")
 }

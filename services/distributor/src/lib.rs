@@ -7,6 +7,7 @@
 pub mod config;
 pub mod ingesters;
 pub mod metrics;
+mod pages;
 pub mod quorum;
 pub mod replicate;
 
@@ -50,6 +51,7 @@ pub fn start(app: &mut App, config: &DistributorConfig, deps: Deps) -> Distribut
     let Deps { plugins, door, membership, ingesters } = deps;
     let metrics = DistributorMetrics::register(&mut app.registry, membership.view().settings().replication_factor);
     let tasks = app.tasks.child();
+    let pages = pages::Pages { membership: membership.clone(), ingesters: ingesters.clone(), timeout: config.push_timeout.get() };
     let sink = Arc::new(Replicator::new(config, membership.clone(), ingesters, plugins.clone(), metrics, tasks.clone()));
     let mut routes = Routes::new(door);
     for plugin in plugins.iter() {
@@ -57,6 +59,7 @@ pub fn start(app: &mut App, config: &DistributorConfig, deps: Deps) -> Distribut
     }
     let (http, grpc) = routes.into_parts();
     app.http.merge(http.uncompressed());
+    app.http.main(pages.routes());
     app.grpc.merge(grpc);
     app.readiness.check("distributor", move || membership.view().writable(INGESTER).map_err(|err| err.to_string()));
     Distributor { tasks, grace: config.straggler_timeout.get() }

@@ -17,6 +17,7 @@ use tonic::{Request, Status};
 
 use crate::cut::Cutter;
 use crate::lifecycle::Lifecycle;
+use crate::store::SignalStore;
 
 /// Why a member cannot be told whether it leaves the ring.
 const STAYS: &str = "an ingester stays in the ring at shutdown, unless /ingester/prepare-shutdown has told it to leave";
@@ -27,6 +28,7 @@ const AT_SHUTDOWN: &str = "an ingester becomes read-only when it stops after /in
 /// What the orders act upon. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Admin {
+    stores: Arc<[Arc<SignalStore>]>,
     cutter: Arc<Cutter>,
     lifecycle: Lifecycle,
     tasks: Tasks,
@@ -36,8 +38,14 @@ pub struct Admin {
 impl Admin {
     /// Orders to this process; `shutdown` ends it as SIGTERM does.
     #[must_use]
-    pub fn new(cutter: Arc<Cutter>, lifecycle: Lifecycle, tasks: Tasks, shutdown: CancellationToken) -> Self {
-        Self { cutter, lifecycle, tasks, shutdown }
+    pub fn new(
+        stores: Arc<[Arc<SignalStore>]>,
+        cutter: Arc<Cutter>,
+        lifecycle: Lifecycle,
+        tasks: Tasks,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self { stores, cutter, lifecycle, tasks, shutdown }
     }
 
     /// The gRPC service.
@@ -133,5 +141,20 @@ impl IngesterAdmin for Admin {
     ) -> Result<tonic::Response<pb::PrepareShutdownResponse>, Status> {
         self.lifecycle.set_to_go(request.get_ref().set);
         Ok(tonic::Response::new(pb::PrepareShutdownResponse {}))
+    }
+
+    async fn statistics(&self, _: Request<pb::StatisticsRequest>) -> Result<tonic::Response<pb::StatisticsResponse>, Status> {
+        if !self.lifecycle.is_replayed() {
+            return Err(Status::unavailable("the log is being read"));
+        }
+        let tenants = self.stores.iter().flat_map(|store| {
+            let of = |head: &crate::store::TenantHead, signal: &str| {
+                let stats = head.head.stats();
+                let (tenant, signal) = (head.tenant.to_string(), signal.to_owned());
+                pb::TenantStatistics { tenant, signal, series: stats.series, milli_rows: stats.milli_rows }
+            };
+            store.heads().into_iter().map(move |head| of(&head, store.plugin.name.as_str()))
+        });
+        Ok(tonic::Response::new(pb::StatisticsResponse { tenants: tenants.collect() }))
     }
 }

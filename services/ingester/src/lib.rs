@@ -136,7 +136,7 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
     let max_message = app.grpc_max_message();
     let inflight = Budget::process("ingester.max_inflight_push", Some(config.max_inflight_push.0));
     app.grpc.add(PushService::new(stores.clone(), lifecycle.clone(), inflight.clone()).server(max_message));
-    let admin = admin::Admin::new(cutter.clone(), lifecycle.clone(), tasks.clone(), app.shutdown());
+    let admin = admin::Admin::new(stores.clone(), cutter.clone(), lifecycle.clone(), tasks.clone(), app.shutdown());
     app.grpc.add(admin.clone().server());
     app.http.main(admin.routes());
     app.http.main(pages::routes(stores.clone()));

@@ -61,6 +61,13 @@ impl Client {
         answer(tenant.into_iter().fold(request, |request, tenant| request.header("x-scope-orgid", tenant))).await
     }
 
+    /// A page as JSON.
+    pub(crate) async fn page(&self, at: SocketAddr, path: &str) -> Value {
+        let answer = answer(self.http.get(format!("http://{at}{path}")).header("accept", "application/json")).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        serde_json::from_str(&answer.body).expect("a page is JSON")
+    }
+
     /// Remote write of series with their samples.
     pub(crate) async fn push(&self, at: SocketAddr, series: Vec<pb::TimeSeries>) -> Answer {
         self.post(at, "/api/v1/push", Some(&self.tenant), compressed(series)).await

@@ -13,6 +13,7 @@ mod formats;
 mod leader;
 mod limits;
 mod packed;
+mod pages;
 mod replicas;
 mod restart;
 mod results;

@@ -56,6 +56,10 @@ impl Ingesters for Arc<Fakes> {
             .boxed(),
         }
     }
+
+    fn statistics(&self, _: &str, _: Duration) -> BoxFuture<'static, Result<pb::StatisticsResponse, Status>> {
+        async { Err(Status::unimplemented("nobody asks for statistics here")) }.boxed()
+    }
 }
 
 fn cluster(ways: [Way; 3]) -> (Replicator, Arc<Fakes>) {

@@ -152,6 +152,8 @@ pub struct HeadStats {
     pub rows: u64,
     /// Rows cut and not yet forgotten.
     pub cut_rows: u64,
+    /// Rows that came in a second, over the last minute, in thousandths.
+    pub milli_rows: u64,
     /// Times of all rows that `scan` can return.
     pub range: Option<TimeRange>,
 }

@@ -232,6 +232,7 @@ impl Head for MetricsHead {
         let index = self.shared.index.heap_bytes() as u64;
         let mut stats = self.shared.state.read().stats();
         stats.bytes += index;
+        stats.milli_rows = self.shared.pace.lock().milli_samples(self.shared.now_ms());
         stats
     }
 

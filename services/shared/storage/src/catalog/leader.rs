@@ -253,14 +253,14 @@ impl Leader {
         let bucket = self.catalog.bucket.clone();
         for _ in 0..ATTEMPTS {
             if bucket.create(&layout::log(number), bytes.clone()).await? == Created::Created {
-                self.wrote(number);
+                self.wrote(&object);
                 return Ok(Attempt::Written);
             }
             match reader::read_log(&*bucket, number).await? {
                 // Gone again: a store that answered before it had written. It is tried again.
                 None => {}
                 Some(found) if found.session == self.session => {
-                    self.wrote(number);
+                    self.wrote(&found);
                     return Ok(if found.attempt == object.attempt { Attempt::Written } else { Attempt::Earlier });
                 }
                 Some(_) => return Err(CatalogError::LostOffice { number }),
@@ -269,8 +269,9 @@ impl Leader {
         Err(CatalogError::Vanishing { number })
     }
 
-    fn wrote(&mut self, number: u64) {
-        self.number = number;
+    fn wrote(&mut self, object: &LogObject) {
+        self.number = object.number;
+        self.metrics.written(&object.records);
         self.active = Active { at: Instant::now(), wall_ms: self.catalog.clock.now_ms() };
         self.metrics.appended.inc();
     }

@@ -11,11 +11,17 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tenancy::TenantId;
 
+use super::entry::{Change, Record};
 use super::map::Map;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct User {
     user: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
 }
 
 /// What a reader shows.
@@ -57,6 +63,8 @@ pub struct LeaderMetrics {
     pub(super) orphans: Gauge,
     pub(super) halted: Gauge,
     pub(super) skewed: Gauge,
+    taken_out: Family<Reason, Counter>,
+    partials: Family<User, Gauge>,
     blocks: Family<User, Gauge>,
     marked: Family<User, Gauge>,
     updated: Family<User, Gauge>,
@@ -83,6 +91,14 @@ impl LeaderMetrics {
         let cortex = registry.sub_registry_with_prefix("cortex");
         cortex.register("compactor_blocks_cleaned", "Blocks whose files were removed", metrics.removed_blocks.clone());
         cortex.register("compactor_block_cleanup_failures", "Removals of blocks' files that failed", metrics.removal_failures.clone());
+        let taken_out = metrics.taken_out.clone();
+        cortex.register("compactor_blocks_marked_for_deletion", "Blocks that were taken out of the catalog", taken_out);
+        let partials = metrics.partials.clone();
+        cortex.register(
+            "bucket_blocks_partials_count",
+            "Blocks without meta.json that the catalog does not know, at the last sweep",
+            partials,
+        );
         cortex.register("bucket_blocks_count", "Live blocks", metrics.blocks.clone());
         cortex.register("bucket_blocks_marked_for_deletion_count", "Blocks taken out whose files remain", metrics.marked.clone());
         cortex.register(
@@ -96,6 +112,27 @@ impl LeaderMetrics {
     /// Shows no tenant any more: another process leads.
     pub fn clear(&self) {
         self.count(&Map::default(), 0);
+        self.partials.clear();
+    }
+
+    /// Records were written that take effect.
+    pub(super) fn written(&self, records: &[Record]) {
+        for record in records {
+            let (reason, blocks) = match &record.change {
+                Change::Replace { parents, .. } => ("compaction", parents.len()),
+                Change::Remove { ids } => ("retention", ids.len()),
+                _ => continue,
+            };
+            self.taken_out.get_or_create(&Reason { reason }).inc_by(blocks as u64);
+        }
+    }
+
+    /// A sweep has found so many blocks of each tenant that are not whole.
+    pub(super) fn partial(&self, counts: &BTreeMap<TenantId, usize>) {
+        self.partials.clear();
+        for (tenant, count) in counts {
+            self.partials.get_or_create(&User { user: tenant.to_string() }).set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
     }
 
     /// Counts the blocks of a map. Walks all of it.

@@ -1,9 +1,10 @@
 //! Files that belong to nothing: of uploads that were never announced, of merges that came too late.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use tenancy::TenantId;
 use tracing::{error, info, warn};
 use ulid::Ulid;
 
@@ -13,8 +14,9 @@ use super::metrics::LeaderMetrics;
 use super::probe;
 use super::reader::Catalog;
 use super::survey;
+use crate::block::BlockId;
 use crate::error::StoreError;
-use crate::layout::Key;
+use crate::layout::{BlockFile, Key};
 
 /// Requests that are under way at once.
 const REQUESTS: usize = 16;
@@ -95,6 +97,7 @@ impl Sweeper {
         } else {
             self.doubt(&map, orphans.len(), files.ours.len())
         };
+        self.metrics.partial(&partial(&files, &map));
         let mut swept = Swept { objects: files.ours.len(), orphans: orphans.len(), removed: 0, halted };
         self.metrics.orphans.set(i64::try_from(swept.orphans).unwrap_or(i64::MAX));
         self.metrics.halted.set(i64::from(matches!(halted, Some(Halt::Orphans | Halt::Shrunk | Halt::NoCatalog))));
@@ -138,6 +141,23 @@ impl Sweeper {
         }
         (orphans > MANY && orphans * SHARE > objects).then_some(Halt::Orphans)
     }
+}
+
+/// How many blocks of each tenant have files, but not the one that is written last, and are unknown to the catalog.
+fn partial(files: &survey::Files, map: &Map) -> BTreeMap<TenantId, usize> {
+    let mut whole: BTreeMap<(&TenantId, BlockId), bool> = BTreeMap::new();
+    for (key, _) in &files.ours {
+        if let Key::Block { tenant, id, file, .. } = key {
+            *whole.entry((tenant, *id)).or_default() |= *file == BlockFile::Meta;
+        }
+    }
+    let mut counts = BTreeMap::new();
+    for ((tenant, id), whole) in whole {
+        if !whole && map.status(tenant, id) == Status::Unknown {
+            *counts.entry(tenant.clone()).or_default() += 1;
+        }
+    }
+    counts
 }
 
 /// Packed objects with a block that is live or was taken out not long ago.

@@ -265,7 +265,7 @@ impl State {
         !self.emptied.is_empty()
     }
 
-    /// Figures, without those of the index.
+    /// Figures, without those of the index and of the pace.
     pub(super) fn stats(&self) -> HeadStats {
         let mut all = self.rows;
         let mut cut_rows = 0;
@@ -282,6 +282,7 @@ impl State {
             fresh_bytes: self.fresh_bytes as u64 + self.files.fresh_bytes(),
             rows: self.rows.count,
             cut_rows,
+            milli_rows: 0,
             range: all.range.map(time_range),
         }
     }

@@ -116,3 +116,26 @@ async fn a_clock_that_is_wrong_removes_nothing() {
     // By the store's clock nothing is old, whatever ours says.
     assert_eq!((swept.orphans, swept.removed, swept.halted), (0, 0, Some(Halt::Clock)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn blocks_that_are_not_whole_are_counted() {
+    let world = World::new();
+    let mut leader = world.leader("a").await;
+    let (live, lost) = (world.upload("a").await, world.upload("b").await);
+    leader.append(vec![add([&live])]).await.unwrap();
+    let mut registry = prometheus_client::registry::Registry::default();
+    let mut sweeper = Sweeper::new(world.catalog(), LeaderMetrics::register(&mut registry));
+    let shown = |registry: &_| {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
+        text.lines().filter(|line| line.starts_with("cortex_bucket_blocks_partials_count{")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    sweeper.sweep().await.unwrap();
+    assert!(shown(&registry).is_empty(), "all are whole, announced or not");
+    for block in [&live, &lost] {
+        let prefix = format!("tenants/{}/metrics/{}/meta.json", block.tenant, block.id);
+        world.memory.delete(&prefix).await.unwrap();
+    }
+    sweeper.sweep().await.unwrap();
+    assert_eq!(shown(&registry), ["cortex_bucket_blocks_partials_count{user=\"b\"} 1"], "the catalog knows the other one");
+}
