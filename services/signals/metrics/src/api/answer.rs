@@ -29,7 +29,7 @@ const INLINE_BYTES: usize = 8 << 10;
 /// About how many floats a histogram is as long as, in JSON.
 const HISTOGRAM_ITEMS: usize = 16;
 /// What a byte of a querier's answer takes: itself, as samples and labels, and as JSON.
-const MEMORY_PER_BYTE: u64 = 5;
+pub(super) const MEMORY_PER_BYTE: u64 = 5;
 
 /// What all parts say together.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl Part {
     }
 }
 
-fn refused(err: BudgetExceeded) -> QueryError {
+pub(super) fn refused(err: BudgetExceeded) -> QueryError {
     QueryError::new(err.kind(), err.to_string())
 }
 

@@ -22,5 +22,7 @@ settings! {
         pub samples_per_shard: u64 = 500_000,
         /// Bytes that the answers of all queries may take in a query-frontend at once; a query that does not fit gets 503.
         pub max_answer_memory: ByteSize = ByteSize(1 << 30),
+        /// Samples that an answer of remote read may have where the client takes no stream; 0 is any number.
+        pub remote_read_sample_limit: u64 = 50_000_000,
     }
 }

@@ -69,6 +69,9 @@ async fn series(deps: &Deps, scope: Scope, read: Read, leaves: Arc<dyn Leaves>) 
     let found = gathering.clone().select(SelectorRequest { matchers, start_ms, end_ms }).await?;
     let fetched = gathering.fetched();
     run(&deps.compute, move || {
+        // In order, so that a query-frontend can pass them on as they come.
+        let mut found = found;
+        found.sort_unstable_by(|one, other| one.labels.cmp(&other.labels));
         let series = found.into_iter().map(|SeriesSamples { labels, samples, histograms }| RangeSeries { labels, samples, histograms });
         let result = QueryResult { value: ResultValue::Matrix(series.collect()), annotations: Annotations::default() };
         partial::encode(&result, fetched, None)
