@@ -302,7 +302,8 @@ impl<'r> Checker<'r> {
         Ok(clean)
     }
 
-    /// Takes out bad exemplars, counted under what is wrong with them: a bad one does not refuse its series. True when there were none.
+    /// Takes out bad exemplars, counted under what is wrong with them: a bad one does not refuse its series. Sorts the others by time, since
+    /// ingesters take no late ones. True when nothing had to be done.
     fn exemplars(&mut self, series: &mut RawSeries<'_>) -> bool {
         if series.exemplars.is_empty() {
             return true;
@@ -320,8 +321,12 @@ impl<'r> Checker<'r> {
             }
             None => true,
         });
+        let sorted = exemplars.is_sorted_by_key(|exemplar| exemplar.sample.t);
+        if !sorted {
+            exemplars.sort_by_key(|exemplar| exemplar.sample.t);
+        }
         series.exemplars = exemplars;
-        before == series.exemplars.len()
+        sorted && before == series.exemplars.len()
     }
 
     /// Checks what a series says of its metric. True when it is as it should be.

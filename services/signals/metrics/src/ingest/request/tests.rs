@@ -313,6 +313,15 @@ fn exemplar(labels: &[(&str, &str)], t: i64) -> Vec<u8> {
 }
 
 #[test]
+fn exemplars_go_on_sorted_by_time() {
+    let mut one = series(&[(b"__name__", b"a")], &[(NOW, 1.0)]);
+    [NOW, NOW - 1000].iter().for_each(|t| put_bytes(&mut one, 3, &exemplar(&[("k", "v")], *t)));
+    let checked = run(request(&[one]), &MetricsLimits::default());
+    let place = |t: i64| checked.bytes.windows(20).rposition(|bytes| bytes.ends_with(&exemplar(&[], t))).unwrap();
+    assert!(checked.good.exemplars == 2 && place(NOW - 1000) < place(NOW));
+}
+
+#[test]
 fn an_exemplar_far_older_than_its_request_was_told_before() {
     const FIVE_MINUTES: i64 = 5 * 60_000;
     let limits = MetricsLimits { max_global_exemplars_per_user: 1, ..limits() };
