@@ -170,10 +170,7 @@ impl Lowering<'_> {
         } else if name_matchers.is_empty() {
             let default = LabelMatcher::new(METRIC_NAME, MatchOp::Equal, TARGET_INFO);
             matchers.push(default.clone());
-            // A list of labels without a name makes no series an info metric.
-            if call.args.len() == 1 {
-                name_matchers.push(default);
-            }
+            name_matchers.push(default);
         }
         let looked = span.modified(fixed, offset);
         let selector = self.request(&matchers, looked.first.saturating_sub(self.options.lookback_ms - 1), looked.last);

@@ -142,3 +142,9 @@ fn infos_lend_their_labels() {
     script("eval instant at 1m info(m, {__name__=~\".+_info\"})\nexpect fail msg: conflicting label: version");
     script("eval instant at 1m info(target_info)\ntarget_info{instance=\"a\", job=\"j\", version=\"2\"} 1");
 }
+
+#[test]
+fn the_default_info_metric_stays_as_it_is_whatever_labels_are_wanted() {
+    let load = "target_info{job=\"a\", instance=\"i\", region=\"eu\"} 1x20";
+    check(load, "info(target_info, {region=\"us\"})", "target_info{job=\"a\", instance=\"i\", region=\"eu\"} 1");
+}
