@@ -9,9 +9,11 @@ pub(super) struct Series {
     pub(super) labels: Vec<(String, String)>,
     /// Sorted by time, in ms since the Unix epoch.
     pub(super) samples: Vec<(i64, Value)>,
-    /// Time in ms, value, the labels.
-    pub(super) exemplars: Vec<(i64, f64, Vec<(String, String)>)>,
+    pub(super) exemplars: Vec<Exemplar>,
 }
+
+/// Time in ms, value, the labels.
+pub(super) type Exemplar = (i64, f64, Vec<(String, String)>);
 
 /// What a sample is.
 #[derive(Clone, Debug)]
