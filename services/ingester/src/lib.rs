@@ -111,6 +111,7 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
     let stores: Arc<[Arc<SignalStore>]> = stores.into();
 
     let metrics = IngesterMetrics::register(&mut app.registry);
+    metrics.show_limits(config);
     let (clock, compute) = (app.clock.clone(), app.compute.clone());
     let context = CutterContext {
         bucket,
@@ -119,7 +120,7 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
         clock: clock.clone(),
         compute: compute.clone(),
         tasks: tasks.clone(),
-        metrics,
+        metrics: metrics.clone(),
     };
     let cutter = Arc::new(Cutter::new(stores.clone(), config, context));
     let reading = Reading {
@@ -135,7 +136,7 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
 
     let max_message = app.grpc_max_message();
     let inflight = Budget::process("ingester.max_inflight_push", Some(config.max_inflight_push.0));
-    app.grpc.add(PushService::new(stores.clone(), lifecycle.clone(), inflight.clone()).server(max_message));
+    app.grpc.add(PushService::new(stores.clone(), lifecycle.clone(), inflight.clone(), metrics.clone()).server(max_message));
     let admin = admin::Admin::new(stores.clone(), cutter.clone(), lifecycle.clone(), tasks.clone(), app.shutdown());
     app.grpc.add(admin.clone().server());
     app.http.main(admin.routes());
@@ -146,7 +147,7 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
         MemberState::Joining => Err("not active in the ring yet".to_owned()),
         _ => Ok(()),
     });
-    let leaf = LeafService::new(stores.clone(), lifecycle.clone(), lost, clock);
+    let leaf = LeafService::new(stores.clone(), lifecycle.clone(), lost, clock, metrics);
     let (leave_grace, grace) = (config.leave_grace.get(), app.server.shutdown_grace.get());
     Ok(Services { ingester: Ingester { stores, cutter, lifecycle, inflight, tasks, leave_grace, grace }, leaf })
 }

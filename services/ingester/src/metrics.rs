@@ -6,6 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::config::IngesterConfig;
 use crate::store::SignalStore;
 
 /// The label that names a signal.
@@ -13,6 +14,13 @@ use crate::store::SignalStore;
 pub struct SignalLabel {
     /// The signal.
     pub signal: &'static str,
+}
+
+/// The label `limit`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LimitLabel {
+    /// Which limit.
+    pub limit: &'static str,
 }
 
 /// The instruments.
@@ -26,6 +34,12 @@ pub struct IngesterMetrics {
     pub packed_objects: Counter,
     /// Blocks in them.
     pub packed_blocks: Counter,
+    /// Pushes that are on their way into heads.
+    pub inflight_pushes: Gauge,
+    /// Scans of heads that were asked for.
+    pub queries: Counter,
+    /// Limits of this ingester; 0 is none.
+    pub limits: Family<LimitLabel, Gauge>,
     /// Series, streams or live traces in memory.
     pub series: Family<SignalLabel, Gauge>,
     /// Tenants with a head.
@@ -42,6 +56,9 @@ impl IngesterMetrics {
             upload_failures: Counter::default(),
             packed_objects: Counter::default(),
             packed_blocks: Counter::default(),
+            inflight_pushes: Gauge::default(),
+            queries: Counter::default(),
+            limits: Family::default(),
             series: Family::default(),
             users: Family::default(),
             bytes: Family::default(),
@@ -49,6 +66,9 @@ impl IngesterMetrics {
         let mimir = registry.sub_registry_with_prefix("cortex_ingester");
         mimir.register("shipper_uploads", "Blocks that readers were seen to find", metrics.uploads.clone());
         mimir.register("shipper_upload_failures", "Uploads that failed and were tried again", metrics.upload_failures.clone());
+        mimir.register("inflight_push_requests", "Pushes that are on their way into heads", metrics.inflight_pushes.clone());
+        mimir.register("queries", "Scans of heads that were asked for", metrics.queries.clone());
+        mimir.register("instance_limits", "Limits of this ingester; 0 is none", metrics.limits.clone());
         // The signals say the same of themselves by the names of their dashboards.
         let own = registry.sub_registry_with_prefix("quartet_ingester");
         own.register("series", "Series, streams or live traces in memory", metrics.series.clone());
@@ -57,6 +77,21 @@ impl IngesterMetrics {
         own.register("tenants", "Tenants with a head", metrics.users.clone());
         own.register("head_bytes", "Bytes of heads in memory", metrics.bytes.clone());
         metrics
+    }
+
+    /// Shows the limits of this ingester. Those that Mimir knows and that there are none of are 0, as there.
+    pub fn show_limits(&self, config: &IngesterConfig) {
+        let bytes = i64::try_from(config.max_inflight_push.0).unwrap_or(i64::MAX);
+        let none = ["max_inflight_push_requests", "max_ingestion_rate", "max_series", "max_tenants"].map(|limit| (limit, 0));
+        for (limit, value) in none.into_iter().chain([("max_inflight_push_requests_bytes", bytes)]) {
+            self.limits.get_or_create(&LimitLabel { limit }).set(value);
+        }
+    }
+
+    /// Counts a push as on its way until it is dropped.
+    pub(crate) fn push(&self) -> OnItsWay {
+        self.inflight_pushes.inc();
+        OnItsWay(self.inflight_pushes.clone())
     }
 
     /// Takes the figures of a store.
@@ -75,3 +110,16 @@ impl IngesterMetrics {
         self.users.get_or_create(&label).set(shown(heads.len() as u64));
     }
 }
+
+/// A push on its way.
+#[derive(Debug)]
+pub(crate) struct OnItsWay(Gauge);
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests;

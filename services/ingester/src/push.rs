@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 
 use crate::error::PushError;
 use crate::lifecycle::Lifecycle;
+use crate::metrics::IngesterMetrics;
 use crate::store::SignalStore;
 
 /// The service.
@@ -20,14 +21,15 @@ pub struct PushService {
     stores: Arc<[Arc<SignalStore>]>,
     lifecycle: Lifecycle,
     inflight: Budget,
+    metrics: IngesterMetrics,
 }
 
 impl PushService {
     /// The service over the stores of all signals. `inflight` is of the pushes that are on their way into the heads: none is, where nothing
     /// of it is in use.
     #[must_use]
-    pub fn new(stores: Arc<[Arc<SignalStore>]>, lifecycle: Lifecycle, inflight: Budget) -> Self {
-        Self { stores, lifecycle, inflight }
+    pub fn new(stores: Arc<[Arc<SignalStore>]>, lifecycle: Lifecycle, inflight: Budget, metrics: IngesterMetrics) -> Self {
+        Self { stores, lifecycle, inflight, metrics }
     }
 
     /// As tonic mounts it.
@@ -92,6 +94,7 @@ fn refusal(refusal: signal::Refusal) -> pb::Refusal {
 impl Ingest for PushService {
     async fn push(&self, request: Request<pb::PushRequest>) -> Result<Response<pb::PushResponse>, Status> {
         let tenant = signal::rpc::tenant(request.metadata())?;
+        let _on_its_way = self.metrics.push();
         match self.store(&tenant, request.into_inner()).await {
             Ok(response) => Ok(Response::new(response)),
             Err(err) => Err(runtime::grpc::status(&err)),

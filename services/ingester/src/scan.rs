@@ -15,6 +15,7 @@ use tonic::{Request, Response, Status};
 use tracing::warn;
 
 use crate::lifecycle::Lifecycle;
+use crate::metrics::IngesterMetrics;
 use crate::push;
 use crate::store::{SignalStore, TenantHead};
 
@@ -25,6 +26,7 @@ pub struct LeafService {
     lifecycle: Lifecycle,
     lost: Option<Lost>,
     clock: Arc<dyn Clock>,
+    metrics: IngesterMetrics,
 }
 
 /// This member lost rows that it had acknowledged.
@@ -39,8 +41,14 @@ type Answers = Pin<Box<dyn Stream<Item = Result<pb::ScanResponse, Status>> + Sen
 impl LeafService {
     /// The service over the stores of all signals.
     #[must_use]
-    pub fn new(stores: Arc<[Arc<SignalStore>]>, lifecycle: Lifecycle, lost: Option<Lost>, clock: Arc<dyn Clock>) -> Self {
-        Self { stores, lifecycle, lost, clock }
+    pub fn new(
+        stores: Arc<[Arc<SignalStore>]>,
+        lifecycle: Lifecycle,
+        lost: Option<Lost>,
+        clock: Arc<dyn Clock>,
+        metrics: IngesterMetrics,
+    ) -> Self {
+        Self { stores, lifecycle, lost, clock, metrics }
     }
 
     /// As tonic mounts it.
@@ -112,6 +120,7 @@ impl Leaf for LeafService {
 
     async fn scan(&self, request: Request<pb::ScanRequest>) -> Result<Response<Answers>, Status> {
         let tenant = signal::rpc::tenant(request.metadata())?;
+        self.metrics.queries.inc();
         self.answer(tenant, request.get_ref()).await.map(Response::new)
     }
 }

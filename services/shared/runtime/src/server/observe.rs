@@ -4,6 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
@@ -46,7 +47,7 @@ struct RequestLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct InflightLabels {
+struct RouteLabels {
     method: MethodLabel,
     route: String,
 }
@@ -63,7 +64,9 @@ pub(crate) struct ServerMetrics(Arc<Instruments>);
 #[derive(Debug)]
 struct Instruments {
     duration: Family<RequestLabels, Histogram, fn() -> Histogram>,
-    inflight: Family<InflightLabels, Gauge>,
+    inflight: Family<RouteLabels, Gauge>,
+    received: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    sent: Family<RouteLabels, Histogram, fn() -> Histogram>,
     connections: Family<ConnectionLabels, Gauge>,
     panics: Counter,
 }
@@ -71,11 +74,16 @@ struct Instruments {
 /// The buckets of Mimir's request histogram, in seconds.
 const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0];
 
+/// The buckets of the histograms of messages, in bytes: from one MB to 250.
+const BYTES: [f64; 8] = [1e6, 2.5e6, 5e6, 1e7, 2.5e7, 5e7, 1e8, 2.5e8];
+
 impl ServerMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let instruments = Instruments {
             duration: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             inflight: Family::default(),
+            received: Family::new_with_constructor(|| Histogram::new(BYTES)),
+            sent: Family::new_with_constructor(|| Histogram::new(BYTES)),
             connections: Family::default(),
             panics: Counter::default(),
         };
@@ -85,6 +93,8 @@ impl ServerMetrics {
             instruments.duration.clone(),
         );
         registry.register("cortex_inflight_requests", "Requests that are being answered", instruments.inflight.clone());
+        registry.register("cortex_request_message_bytes", "Bytes that were read of the body of a request", instruments.received.clone());
+        registry.register("cortex_response_message_bytes", "Bytes of the body of an answer", instruments.sent.clone());
         registry.register("cortex_tcp_connections", "Connections that are open", instruments.connections.clone());
         registry.register("quartet_server_panics", "Requests that ended in a panic", instruments.panics.clone());
         Self(Arc::new(instruments))
@@ -104,6 +114,10 @@ struct Exchange {
     grpc: bool,
     started: Instant,
     inflight: Gauge,
+    /// Bytes of the request's body that were read.
+    received: Arc<AtomicU64>,
+    /// Bytes of the answer's body.
+    sent: u64,
     /// `None` as long as nothing is known: the client may hang up before.
     status: Option<String>,
 }
@@ -119,9 +133,19 @@ impl Exchange {
             Some(pattern) => route_label(pattern),
         };
         let method = if grpc { MethodLabel("gRPC") } else { MethodLabel::of(request.method()) };
-        let inflight = metrics.0.inflight.get_or_create_owned(&InflightLabels { method, route: route.clone() });
+        let inflight = metrics.0.inflight.get_or_create_owned(&RouteLabels { method, route: route.clone() });
         inflight.inc();
-        Self { metrics: metrics.clone(), method, route, grpc, started: Instant::now(), inflight, status: None }
+        Self {
+            metrics: metrics.clone(),
+            method,
+            route,
+            grpc,
+            started: Instant::now(),
+            inflight,
+            received: Arc::default(),
+            sent: 0,
+            status: None,
+        }
     }
 
     fn answered(&mut self, path: &str, status: StatusCode, headers: &HeaderMap) {
@@ -153,8 +177,12 @@ impl Drop for Exchange {
         self.inflight.dec();
         let gone = if self.grpc { "cancel" } else { "499" };
         let status_code = self.status.take().unwrap_or_else(|| gone.to_owned());
-        let labels = RequestLabels { method: self.method, route: std::mem::take(&mut self.route), status_code, ws: "false" };
-        self.metrics.0.duration.get_or_create(&labels).observe(self.started.elapsed().as_secs_f64());
+        let all = &self.metrics.0;
+        let labels = RouteLabels { method: self.method, route: std::mem::take(&mut self.route) };
+        all.received.get_or_create(&labels).observe(self.received.load(Ordering::Relaxed) as f64);
+        all.sent.get_or_create(&labels).observe(self.sent as f64);
+        let labels = RequestLabels { method: self.method, route: labels.route, status_code, ws: "false" };
+        all.duration.get_or_create(&labels).observe(self.started.elapsed().as_secs_f64());
     }
 }
 
@@ -162,6 +190,8 @@ impl Drop for Exchange {
 pub(crate) async fn observe(State(metrics): State<ServerMetrics>, request: Request, next: Next) -> Response {
     let mut exchange = Exchange::begin(&metrics, &request);
     let path = if exchange.grpc { request.uri().path().to_owned() } else { String::new() };
+    let received = exchange.received.clone();
+    let request = request.map(|inner| Body::new(Counted { inner, read: received }));
     let span = info_span!(parent: None, "request", method = exchange.method.0, route = exchange.route, tenant = field::Empty);
     let ran = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await;
     let response = ran.unwrap_or_else(|panic| {
@@ -215,6 +245,7 @@ impl HttpBody for Watched {
                 {
                     this.exchange.trailers(trailers);
                 }
+                this.exchange.sent += data_length(&polled);
                 polled
             }
             Err(panic) => {
@@ -232,6 +263,40 @@ impl HttpBody for Watched {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+/// The body of a request, whose bytes are counted as they are read.
+struct Counted {
+    inner: Body,
+    read: Arc<AtomicU64>,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.inner).poll_frame(cx);
+        this.read.fetch_add(data_length(&polled), Ordering::Relaxed);
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// Bytes of data in a frame, if it is one.
+fn data_length(polled: &Poll<Option<Result<Frame<Bytes>, axum::Error>>>) -> u64 {
+    match polled {
+        Poll::Ready(Some(Ok(frame))) => frame.data_ref().map_or(0, |data| data.len() as u64),
+        _ => 0,
     }
 }
 

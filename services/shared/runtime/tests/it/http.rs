@@ -106,6 +106,24 @@ async fn requests_are_counted_by_route_as_mimir_names_it() {
 }
 
 #[tokio::test]
+async fn bytes_of_messages_are_counted_by_route() {
+    let running = serving(routes()).await;
+    let limited = client().post(format!("http://{}/limited", running.http)).body(vec![b'x'; 1024]).send().await.unwrap();
+    assert_eq!(limited.text().await.unwrap(), "1024");
+    page(&running, "/nowhere").await;
+    let (_, metrics) = page(&running, "/metrics").await;
+    for line in [
+        "cortex_request_message_bytes_sum{method=\"POST\",route=\"limited\"} 1024.0\n",
+        "cortex_request_message_bytes_count{method=\"POST\",route=\"limited\"} 1\n",
+        "cortex_response_message_bytes_sum{method=\"POST\",route=\"limited\"} 4.0\n",
+        "cortex_request_message_bytes_sum{method=\"GET\",route=\"notfound\"} 0.0\n",
+        "cortex_response_message_bytes_bucket{le=\"1000000.0\",method=\"GET\",route=\"notfound\"} 1\n",
+    ] {
+        assert!(metrics.contains(line), "{line}{metrics}");
+    }
+}
+
+#[tokio::test]
 async fn an_alias_port_serves_its_routes_and_no_others() {
     let mut app = App::for_test("test").await.unwrap();
     app.http.main(routes());
