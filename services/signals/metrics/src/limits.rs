@@ -192,6 +192,32 @@ settings! {
         pub retention_series: RetentionRules = RetentionRules::default(),
         /// Into how many shards the rows of a tenant are split by merges of `compactor.split_from_bytes` and more; 0 is into none.
         pub compactor_split_and_merge_shards: u64 = 0,
+        /// No effect: all compactors work on the jobs of all tenants.
+        pub compactor_tenant_shard_size: u64 = 0,
+        /// No effect: a merge reads all blocks of its window.
+        pub compactor_split_groups: u64 = 1,
+        /// No effect: files that belong to no block go after `catalog.orphans_after`.
+        pub compactor_partial_block_deletion_delay: HumanDuration = HumanDuration::from_secs(86_400),
+        /// No effect yet: blocks are not taken by HTTP; `quartet import` takes them.
+        pub compactor_block_upload_enabled: bool = false,
+        /// No effect: instant queries are split by series, not by time.
+        pub split_instant_queries_by_interval: HumanDuration = HumanDuration::from_secs(0),
+        /// No effect: queries for labels and series are answered from indexes.
+        pub results_cache_ttl_for_labels_query: HumanDuration = HumanDuration::from_secs(0),
+        /// No effect: cardinalities are counted when they are asked for.
+        pub results_cache_ttl_for_cardinality_query: HumanDuration = HumanDuration::from_secs(0),
+        /// No effect yet: there is no ruler.
+        pub ruler_evaluation_delay_duration: HumanDuration = HumanDuration::from_secs(60),
+        /// No effect yet: there is no ruler.
+        pub ruler_max_rules_per_rule_group: u64 = 20,
+        /// No effect yet: there is no ruler.
+        pub ruler_max_rule_groups_per_tenant: u64 = 70,
+        /// No effect yet: there is no ruler.
+        pub ruler_tenant_shard_size: u64 = 0,
+        /// No effect: there is no Alertmanager.
+        pub alertmanager_max_config_size_bytes: u64 = 0,
+        /// No effect: there is no Alertmanager.
+        pub alertmanager_notification_rate_limit: f64 = 0.0,
     }
 }
 
