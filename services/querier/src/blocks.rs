@@ -19,6 +19,7 @@ use tracing::debug;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::leaf::{self, LeafClients};
+use crate::metrics::{Gathered, QuerierMetrics};
 
 /// One question to the blocks.
 pub(crate) struct BlocksScan<'a> {
@@ -31,6 +32,7 @@ pub(crate) struct BlocksScan<'a> {
     pub(crate) deletes: bytes::Bytes,
     pub(crate) replicas: usize,
     pub(crate) rows: &'a mpsc::Sender<LeafBatch>,
+    pub(crate) metrics: &'a QuerierMetrics,
 }
 
 /// A block to be asked for.
@@ -59,12 +61,19 @@ impl BlocksScan<'_> {
         let mut gone = Gone::default();
         let mut open = asks;
         let mut last: Option<Status> = None;
+        if open.is_empty() {
+            return Ok(gone);
+        }
+        let (mut asked, mut refetches) = (HashSet::new(), 0);
         for attempt in 0..self.replicas.max(1) {
             if open.is_empty() {
                 break;
             }
+            let by_owner = self.by_owner(ring, &open, attempt);
+            refetches += usize::from(!asked.is_empty() && !by_owner.is_empty());
             let mut running = FuturesUnordered::new();
-            for (address, asks) in self.by_owner(ring, &open, attempt) {
+            for (address, asks) in by_owner {
+                asked.insert(address.clone());
                 running.push(self.one(address, asks));
             }
             while let Some(said) = running.next().await {
@@ -73,6 +82,7 @@ impl BlocksScan<'_> {
                 last = said.error.or(last);
             }
         }
+        self.metrics.blocks_asked(Gathered { gateways: asked.len(), refetches, whole: open.is_empty() });
         match open.first() {
             None => Ok(gone),
             Some(ask) => {

@@ -13,10 +13,12 @@ use runtime::ErrorKind;
 use signal::{LeafBatch, QueryError, SignalName, Source, TimeRange};
 use tenancy::TenantId;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tonic::Status;
 use tracing::debug;
 
 use crate::leaf::{self, LeafClients};
+use crate::metrics::QuerierMetrics;
 
 /// One question to the heads.
 pub(crate) struct HeadsScan<'a> {
@@ -32,6 +34,7 @@ pub(crate) struct HeadsScan<'a> {
     /// Decides which zone is spared: another one each time.
     pub(crate) turn: u64,
     pub(crate) rows: &'a mpsc::Sender<LeafBatch>,
+    pub(crate) metrics: &'a QuerierMetrics,
 }
 
 /// What ingesters said beside their rows.
@@ -47,6 +50,13 @@ impl HeadsScan<'_> {
     /// Asks until the answers are enough. Rows go out as they come: the same one may come from several, and from one that
     /// fails afterwards.
     pub(crate) async fn run(&self, sets: &ReadSets) -> Result<HeadsAnswer, QueryError> {
+        let begun = Instant::now();
+        let answer = self.gather(sets).await;
+        self.metrics.heads_asked(begun.elapsed(), answer.is_ok());
+        answer
+    }
+
+    async fn gather(&self, sets: &ReadSets) -> Result<HeadsAnswer, QueryError> {
         let mut answer = HeadsAnswer::default();
         let (mut answered, mut failed) = (MemberSet::default(), sets.missing());
         let mut waiting = self.order(sets, &failed);

@@ -24,6 +24,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::blocks::{self, BlocksScan};
 use crate::heads::HeadsScan;
 use crate::leaf::LeafClients;
+use crate::metrics::QuerierMetrics;
 
 /// What the leaves of all queries have in common.
 #[derive(Clone)]
@@ -44,6 +45,8 @@ pub struct LeafContext {
     pub block_replicas: usize,
     /// How old the view of the ring may be: `ring.join_grace`.
     pub max_ring_age: Duration,
+    /// What is counted.
+    pub metrics: QuerierMetrics,
 }
 
 /// The leaves as one sub-query sees them.
@@ -131,6 +134,7 @@ impl ScanTask {
             ask_all_after: *ask_all_after,
             turn: xxh3_64(&clock.now_ns().to_le_bytes()),
             rows: &self.rows,
+            metrics: &self.context.metrics,
         };
         ask.run(&sets).await
     }
@@ -180,6 +184,7 @@ impl ScanTask {
                 deletes: self.deletes(&map),
                 replicas: self.context.block_replicas,
                 rows: &self.rows,
+                metrics: &self.context.metrics,
             };
             let ring = self.context.membership.view().ring(STORE_GATEWAY);
             let asks = blocks::plan(entries, heads);

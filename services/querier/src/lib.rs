@@ -9,6 +9,7 @@ pub mod execute;
 pub(crate) mod heads;
 pub mod leaf;
 pub mod leaves;
+pub mod metrics;
 pub mod worker;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use config::QuerierConfig;
 use execute::Execute;
 use leaf::LeafClients;
 use leaves::LeafContext;
+use metrics::QuerierMetrics;
 use worker::Workers;
 
 /// What the role needs of the process.
@@ -67,6 +69,7 @@ pub fn start(app: &mut App, config: &QuerierConfig, deps: Deps) -> Querier {
         recent: config.recent.get(),
         block_replicas: config.block_replicas,
         max_ring_age,
+        metrics: QuerierMetrics::register(&mut app.registry),
     };
     let limit = |bytes: u64| (bytes > 0).then_some(bytes);
     let process = Budget::process("querier.max_query_memory", limit(config.max_query_memory.0));

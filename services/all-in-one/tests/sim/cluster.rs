@@ -20,6 +20,7 @@ use proto::quartet as pb;
 use querier::execute::{Execute, PartOfQuery};
 use querier::leaf::{LeafClients, Messages};
 use querier::leaves::LeafContext;
+use querier::metrics::QuerierMetrics;
 use ring::sim::{Pace, World};
 use ring::{Member, MemberState, Process, ViewBuilder};
 use runtime::config::HumanDuration;
@@ -189,6 +190,7 @@ impl Cluster {
             recent: self.settings.recent,
             block_replicas: 3,
             max_ring_age: self.settings.join_grace,
+            metrics: QuerierMetrics::default(),
         };
         let memory = Budget::process("memory", None);
         let execute = Arc::new(Execute::new(self.plugins.clone(), context, memory, None, self.settings.max_catalog_age));
