@@ -704,7 +704,7 @@ pub struct WorkerMessage {
     /// How many threads compute for its jobs.
     #[prost(uint32, tag = "3")]
     pub threads: u32,
-    /// It takes no more jobs for good, and finishes those that it has.
+    /// It takes no more jobs as long as it says so, and finishes those that it has.
     #[prost(bool, tag = "4")]
     pub leaving: bool,
 }

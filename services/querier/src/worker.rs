@@ -108,7 +108,8 @@ impl Workers {
     }
 
     async fn say(&self, messages: &mpsc::Sender<pb::WorkerMessage>, credits: u32) {
-        let leaving = self.streams.stopping().is_cancelled();
+        // Whose view of the catalog is too old keeps no place in the shards of tenants either: their queries would wait for it.
+        let leaving = self.streams.stopping().is_cancelled() || !self.execute.may_work();
         let message = pb::WorkerMessage { worker: self.name.clone(), credits, threads: self.threads, leaving };
         // A stream that has ended is noticed where its items are read.
         let _ended = messages.send(message).await;

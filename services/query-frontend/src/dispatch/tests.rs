@@ -216,4 +216,10 @@ async fn a_querier_that_says_farewell_is_given_nothing_that_waits_for_its_place(
     assert!(dispatch.try_take(next).is_none());
     dispatch.hear(own, &pb::WorkerMessage { worker: own_name.to_owned(), credits: 0, threads: 1, leaving: true });
     assert!(dispatch.try_take(next).is_some());
+
+    // It comes back: its view of the catalog was too old for a while.
+    let _waits = dispatch.enqueue(of("t"), 1).unwrap();
+    dispatch.hear(own, &pb::WorkerMessage { worker: own_name.to_owned(), credits: 0, threads: 1, leaving: false });
+    assert!(dispatch.try_take(next).is_none());
+    assert!(dispatch.try_take(own).is_some());
 }
