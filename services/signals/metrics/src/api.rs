@@ -34,6 +34,7 @@ use tenancy::Budget;
 
 use crate::Deps;
 use crate::limits::MetricsLimits;
+pub(crate) use error::status_code;
 pub use times::TimeError;
 pub(crate) use times::parse_time;
 

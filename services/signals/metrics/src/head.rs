@@ -21,6 +21,7 @@ mod commit;
 mod cut;
 mod delete;
 mod exemplars;
+mod figures;
 mod files;
 mod held;
 mod metadata;
@@ -36,6 +37,7 @@ mod state;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -48,6 +50,7 @@ use tenancy::TenantId;
 use crate::Deps;
 use crate::instruments::User;
 use commit::Replay;
+use figures::Figures;
 use index::MutableIndex;
 use pace::Pace;
 use prepare::PendingPush;
@@ -83,6 +86,7 @@ impl MetricsHeads {
                 state: RwLock::new(State::new(context.directory.clone())),
                 pace: Mutex::default(),
                 exemplars: AtomicI64::new(0),
+                figures: Mutex::default(),
             }),
             replay: Mutex::new(Replay::default()),
         }
@@ -113,6 +117,8 @@ struct Shared {
     pace: Mutex<Pace>,
     /// As many exemplars as the instruments count of this head.
     exemplars: AtomicI64,
+    /// What the instruments know of this head; its lock is taken before all others.
+    figures: Mutex<Figures>,
 }
 
 /// A limit that is so large that the share of it says what the share is.
@@ -174,6 +180,7 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.hide_figures();
         let instruments = &self.deps.instruments;
         instruments.memory_users.dec();
         instruments.head_exemplars.stored.dec_by(*self.exemplars.get_mut());
@@ -194,13 +201,18 @@ impl Head for MetricsHead {
     fn prepare(&self, push: &Push, segment: SegmentId) -> Prepared {
         // Whoever prepares has replayed everything.
         *self.replay.lock() = Replay::default();
+        let begun = Instant::now();
         let (record, pending) = prepare::prepare(&self.shared, push, segment);
+        self.shared.deps.instruments.heads.add.observe(begun.elapsed().as_secs_f64());
         Prepared { record, pending: Box::new(pending) }
     }
 
     fn commit(&self, pending: Pending) -> Appended {
         let pending = pending.downcast::<PendingPush>().expect("a head commits what it prepared");
-        commit::commit(&self.shared, *pending)
+        let begun = Instant::now();
+        let appended = commit::commit(&self.shared, *pending);
+        self.shared.deps.instruments.heads.commit.observe(begun.elapsed().as_secs_f64());
+        appended
     }
 
     fn replay(&self, record: &[u8], segment: SegmentId) -> Result<Appended, SignalError> {
@@ -237,6 +249,7 @@ impl Head for MetricsHead {
     }
 
     fn tidy(&self) {
+        self.shared.show_figures();
         if !self.shared.state.read().has_emptied() {
             return;
         }

@@ -1,6 +1,8 @@
 //! What the signal counts, by the names that the dashboards of Mimir's mixin read.
 
+mod delays;
 mod exemplars;
+mod heads;
 mod queries;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -15,7 +17,9 @@ use std::sync::atomic::AtomicU64;
 
 use crate::ingest::IngestConfig;
 use crate::ingest::ha::instruments::HaInstruments;
+pub use delays::{Delays, SampleDelays};
 pub use exemplars::HeadExemplars;
+pub use heads::{HeadInstruments, UserLimit};
 pub use queries::{QueryInstruments, Rejection};
 
 /// The label `user`.
@@ -122,6 +126,8 @@ pub struct Instruments {
     pub instance_limits: Family<Limit, Gauge<f64, AtomicU64>>,
     /// What is counted of high-availability pairs.
     pub ha: HaInstruments,
+    /// `cortex_distributor_sample_delay_seconds`: how old samples were when they came.
+    pub sample_delays: SampleDelays,
     /// `cortex_labels_per_sample`: labels of a series.
     pub labels_per_series: Histogram,
     /// `cortex_ingester_memory_series`.
@@ -144,6 +150,8 @@ pub struct Instruments {
     pub ingested_metadata: Counter,
     /// `cortex_ingester_ingested_metadata_failures_total`.
     pub ingested_metadata_failures: Counter,
+    /// What is active in heads, and what is read of them.
+    pub heads: HeadInstruments,
     /// What is told of the exemplars of heads.
     pub head_exemplars: HeadExemplars,
     /// Queries that were refused, and how long range queries took.
@@ -219,6 +227,7 @@ impl Instruments {
             rejected,
         );
         cortex.register("distributor_instance_limits", "Limits of this distributor; 0 is none", all.instance_limits.clone());
+        cortex.register("distributor_sample_delay_seconds", "How old samples were when they came", all.sample_delays.clone());
         all.ha.register(cortex);
         cortex.register("labels_per_sample", "Labels of a series", all.labels_per_series.clone());
         let counters = [
@@ -234,6 +243,7 @@ impl Instruments {
         cortex.register("ingester_memory_users", "Tenants in memory", all.memory_users.clone());
         cortex.register("query_seconds", "Time that queries took, in seconds", all.query_seconds.clone());
         cortex.register("frontend_split_queries", "Parts that range queries were split into", all.split_queries.clone());
+        all.heads.register(cortex);
         all.head_exemplars.register(cortex);
         all.queries.register(cortex);
         all.register_frontend(cortex);
@@ -309,6 +319,7 @@ impl Default for Instruments {
             received_metadata: Family::default(),
             latest_sample: Family::default(),
             labels_per_series: Histogram::new([5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 75.0, 100.0]),
+            sample_delays: SampleDelays::default(),
             memory_series: Gauge::default(),
             memory_users: Gauge::default(),
             series_created: Family::default(),
@@ -319,6 +330,7 @@ impl Default for Instruments {
             ingested_exemplars_failures: Counter::default(),
             ingested_metadata: Counter::default(),
             ingested_metadata_failures: Counter::default(),
+            heads: HeadInstruments::default(),
             head_exemplars: HeadExemplars::default(),
             queries: QueryInstruments::default(),
             query_seconds: Family::default(),

@@ -72,6 +72,11 @@ impl From<ErrorKind> for ErrorType {
     }
 }
 
+/// The status code of an answer that says an error of this kind.
+pub(crate) fn status_code(kind: ErrorKind) -> u16 {
+    ErrorType::from(kind).code()
+}
+
 /// An error of the API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]

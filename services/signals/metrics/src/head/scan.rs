@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use index::{Matcher, RoaringBitmap};
+use prometheus_client::metrics::histogram::Histogram;
 use runtime::{Chain, ErrorKind};
 use rustc_hash::FxHashMap;
 use signal::{ScanError, ScanQuery, ScanStream, SignalError, TimeRange};
@@ -43,6 +44,24 @@ struct Question {
     range: (i64, i64),
     /// What is left out.
     drops: Drops,
+}
+
+/// Counts the samples of chunks that go out, and tells when none comes any more.
+struct Sent {
+    samples: u64,
+    histogram: Histogram,
+}
+
+impl Sent {
+    fn add(&mut self, chunk: Option<&Chunk>) {
+        self.samples += chunk.map_or(0, |chunk| u64::from(chunk.count));
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        self.histogram.observe(self.samples as f64);
+    }
 }
 
 /// Answers a query.
@@ -120,7 +139,12 @@ impl Question {
                 let labels = selected.iter().filter_map(|number| state.get(number)).map(|series| series.labels.clone());
                 Ok(Scan::Series(limited(labels.collect(), *limit)))
             }
-            LeafQuery::Exemplars { sets } => Ok(Scan::Exemplars(self.exemplars(&self.selected(sets)?).into_iter())),
+            LeafQuery::Exemplars { sets } => {
+                let found = self.exemplars(&self.selected(sets)?);
+                let count: usize = found.iter().map(|series| series.exemplars.len()).sum();
+                self.shared.deps.instruments.heads.queried_exemplars.observe(count as f64);
+                Ok(Scan::Exemplars(found.into_iter()))
+            }
             LeafQuery::Metadata { metric, limit, limit_per_metric } => {
                 let (start, end) = self.range;
                 let state = self.shared.state.read();
@@ -140,7 +164,10 @@ impl Question {
             series.filter_map(|series| series.view(start, end, &state.files)).collect()
         };
         let drops = self.drops.clone();
-        Box::new(views.into_iter().flat_map(move |view| {
+        let heads = &self.shared.deps.instruments.heads;
+        heads.queried_series.observe(views.len() as f64);
+        let mut sent = Sent { samples: 0, histogram: heads.queried_samples.clone() };
+        let all = views.into_iter().flat_map(move |view| {
             let View { labels, stored, chunks, late, late_histograms } = view;
             let spans = if drops.is_empty() { Vec::new() } else { drops.of(&labels) };
             let late = late_chunks(&late).into_iter().chain(late_histogram_chunks(&late_histograms));
@@ -151,7 +178,8 @@ impl Question {
                 Ok(chunk) => Ok((labels.clone(), chunk)),
                 Err(err) => Err(SignalError::internal(format!("read a chunk of the head: {err}"))),
             })
-        }))
+        });
+        Box::new(all.inspect(move |chunk| sent.add(chunk.as_ref().ok().map(|(_, chunk)| chunk))))
     }
 
     /// Exemplars of the selected series, as of one moment: per series, sorted.

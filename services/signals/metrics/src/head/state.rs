@@ -139,6 +139,11 @@ impl State {
         self.count
     }
 
+    /// The number that the next new series is given: those of all series are less.
+    pub(super) fn numbers(&self) -> u32 {
+        u32::try_from(self.series.len()).unwrap_or(u32::MAX)
+    }
+
     /// How many series a metric has.
     pub(super) fn metric_count(&self, metric: &str) -> u64 {
         self.by_metric.get(metric).copied().unwrap_or_default()
@@ -199,7 +204,7 @@ impl State {
     /// Takes everything that no cut has taken: what `take` is given of each series, by its number.
     pub(super) fn cut(&mut self, mut take: impl FnMut(u32, &mut Series, &Files) -> bool) -> (CutId, Rows) {
         let mut taken = Vec::new();
-        for number in 0..u32::try_from(self.series.len()).unwrap_or(u32::MAX) {
+        for number in 0..self.numbers() {
             if self.change(number, |series, files| take(number, series, files)) == Some(true) {
                 taken.push(number);
             }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
+use prometheus_client::registry::Registry;
 use runtime::config::HumanDuration;
 use runtime::{Compute, ErrorKind, ManualClock};
 use signal::head::Share;
@@ -24,6 +25,7 @@ use crate::query::QueryConfig;
 use crate::wire::{LeafQuery, LeafRows, SeriesChunks, SeriesShard};
 
 mod cardinality;
+mod figures;
 mod kinds;
 mod life;
 
@@ -42,11 +44,13 @@ struct World {
     head: MetricsHead,
     clock: Arc<ManualClock>,
     instruments: Instruments,
+    registry: Registry,
 }
 
 fn world(limits: MetricsLimits) -> World {
     let clock = Arc::new(ManualClock::at(0));
-    let instruments = Instruments::default();
+    let mut registry = Registry::default();
+    let instruments = Instruments::register(&mut registry);
     let deps = Deps {
         limits: Overrides::fixed(limits),
         clock: clock.clone(),
@@ -57,7 +61,7 @@ fn world(limits: MetricsLimits) -> World {
         query: QueryConfig::default(),
     };
     let context = HeadContext { directory: PathBuf::new(), share: Arc::new(Half), clock: clock.clone() };
-    World { head: MetricsHeads::new(deps).open_head(&TenantId::anonymous(), &context), clock, instruments }
+    World { head: MetricsHeads::new(deps).open_head(&TenantId::anonymous(), &context), clock, instruments, registry }
 }
 
 fn unordered(window_secs: u64) -> MetricsLimits {
@@ -135,6 +139,21 @@ impl World {
         let mut refused = self.store(items).refused;
         assert_eq!(refused.len(), 1, "{refused:?}");
         refused.remove(0)
+    }
+
+    /// The lines of `/metrics`.
+    fn shown(&self) -> Vec<String> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Checks that each of some lines is among those of `/metrics`.
+    fn shows(&self, lines: &[&str]) {
+        let shown = self.shown();
+        for line in lines {
+            assert!(shown.iter().any(|one| one == line), "{line}: {shown:#?}");
+        }
     }
 
     fn ask(&self, query: &LeafQuery, range: TimeRange) -> Vec<LeafRows> {

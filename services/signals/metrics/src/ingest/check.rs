@@ -20,6 +20,7 @@ use super::labels;
 use super::metadata::RawMetadata;
 use super::relabel::Relabeled;
 use super::series::{RawExemplar, RawLabel, RawSeries};
+use crate::instruments::Delays;
 use crate::limits::MetricsLimits;
 use crate::model::{METRIC_NAME, Sample, shard_key};
 
@@ -74,6 +75,8 @@ pub(crate) struct Checked {
     pub(crate) relabeled_away: u64,
     /// How many labels each series has that was looked at.
     pub(crate) label_counts: Vec<u32>,
+    /// How old the samples were.
+    pub(crate) delays: Delays,
 }
 
 /// How much a request, or a part of it, holds.
@@ -257,8 +260,11 @@ impl<'r> Checker<'r> {
 
     /// Takes out samples that are too far from now. True when there were none.
     fn samples(&mut self, series: &mut RawSeries<'_>) -> bool {
-        let (times, checked) = (self.times, &mut self.checked);
+        let (times, now, checked) = (self.times, self.rules.now, &mut self.checked);
         let before = series.samples.len();
+        for sample in &series.samples {
+            checked.delays.add(now.saturating_sub(sample.t));
+        }
         if let Some(first) = series.samples.iter().find_map(|sample| times.check(sample.t)) {
             checked.complain(&first, &series.labels);
             series.samples.retain(|sample| match times.check(sample.t) {
@@ -282,11 +288,16 @@ impl<'r> Checker<'r> {
             series.histograms.clear();
             return Ok(false);
         }
-        let times = self.times;
+        let (times, now) = (self.times, self.rules.now);
         let mut clean = true;
         for message in std::mem::take(&mut series.histograms) {
             let borrowed = matches!(message, Cow::Borrowed(_));
-            match histograms::check(message, self.rules.limits, |t| times.check(t))? {
+            let delays = &mut self.checked.delays;
+            let time = |t: i64| {
+                delays.add(now.saturating_sub(t));
+                times.check(t)
+            };
+            match histograms::check(message, self.rules.limits, time)? {
                 Ok(good) => {
                     clean &= matches!(good.message, Cow::Borrowed(_)) == borrowed;
                     self.checked.latest = self.checked.latest.max(Some(good.t));

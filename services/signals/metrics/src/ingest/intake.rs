@@ -251,6 +251,7 @@ impl Intake {
         for (reason, count) in &checked.discarded_metadata {
             discard(&instruments.discarded_metadata, tenant, reason, *count);
         }
+        instruments.sample_delays.observe(&checked.delays);
         for labels in &checked.label_counts {
             instruments.labels_per_series.observe(f64::from(*labels));
         }

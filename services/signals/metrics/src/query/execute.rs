@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use runtime::{Classify, ErrorKind};
-use signal::{Leaves, PartialStream, QueryError, SubQuery};
+use signal::{Leaves, PartialStream, QueryError, SubQuery, TimeRange};
+use tokio::time::Instant;
 
 use super::cardinality;
 use super::engine::{
@@ -19,10 +20,10 @@ use super::promql::{Expr, parse};
 use super::scope::Scope;
 use super::shard;
 use super::subquery::{Evaluate, Read, ShareOf, Task};
-use crate::Deps;
 use crate::limits::MetricsLimits;
 use crate::merge::SeriesSamples;
-use crate::wire::LeafQuery;
+use crate::wire::{Counted, LeafQuery};
+use crate::{Deps, api};
 
 /// How many selectors of a query are fetched at once.
 const SELECTORS_AT_ONCE: usize = 8;
@@ -32,10 +33,19 @@ const BYTES_PER_STEP: u64 = 9;
 /// Answers a sub-query.
 pub(super) fn execute(deps: Arc<Deps>, query: SubQuery, leaves: Arc<dyn Leaves>) -> PartialStream {
     let timeout = query.timeout;
+    let unreadable = |err| QueryError::new(ErrorKind::Internal, format!("a sub-query cannot be read: {err}"));
+    let task = Task::decode(&query.payload).map_err(unreadable);
+    let route = task.as_ref().map_or("notfound", |(task, _)| route(task));
     // Boxed: the state of a whole query is large.
-    let work = answer(deps.clone(), query, leaves).boxed();
+    let work = match task {
+        Ok((task, access)) => answer(deps.clone(), task, Scope::new(query.tenants, access), query.range, leaves).boxed(),
+        Err(err) => std::future::ready(Err(err)).boxed(),
+    };
     stream::once(async move {
+        let begun = Instant::now();
         let outcome = tokio::time::timeout(timeout, work).await.unwrap_or_else(|_| Err(timed_out()));
+        let status = outcome.as_ref().map_or_else(|err| api::status_code(err.kind()), |_| 200);
+        deps.instruments.queries.answered(route, status, begun.elapsed());
         outcome.inspect_err(|err| deps.instruments.queries.failed(&err.reason))
     })
     .map_ok(|frames| stream::iter(frames.into_iter().map(Ok)))
@@ -48,16 +58,36 @@ pub(crate) fn timed_out() -> QueryError {
     QueryError::new(ErrorKind::Timeout, "query timed out in expression evaluation")
 }
 
-async fn answer(deps: Arc<Deps>, query: SubQuery, leaves: Arc<dyn Leaves>) -> Result<Vec<Bytes>, QueryError> {
-    let unreadable = |err| QueryError::new(ErrorKind::Internal, format!("a sub-query cannot be read: {err}"));
-    let (task, access) = Task::decode(&query.payload).map_err(unreadable)?;
-    let scope = Scope::new(query.tenants, access);
+/// The route of the API that wants a task done, as the servers of query-frontends name it.
+fn route(task: &Task) -> &'static str {
+    match task {
+        Task::Evaluate(task) | Task::Share(ShareOf { whole: task, .. }) => match task.evaluation {
+            Evaluation::Instant { .. } => "prometheus_api_v1_query",
+            Evaluation::Range { .. } => "prometheus_api_v1_query_range",
+        },
+        Task::Read(_) | Task::List(LeafQuery::Chunks { .. }) => "prometheus_api_v1_read",
+        Task::List(LeafQuery::LabelNames { .. }) => "prometheus_api_v1_labels",
+        Task::List(LeafQuery::LabelValues { .. }) => "prometheus_api_v1_label_name_values",
+        Task::List(LeafQuery::Series { .. }) => "prometheus_api_v1_series",
+        Task::List(LeafQuery::Exemplars { .. }) => "prometheus_api_v1_query_exemplars",
+        Task::List(LeafQuery::Metadata { .. }) => "prometheus_api_v1_metadata",
+        Task::List(LeafQuery::Cardinality(query)) => match query.what {
+            Counted::Values => "prometheus_api_v1_cardinality_label_names",
+            Counted::Series { .. } => "prometheus_api_v1_cardinality_label_values",
+            Counted::Labels => "prometheus_api_v1_cardinality_active_series",
+            Counted::Histograms => "prometheus_api_v1_cardinality_active_native_histogram_metrics",
+            Counted::Head => "prometheus_api_v1_user_stats",
+        },
+    }
+}
+
+async fn answer(deps: Arc<Deps>, task: Task, scope: Scope, range: TimeRange, leaves: Arc<dyn Leaves>) -> Result<Vec<Bytes>, QueryError> {
     match task {
         Task::Evaluate(task) => evaluate(&deps, scope, task, leaves).await,
         Task::Share(share) => evaluate_share(&deps, scope, share, leaves).await,
         Task::Read(read) => series(&deps, scope, read, leaves).await,
         Task::List(LeafQuery::Cardinality(query)) => cardinality::count(&deps, &scope, query, leaves).await,
-        Task::List(asked) => lists::list(&deps, &scope, asked, query.range, leaves).await,
+        Task::List(asked) => lists::list(&deps, &scope, asked, range, leaves).await,
     }
 }
 

@@ -174,6 +174,14 @@ fn exemplars_are_kept_beside_their_series() {
         r#"err: out of order exemplar. timestamp=1970-01-01T00:00:00.9Z, series={__name__="m", i="a"}, exemplar={trace_id="900"}"#
     ]]
     .assert_eq(&appended.refused[0].text);
+    // The one scan above found two; three are kept, the oldest of them of 0.9 s.
+    world.shows(&[
+        "cortex_ingester_queried_exemplars_sum 2.0",
+        "cortex_ingester_tsdb_exemplar_exemplars_appended_total 3",
+        "cortex_ingester_tsdb_exemplar_exemplars_in_storage 3",
+        r#"cortex_ingester_tsdb_exemplar_series_with_exemplars_in_storage{user="anonymous"} 1"#,
+        r#"cortex_ingester_tsdb_exemplar_last_exemplars_timestamp_seconds{user="anonymous"} 0.9"#,
+    ]);
     assert_eq!(world.instruments.ingested_exemplars.get(), 3);
     assert_eq!(world.instruments.ingested_exemplars_failures.get(), 2);
     let cut = world.head.cut().unwrap();

@@ -117,6 +117,23 @@ async fn a_good_push_goes_to_the_sink_as_it_came() {
 }
 
 #[tokio::test]
+async fn the_age_of_samples_is_counted_before_they_are_checked() {
+    let world = world(MetricsLimits::default());
+    let (second, day) = (1000, 86_400_000);
+    // The last is of the future, which is no age, and refused.
+    let samples = [NOW - day - second, NOW - 30 * second, NOW - second, NOW, NOW + day];
+    let body = body_of(&[series(SERIES, &samples.map(|t| (t, 1.0)))]);
+    assert_eq!(world.push(&[], snappy(&body)).await.0, 400);
+    let mut registry = prometheus_client::registry::Registry::default();
+    registry.register("delay", "Of samples", world.instruments.sample_delays.clone());
+    let mut shown = String::new();
+    prometheus_client::encoding::text::encode(&mut shown, &registry).unwrap();
+    for line in ["sum 86432.0", "count 3", "bucket{le=\"30.0\"} 2", "bucket{le=\"86400.0\"} 2", "bucket{le=\"+Inf\"} 3"] {
+        assert!(shown.contains(&format!("delay_{line}\n")), "{line}: {shown}");
+    }
+}
+
+#[tokio::test]
 async fn headers() {
     let world = world(MetricsLimits::default());
     let table = [

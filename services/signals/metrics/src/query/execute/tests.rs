@@ -66,11 +66,21 @@ fn series(job: &str, values: std::ops::Range<i64>) -> SeriesChunks {
 }
 
 fn run_with(limits: MetricsLimits, query: &str, evaluation: Evaluation, leaves: Arc<dyn Leaves>) -> PartialStream {
+    run_counted(limits, query, evaluation, leaves, &Instruments::default())
+}
+
+fn run_counted(
+    limits: MetricsLimits,
+    query: &str,
+    evaluation: Evaluation,
+    leaves: Arc<dyn Leaves>,
+    instruments: &Instruments,
+) -> PartialStream {
     let deps = Deps {
         limits: Overrides::fixed(limits),
         clock: Arc::new(ManualClock::default()),
         compute: Compute::new(1),
-        instruments: Instruments::default(),
+        instruments: instruments.clone(),
         ingest: crate::ingest::IngestConfig::default(),
         ha: None,
         query: QueryConfig::default(),
@@ -163,5 +173,25 @@ async fn an_answer_to_another_question_is_an_error() {
     for rows in [LeafRows::Strings(vec!["up".to_owned()]), LeafRows::Series(vec![Labels::empty()])] {
         let err = ask(MetricsLimits::default(), Arc::new(Given::new(vec![rows]))).await.unwrap_err();
         assert_eq!(err.kind, ErrorKind::Internal);
+    }
+}
+
+#[tokio::test]
+async fn answers_are_counted_by_route_and_status() {
+    let mut registry = prometheus_client::registry::Registry::default();
+    let instruments = Instruments::register(&mut registry);
+    let range = Evaluation::Range { start_ms: 0, end_ms: 600_000, step_ms: 1000 };
+    for (evaluation, query) in [(range, "up"), (range, "up"), (Evaluation::Instant { at_ms: 0 }, "up"), (range, "up{")] {
+        let leaves = Arc::new(Given::new(Vec::new()));
+        let answer: Result<Vec<Bytes>, QueryError> =
+            run_counted(MetricsLimits::default(), query, evaluation, leaves, &instruments).try_collect().await;
+        assert_eq!(answer.is_ok(), query == "up");
+    }
+    let mut shown = String::new();
+    prometheus_client::encoding::text::encode(&mut shown, &registry).unwrap();
+    for (route, status, count) in [("query_range", 200, 2), ("query", 200, 1), ("query_range", 400, 1)] {
+        let labels = format!("method=\"gRPC\",route=\"prometheus_api_v1_{route}\",status_code=\"{status}\",ws=\"false\"");
+        let line = format!("cortex_querier_request_duration_seconds_count{{{labels}}} {count}\n");
+        assert!(shown.contains(&line), "{line}{shown}");
     }
 }

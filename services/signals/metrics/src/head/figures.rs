@@ -1,0 +1,66 @@
+//! What a head shows of itself now and then: its active series, its rate, its limits.
+
+use super::{IDLE_MS, Shared};
+use crate::instruments::{User, UserLimit};
+
+/// How many series are looked at each time: as many as take some ten milliseconds.
+const PART: u32 = 1 << 18;
+/// How many of them under one lock.
+const STEP: u32 = 4096;
+
+/// What a head has told the instruments, and how far it has counted since then.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    /// Its part of the rate of all heads, samples a second in thousandths.
+    milli_rate: i64,
+    /// The number of the series that comes next.
+    next: u32,
+    pub(super) active: i64,
+    histograms: i64,
+}
+
+impl Shared {
+    /// Shows what is known of this head. A large head is counted in parts: its active series are shown when all parts are counted.
+    pub(super) fn show_figures(&self) {
+        let milli = i64::try_from(self.pace.lock().milli_samples(self.now_ms())).unwrap_or(i64::MAX);
+        let mut figures = self.figures.lock();
+        let all = &self.deps.instruments.heads;
+        all.add_rate(milli - std::mem::replace(&mut figures.milli_rate, milli));
+        let limit = self.deps.limits.of(&self.tenant).max_global_series_per_user;
+        let limit = i64::try_from(self.context.share.of(&self.tenant, limit)).unwrap_or(i64::MAX);
+        all.local_limits.get_or_create(&UserLimit::series(&self.tenant)).set(limit);
+        if self.count_active(&mut figures, PART) {
+            let user = User::from(&self.tenant);
+            all.active.get_or_create(&user).set(std::mem::take(&mut figures.active));
+            all.active_histograms.get_or_create(&user).set(std::mem::take(&mut figures.histograms));
+        }
+    }
+
+    /// Counts `part` series, as far as there are so many left; true when it was the last.
+    pub(super) fn count_active(&self, figures: &mut Figures, part: u32) -> bool {
+        let since = self.now_ms().saturating_sub(IDLE_MS);
+        let until = figures.next.saturating_add(part);
+        while figures.next < until {
+            let state = self.state.read();
+            let end = state.numbers().min(until);
+            for number in figures.next..end.min(figures.next.saturating_add(STEP)) {
+                figures.next = number + 1;
+                let Some(series) = state.get(number).filter(|series| series.visible && !series.is_idle_since(since)) else { continue };
+                figures.active += 1;
+                figures.histograms += i64::from(series.newest_buckets().is_some());
+            }
+            if figures.next >= state.numbers() {
+                figures.next = 0;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes back what was shown.
+    pub(super) fn hide_figures(&mut self) {
+        let heads = &self.deps.instruments.heads;
+        heads.add_rate(-self.figures.get_mut().milli_rate);
+        heads.forget(&self.tenant);
+    }
+}

@@ -1,0 +1,62 @@
+use super::*;
+
+const MINUTE_NS: i64 = 60_000_000_000;
+
+#[test]
+fn active_series_rate_and_limits_are_shown_as_of_the_last_look() {
+    let world = world(MetricsLimits { max_global_series_per_user: 10, ..unordered(3600) });
+    world.good(&[("a", &[(1000, 1.0), (2000, 2.0)]), ("b", &[(1000, 1.0)])]);
+    let one = with_histograms(item("h", &[]), &[histogram(1000, 1)]);
+    world.head.commit(world.head.prepare(&Push { format: FORMAT, items: vec![one] }, SEGMENT).pending);
+    world.head.tidy();
+    world.shows(&[
+        r#"cortex_ingester_active_series{user="anonymous"} 3"#,
+        r#"cortex_ingester_active_native_histogram_series{user="anonymous"} 1"#,
+        r#"cortex_ingester_local_limits{limit="max_global_series_per_user",user="anonymous"} 5"#,
+        // Four samples in a minute, to the thousandth.
+        "cortex_ingester_ingestion_rate_samples_per_second 0.066",
+    ]);
+    world.clock.advance(21 * MINUTE_NS);
+    world.good(&[("b", &[(3000, 1.0)])]);
+    world.head.tidy();
+    world.shows(&[
+        r#"cortex_ingester_active_series{user="anonymous"} 1"#,
+        r#"cortex_ingester_active_native_histogram_series{user="anonymous"} 0"#,
+        "cortex_ingester_ingestion_rate_samples_per_second 0.016",
+    ]);
+    let World { head, instruments, registry, .. } = world;
+    drop(head);
+    assert_eq!(instruments.heads.rate().to_bits(), 0f64.to_bits());
+    let mut left = String::new();
+    prometheus_client::encoding::text::encode(&mut left, &registry).unwrap();
+    assert!(!left.contains("active_series{") && !left.contains("local_limits{"), "{left}");
+}
+
+#[test]
+fn pushes_and_scans_are_counted() {
+    let world = world(unordered(3600));
+    world.good(&[("a", &[(1000, 1.0), (2000, 2.0)]), ("b", &[(1000, 1.0)])]);
+    drop(world.head.prepare(&push(&[("c", &[(1000, 1.0)])]), SEGMENT));
+    assert_eq!(world.read().len(), 2);
+    world.shows(&[
+        "cortex_ingester_tsdb_appender_add_duration_seconds_count 2",
+        "cortex_ingester_tsdb_appender_commit_duration_seconds_count 1",
+        "cortex_ingester_queried_series_sum 2.0",
+        "cortex_ingester_queried_series_count 1",
+        "cortex_ingester_queried_samples_sum 3.0",
+        "cortex_ingester_queried_samples_count 1",
+        "cortex_ingester_queried_exemplars_count 0",
+    ]);
+}
+
+#[test]
+fn a_large_head_is_counted_in_parts() {
+    let world = world(unordered(3600));
+    world.good(&[("a", &[(1000, 1.0)]), ("b", &[(1000, 1.0)]), ("c", &[(1000, 1.0)])]);
+    let mut figures = super::super::figures::Figures::default();
+    let mut count = |part| (world.head.shared.count_active(&mut figures, part), figures.active);
+    assert_eq!([count(2), count(2)], [(false, 2), (true, 3)]);
+    figures.active = 0;
+    assert!(world.head.shared.count_active(&mut figures, 3));
+    assert_eq!(figures.active, 3);
+}
