@@ -145,24 +145,19 @@ pub(super) fn replay(shared: &Shared, replay: &mut Replay, record: &[u8], segmen
     }
     // All of it is read before any of it is taken.
     let entries = RecordReader::new(record).and_then(|reader| reader.collect::<Result<Vec<Entry>, DecodeError>>());
-    let entries = entries.map_err(|err| SignalError::internal(format!("record of segment {}: {err}", segment.0)))?;
+    let mut entries = entries.map_err(|err| SignalError::internal(format!("record of segment {}: {err}", segment.0)))?;
     let mut storing = Storing::new(shared);
     let mut created = 0;
     let mut state = shared.state.write();
-    let mut result = Ok(());
+    let (numbers, result) = replay.meanings(&mut state, &mut entries, segment, &mut created);
+    state.glance_at(numbers.iter().copied());
+    let mut numbers = numbers.into_iter();
     for entry in entries {
         match entry {
-            Entry::Series(SeriesEntry { number, labels, samples, histograms, exemplars }) => {
-                match replay.meaning(&mut state, number, labels, segment, &mut created) {
-                    Ok(number) => {
-                        let parts = Parts { samples: &samples, histograms: &histograms, exemplars: &exemplars };
-                        storing.series(&mut state, number, parts);
-                    }
-                    Err(err) => {
-                        result = Err(err);
-                        break;
-                    }
-                }
+            Entry::Series(SeriesEntry { samples, histograms, exemplars, .. }) => {
+                // The first whose meaning is not known ends it.
+                let Some(number) = numbers.next() else { break };
+                storing.series(&mut state, number, Parts { samples: &samples, histograms: &histograms, exemplars: &exemplars });
             }
             Entry::Metadata(of_metric) => {
                 for entry in of_metric.entries {
@@ -181,6 +176,27 @@ pub(super) fn replay(shared: &Shared, replay: &mut Replay, record: &[u8], segmen
 }
 
 impl Replay {
+    /// The numbers here of the series of a record, whose labels are taken out of it; those before the first that means nothing, and that.
+    ///
+    /// All are found before the first is appended to, so that their waits for memory overlap.
+    fn meanings(
+        &mut self,
+        state: &mut State,
+        entries: &mut [Entry],
+        segment: SegmentId,
+        created: &mut u64,
+    ) -> (Vec<u32>, Result<(), SignalError>) {
+        let mut numbers = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let Entry::Series(entry) = entry else { continue };
+            match self.meaning(state, entry.number, entry.labels.take(), segment, created) {
+                Ok(number) => numbers.push(number),
+                Err(err) => return (numbers, Err(err)),
+            }
+        }
+        (numbers, Ok(()))
+    }
+
     /// The number here of a number in the segment.
     fn meaning(
         &mut self,

@@ -19,6 +19,8 @@
 //!
 //! Version 2 is written. Version 1, which is read, knows floats alone: the number is times two there, plus 1 if labels follow.
 
+use smallvec::SmallVec;
+
 use crate::histogram::HistogramSample;
 use crate::histogram::wire::{histogram, put_histogram};
 use crate::model::{Exemplar, Labels, Sample};
@@ -69,8 +71,8 @@ pub struct SeriesEntry {
     pub number: u32,
     /// What the number means from now on, if it is said.
     pub labels: Option<Labels>,
-    /// Float samples.
-    pub samples: Vec<Sample>,
+    /// Float samples: one as a rule, which is not worth an allocation of its own.
+    pub samples: SmallVec<[Sample; 1]>,
     /// Samples that are histograms.
     pub histograms: Vec<HistogramSample>,
     /// Exemplars.
@@ -193,13 +195,13 @@ impl<'a> RecordReader<'a> {
         Ok(Entry::Series(SeriesEntry {
             number,
             labels,
-            samples: if kinds & FLOATS == 0 { Vec::new() } else { self.floats()? },
+            samples: if kinds & FLOATS == 0 { SmallVec::new() } else { self.floats()? },
             histograms: if kinds & HISTOGRAMS == 0 { Vec::new() } else { self.histograms()? },
             exemplars: if kinds & EXEMPLARS == 0 { Vec::new() } else { read_exemplars(&mut self.rest)? },
         }))
     }
 
-    fn floats(&mut self) -> Result<Vec<Sample>, DecodeError> {
+    fn floats(&mut self) -> Result<SmallVec<[Sample; 1]>, DecodeError> {
         let count = self.rest.count(2)?;
         if count == 0 {
             return Err(DecodeError::Number { what: "record" });

@@ -13,7 +13,7 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
     let parts = (prop::collection::vec(sample, 0..5), prop::collection::vec(histogram, 0..3), exemplars());
     let some = parts.prop_filter("an entry has something", |parts| !parts.0.is_empty() || !parts.1.is_empty() || !parts.2.is_empty());
     let series = (any::<u32>(), prop::option::of(labels), some).prop_map(|(number, labels, (samples, histograms, exemplars))| {
-        Entry::Series(SeriesEntry { number, labels, samples, histograms, exemplars })
+        Entry::Series(SeriesEntry { number, labels, samples: samples.into(), histograms, exemplars })
     });
     let of_metric = ("[a-z]{0,5}", metadata()).prop_map(|(metric, entries)| Entry::Metadata(MetricMetadata { metric, entries }));
     prop::collection::vec(prop_oneof![4 => series, 1 => of_metric], 0..20)
@@ -34,7 +34,7 @@ fn write(entries: &[Entry]) -> Vec<u8> {
 
 /// An entry with float samples alone.
 fn floats(number: u32, labels: Option<Labels>, samples: Vec<Sample>) -> Entry {
-    Entry::Series(SeriesEntry { number, labels, samples, histograms: Vec::new(), exemplars: Vec::new() })
+    Entry::Series(SeriesEntry { number, labels, samples: samples.into(), histograms: Vec::new(), exemplars: Vec::new() })
 }
 
 /// The hexadecimal digits of bytes.
@@ -117,7 +117,7 @@ fn golden_record() {
     entries.push(Entry::Series(SeriesEntry {
         number: 6,
         labels: Some(Labels::from_pairs([("__name__", "h")])),
-        samples: Vec::new(),
+        samples: SmallVec::new(),
         histograms: vec![HistogramSample { t: 1_768_471_200_000, h: histogram.into() }],
         exemplars: vec![exemplar],
     }));
