@@ -74,3 +74,44 @@ async fn compactors_show_tenants_and_the_merges_that_are_planned() {
     }
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_write_and_a_query_move_is_shown_by_each_role() {
+    let cluster = Cluster::start(Town::new()).await;
+    let (client, now, mut truth) = (cluster.town.client.clone(), now_ms(), Truth::default());
+    truth.write(&client, cluster.distributor.http, SERIES, &times(now)).await;
+    truth.check(&client, cluster.query_frontend.http, now, "from memory").await;
+    cluster.flush().await;
+    truth.check(&client, cluster.query_frontend.http, now, "from blocks").await;
+
+    let ingester = cluster.ingesters[0].as_ref().expect("all ingesters run");
+    until("the ingester has looked at what is active", async || {
+        (ingester.gauge(&client, "cortex_ingester_active_series").await == Some(SERIES as f64)).then_some(())
+    })
+    .await;
+    for (process, name, least) in [
+        (ingester, "cortex_ingester_ingestion_rate_samples_per_second", SERIES as f64 / 65.0 - 0.001),
+        (ingester, "cortex_ingester_local_limits", 1.0),
+        (ingester, "cortex_ingester_instance_limits", 1.0),
+        (ingester, "cortex_ingester_inflight_push_requests", 0.0),
+        (ingester, "cortex_ingester_tsdb_appender_add_duration_seconds_count", 1.0),
+        (ingester, "cortex_ingester_tsdb_appender_commit_duration_seconds_count", 1.0),
+        (&cluster.distributor, "cortex_distributor_sample_delay_seconds_count", 1.0),
+        (&cluster.distributor, "cortex_request_message_bytes_sum", 1.0),
+        (&cluster.query_frontend, "cortex_response_message_bytes_sum", 1.0),
+        (&cluster.querier, "cortex_distributor_query_duration_seconds_count", 2.0),
+        (&cluster.querier, "cortex_querier_request_duration_seconds_count", 2.0),
+        (&cluster.querier, "cortex_querier_blocks_consistency_checks_total", 1.0),
+        (&cluster.querier, "cortex_querier_storegateway_instances_hit_per_query_sum", 1.0),
+    ] {
+        let shown = process.gauge(&client, name).await;
+        assert!(shown >= Some(least), "{name}: {shown:?}");
+    }
+    // A zone is spared by each query: of two queries each ingester but one answers at least one.
+    let mut queries = 0.0;
+    for ingester in cluster.ingesters.iter().flatten() {
+        queries += ingester.gauge(&client, "cortex_ingester_queries_total").await.unwrap_or_default();
+    }
+    assert!(queries >= 4.0, "{queries}");
+    cluster.stop().await;
+}
