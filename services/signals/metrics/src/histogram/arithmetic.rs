@@ -1,5 +1,6 @@
 //! Sums, differences and multiples.
 
+use super::bounds::bound;
 use super::work::{Work, same_bounds};
 use super::{Histogram, ResetHint};
 
@@ -60,7 +61,7 @@ impl Histogram {
     }
 
     fn join(&mut self, other: &Self, sign: f64) -> Result<Joined, MixedSchemas> {
-        if !self.same_layout(other) {
+        if !self.same_layout(other) || self.has_buckets_in_zero() {
             let mut work = Work::<f64>::from(&*self);
             let joined = work.join(other, sign)?;
             *self = work.finish();
@@ -83,6 +84,13 @@ impl Histogram {
             && self.positive.spans == other.positive.spans
             && self.negative.spans == other.negative.spans
             && same_bounds(&self.bounds, &other.bounds)
+    }
+
+    /// True when a bucket lies wholly within the bucket around zero.
+    pub(super) fn has_buckets_in_zero(&self) -> bool {
+        let sides = [&self.positive, &self.negative];
+        !self.is_custom()
+            && sides.iter().any(|side| side.indexed().next().is_some_and(|(index, _)| bound(self.schema, index) <= self.zero_threshold))
     }
 
     /// Multiplies everything. A negative factor makes a gauge of it.

@@ -44,6 +44,22 @@ fn sums_reconcile_zero_buckets() {
 }
 
 #[test]
+fn sums_have_no_buckets_within_the_zero_bucket() {
+    // Buckets up to 0.125, 0.25 and 0.5: the zero bucket holds the first two.
+    let mut overlapping = positive(0, -3, &[1.0, 2.0, 3.0]);
+    (overlapping.zero_threshold, overlapping.zero_count, overlapping.count) = (0.25, 4.0, 10.0);
+    let mut clean = positive(0, 3, &[5.0]);
+    clean.zero_threshold = 0.25;
+    for (other, zero_count) in [(&overlapping, 14.0), (&clean, 7.0), (&positive(1, 5, &[5.0]), 7.0)] {
+        for (sum, _) in [added(&overlapping, other), added(other, &overlapping)] {
+            assert_eq!((sum.zero_threshold, sum.zero_count), (0.25, zero_count), "{sum}");
+            assert!(sum.rising().all(|bucket| bucket.lower < bucket.upper), "{sum}");
+            assert_eq!(sum.rising().map(|bucket| bucket.count).sum::<f64>(), sum.count);
+        }
+    }
+}
+
+#[test]
 fn sums_reconcile_bounds() {
     let (sum, joined) = added(&custom(&[1.0, 2.0, 4.0], &[1.0, 2.0, 3.0, 4.0]), &custom(&[2.0, 3.0, 4.0], &[10.0, 20.0, 30.0, 40.0]));
     assert!(joined.bounds_reconciled);

@@ -150,12 +150,17 @@ impl<T: Cell> Work<T> {
         let bounds_reconciled = self.schema == CUSTOM_SCHEMA && !same_bounds(&self.bounds, &other.bounds);
         if bounds_reconciled {
             self.join_bounds(other, sign);
-        } else if self.schema == CUSTOM_SCHEMA || (self.schema == other.schema && self.zero_threshold == other.zero_threshold) {
+        } else if self.schema == CUSTOM_SCHEMA
+            || (self.schema == other.schema && self.zero_threshold == other.zero_threshold && !other.has_buckets_in_zero())
+        {
+            self.swallow();
             self.zero = self.zero.plus(sign * other.zero_count);
             merge(&mut self.positive, other.positive.indexed(), sign);
             merge(&mut self.negative, other.negative.indexed(), sign);
         } else {
             let mut other = Work::<f64>::from(other);
+            self.swallow();
+            other.swallow();
             while self.zero_threshold != other.zero_threshold && !self.zero_threshold.is_nan() && !other.zero_threshold.is_nan() {
                 self.raise_zero_threshold(other.zero_threshold);
                 other.raise_zero_threshold(self.zero_threshold);
@@ -206,6 +211,20 @@ impl<T: Cell> Work<T> {
             }
         }
         self.zero_threshold = threshold;
+    }
+
+    /// Moves the buckets that lie wholly within the bucket around zero into it: a sample may come with such.
+    fn swallow(&mut self) {
+        if self.schema == CUSTOM_SCHEMA {
+            return;
+        }
+        let (schema, threshold) = (self.schema, self.zero_threshold);
+        for side in [&mut self.positive, &mut self.negative] {
+            let inside = side.iter().take_while(|(index, _)| bound(schema, *index) <= threshold).count();
+            for (_, count) in side.drain(..inside) {
+                self.zero = self.zero.plus_cell(count);
+            }
+        }
     }
 
     /// Gives it a lower resolution; one that is not lower changes nothing.
