@@ -34,7 +34,7 @@ impl DistributorMetrics {
         registry.register("inflight_push_requests", "Batches that are being replicated", metrics.inflight.clone());
         registry.register("replication_duration_seconds", "Time until a batch had its quorum", metrics.duration.clone());
         registry.register("ingester_push_failures", "Pushes to ingesters that failed", metrics.failures.clone());
-        registry.register("instance_rejected_requests", "Batches refused since too many bytes were in flight", metrics.rejected.clone());
+        registry.register("rejected_batches", "Batches refused since too many bytes were in flight", metrics.rejected.clone());
         metrics
     }
 }
