@@ -153,7 +153,7 @@ impl Worker {
 
     fn leader(&self) -> Result<Option<CompactorAdminClient<tonic::transport::Channel>>, Status> {
         let Some((_, address)) = self.office.elected() else { return Ok(None) };
-        let channel = self.channels.get(&address).map_err(|err| Status::unavailable(Chain(&err).to_string()))?;
+        let channel = self.channels.get(&address)?;
         let size = self.channels.max_message();
         Ok(Some(CompactorAdminClient::new(channel).max_decoding_message_size(size).max_encoding_message_size(size)))
     }

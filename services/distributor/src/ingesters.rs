@@ -9,7 +9,7 @@ use proto::quartet::ingest_client::IngestClient;
 use proto::quartet::ingester_admin_client::IngesterAdminClient;
 use runtime::grpc::Channels;
 use tenancy::TenantId;
-use tonic::Status;
+use tonic::{Response, Status};
 
 /// The ingesters behind their addresses. A trait, so that simulations and tests put their own in its place.
 pub trait Ingesters: Send + Sync + fmt::Debug {
@@ -53,29 +53,23 @@ impl Ingesters for Remote {
         Box::pin(async move {
             let mut request = signal::rpc::request(&tenant, request)?;
             request.set_timeout(timeout);
-            let channel = channel.map_err(|err| Status::unavailable(runtime::Chain(&err).to_string()))?;
-            let mut client = IngestClient::new(channel).max_encoding_message_size(size).max_decoding_message_size(size);
+            let mut client = IngestClient::new(channel?).max_encoding_message_size(size).max_decoding_message_size(size);
             // The deadline travels with the request; a peer that is stopped does not see it.
-            match tokio::time::timeout(timeout, client.push(request)).await {
-                Ok(answer) => answer.map(tonic::Response::into_inner),
-                Err(_) => Err(late()),
-            }
+            in_time(timeout, client.push(request)).await
         })
     }
 
     fn statistics(&self, address: &str, timeout: Duration) -> BoxFuture<'static, Result<pb::StatisticsResponse, Status>> {
         let (channel, size) = (self.channels.get(address), self.channels.max_message());
         Box::pin(async move {
-            let channel = channel.map_err(|err| Status::unavailable(runtime::Chain(&err).to_string()))?;
-            let mut client = IngesterAdminClient::new(channel).max_decoding_message_size(size);
-            match tokio::time::timeout(timeout, client.statistics(pb::StatisticsRequest {})).await {
-                Ok(answer) => answer.map(tonic::Response::into_inner),
-                Err(_) => Err(late()),
-            }
+            let mut client = IngesterAdminClient::new(channel?).max_decoding_message_size(size);
+            in_time(timeout, client.statistics(pb::StatisticsRequest {})).await
         })
     }
 }
 
-fn late() -> Status {
-    Status::deadline_exceeded("the ingester did not answer in time")
+/// What an ingester answers, unless it takes longer.
+async fn in_time<T>(timeout: Duration, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Status> {
+    let answer = tokio::time::timeout(timeout, call).await;
+    answer.map_err(|_| Status::deadline_exceeded("the ingester did not answer in time"))?.map(Response::into_inner)
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -16,7 +15,7 @@ use futures::future::try_join_all;
 use proto::quartet as pb;
 use ring::Membership;
 use ring::roles::INGESTER;
-use runtime::http::Table;
+use runtime::http::{Table, accepts_json};
 use serde_json::{Value, json};
 
 use crate::ingesters::Ingesters;
@@ -83,8 +82,7 @@ async fn all_user_stats(State(pages): State<Pages>, headers: HeaderMap) -> Respo
         Ok(sums) => sums,
         Err(err) => return (StatusCode::INTERNAL_SERVER_ERROR, format!("{err}\n")).into_response(),
     };
-    let accepts_json = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("json"));
-    if accepts_json {
+    if accepts_json(&headers) {
         return Json(sums.iter().map(row).collect::<Value>()).into_response();
     }
     let factor = pages.membership.view().settings().replication_factor;
@@ -94,7 +92,7 @@ async fn all_user_stats(State(pages): State<Pages>, headers: HeaderMap) -> Respo
         let rate = format!("{:.2}", per_second(&sum));
         table.row([tenant, signal, sum.series.to_string(), rate.clone(), rate, "0.00".to_owned()]);
     }
-    table.answer(&HeaderMap::new())
+    table.page()
 }
 
 /// A row as Mimir names its fields. There is no ruler, so that all rows came by the API.

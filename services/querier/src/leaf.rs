@@ -43,8 +43,7 @@ impl LeafClients for Remote {
         let (channel, size, timeout) = (self.channels.get(address), self.channels.max_message(), self.timeout);
         let request = signal::rpc::request(tenant, request);
         Box::pin(async move {
-            let channel = channel.map_err(|err| Status::unavailable(runtime::Chain(&err).to_string()))?;
-            let mut client = LeafClient::new(channel).max_decoding_message_size(size).max_encoding_message_size(size);
+            let mut client = LeafClient::new(channel?).max_decoding_message_size(size).max_encoding_message_size(size);
             let silent = || Status::deadline_exceeded("the leaf did not answer in time");
             let stream = tokio::time::timeout(timeout, client.scan(request?)).await.map_err(|_| silent())??.into_inner();
             let messages = futures::stream::unfold(Some(stream), move |stream| async move {

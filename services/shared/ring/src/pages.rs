@@ -4,11 +4,12 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::extract::{Form, State};
-use axum::http::header::{ACCEPT, LOCATION};
+use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use runtime::http::accepts_json;
 use runtime::{Chain, Clock};
 use serde::{Deserialize, Serialize};
 
@@ -77,7 +78,7 @@ impl Pages {
         let rings: Vec<&Arc<Ring>> = view.rings().filter(|ring| role.is_none_or(|role| ring.role() == role)).collect();
         let now_ms = self.clock.now_ms();
         let rows: Vec<Row<'_>> = rings.iter().flat_map(|ring| rows(ring, now_ms)).collect();
-        if wants_json(headers) {
+        if accepts_json(headers) {
             return Json(RingPage { members: rows, processes: &view.facts().processes }).into_response();
         }
         Html(html(role, &view, &rows, self.cluster.is_some())).into_response()
@@ -86,7 +87,7 @@ impl Pages {
     fn processes(&self, role: Option<&str>, headers: &HeaderMap) -> Response {
         let mut processes = self.membership.view().all_processes();
         processes.retain(|process| role.is_none_or(|role| process.role == role));
-        if wants_json(headers) {
+        if accepts_json(headers) {
             return Json(serde_json::json!({ "processes": processes })).into_response();
         }
         let mut page = head("Cluster");
@@ -121,10 +122,6 @@ fn rows(ring: &Ring, now_ms: i64) -> impl Iterator<Item = Row<'_>> {
         age_ms: now_ms.saturating_sub(seen.member.since_ms),
         owned_share: ring.owned_share(MemberId::new(index)),
     })
-}
-
-fn wants_json(headers: &HeaderMap) -> bool {
-    headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"))
 }
 
 fn html(role: Option<&str>, view: &View, rows: &[Row<'_>], can_forget: bool) -> String {

@@ -18,7 +18,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_http::compression::Predicate;
 use tower_http::compression::predicate::{NotForContentType, SizeAbove};
 
-pub use table::Table;
+pub use table::{Table, accepts_json};
 
 use crate::config::ByteSize;
 use crate::error::{Classify, ErrorKind};

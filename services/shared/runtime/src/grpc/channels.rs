@@ -15,9 +15,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::config::{ByteSize, HumanDuration};
+use crate::error::Chain;
 use crate::tls::{ClientTls, ClientTlsConfig, TlsError};
 
 crate::settings! {
@@ -53,6 +55,13 @@ pub enum ChannelError {
     /// The name that the server's certificate should have is none.
     #[error("{0} is not a name that a certificate could have")]
     ServerName(String),
+}
+
+/// A peer that cannot even be named is one that is not there.
+impl From<ChannelError> for Status {
+    fn from(err: ChannelError) -> Self {
+        Self::unavailable(Chain(&err).to_string())
+    }
 }
 
 /// Channels by address. Clones share them. Connections come about when they are used, and again after they broke;

@@ -8,6 +8,12 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 use serde_json::{Map, Value};
 
+/// Whether who asks for a page is a tool, which accepts JSON.
+#[must_use]
+pub fn accepts_json(headers: &HeaderMap) -> bool {
+    headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"))
+}
+
 /// Rows under a title.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -32,8 +38,13 @@ impl Table {
     /// The page: a list of objects for who accepts JSON, whose keys are the columns.
     #[must_use]
     pub fn answer(&self, headers: &HeaderMap) -> Response {
-        let json = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"));
-        if json { Json(self.json()).into_response() } else { Html(self.html()).into_response() }
+        if accepts_json(headers) { Json(self.json()).into_response() } else { self.page() }
+    }
+
+    /// The page for people, whatever is accepted: for pages whose JSON is another one.
+    #[must_use]
+    pub fn page(&self) -> Response {
+        Html(self.html()).into_response()
     }
 
     fn json(&self) -> Value {

@@ -3,11 +3,12 @@
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use runtime::Chain;
+use runtime::http::accepts_json;
 use serde::Serialize;
 use tracing::warn;
 
@@ -46,9 +47,7 @@ impl HaTracker {
             warn!(error = %Chain(&err), "the page of high-availability pairs shows what was known before");
         }
         let page = Page { elected: self.rows(), now: Rfc3339(self.0.clock.now_ms()).to_string() };
-        let json =
-            headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("application/json"));
-        if json { Json(page).into_response() } else { Html(html(&page)).into_response() }
+        if accepts_json(headers) { Json(page).into_response() } else { Html(html(&page)).into_response() }
     }
 
     fn rows(&self) -> Vec<Row> {
