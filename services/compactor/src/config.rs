@@ -32,6 +32,11 @@ settings! {
         pub job_timeout: HumanDuration = HumanDuration::from_secs(1800),
         /// How often a worker that found no job asks again.
         pub poll: HumanDuration = HumanDuration::from_secs(2),
+        /// Blocks of another system, uploaded by clients, that this process turns into its own at once; more are answered with 429. 0 is no
+        /// limit.
+        pub upload_concurrency: usize = 1,
+        /// An uploaded block of which the compactor that works on it has said nothing for so long is taken over by another one.
+        pub upload_takeover: HumanDuration = HumanDuration::from_secs(60),
         /// Members without data of their own that gossip has not shown for so long are forgotten.
         pub forget_after: HumanDuration = HumanDuration::from_secs(600),
         /// How long rows are kept whose tenant's limits say nothing; `0s` is for ever.

@@ -1,4 +1,5 @@
-//! The compactor: its leader keeps the catalog and plans ([`leader`], [`plan`]), its workers merge ([`worker`]).
+//! The compactor: its leader keeps the catalog and plans ([`leader`], [`plan`]), its workers merge ([`worker`]), and what clients upload is
+//! kept and turned into blocks ([`uploads`]).
 //!
 //! At least two processes run; one of them leads. Without a leader nothing is lost: what writers announced waits, and ingesters serve
 //! their rows until the catalog has taken the blocks. Knows no signal.
@@ -11,6 +12,7 @@ pub mod metrics;
 mod pages;
 pub mod plan;
 pub mod tenants;
+pub mod uploads;
 pub mod worker;
 
 use std::fmt;
@@ -24,7 +26,7 @@ use ring::{MemberStore, Membership};
 use runtime::config::{ConfigError, HumanDuration};
 use runtime::grpc::Channels;
 use runtime::{App, Chain, Compute, Role, StartError, StopError, Tasks};
-use signal::Plugins;
+use signal::{Plugins, Routes};
 use storage::block::OpenBlock;
 use storage::bucket::Bucket;
 use storage::catalog::{Announcer, Catalog, LeaderMetrics};
@@ -35,9 +37,13 @@ use ulid::Ulid;
 
 pub use config::CompactorConfig;
 use leader::{Office, OfficeContext};
-use metrics::CompactorMetrics;
+use metrics::{CompactorMetrics, UploadMetrics};
 use tenants::TenantAdmin;
+use uploads::{Yard, YardContext};
 use worker::Worker;
+
+/// The window of blocks that are made of uploads where merges have none.
+const DEFAULT_WINDOW_NS: i64 = 7_200_000_000_000;
 
 /// What the role needs of the process.
 pub struct Deps {
@@ -104,6 +110,7 @@ pub fn start(app: &mut App, config: &CompactorConfig, deps: Deps) -> Result<Comp
         members,
         max_bytes,
     };
+    let window_ns = windows.first().copied().unwrap_or(DEFAULT_WINDOW_NS);
     let office = Arc::new(Office::new(config, windows, context));
     let fenced = Arc::new(AtomicBool::new(config.alone));
     tasks.detach("leader", lead(office.clone(), bucket.clone(), fenced.clone(), tasks.stopping()));
@@ -134,13 +141,33 @@ pub fn start(app: &mut App, config: &CompactorConfig, deps: Deps) -> Result<Comp
         };
         tasks.detach("merge", Arc::new(worker).run(tasks.stopping()));
     }
+    let context = YardContext {
+        name: member,
+        plugins: plugins.clone(),
+        bucket,
+        announcer: announcer.clone(),
+        catalog: catalog.clone(),
+        clock: app.clock.clone(),
+        metrics: UploadMetrics::register(&mut app.registry),
+        tasks: tasks.clone(),
+        window_ns,
+    };
+    let yard = Yard::new(config, office.clone(), context);
+    tasks.detach("uploads", yard.clone().rounds(tasks.stopping()));
+    let mut routes = Routes::new(door.clone());
+    if !yard.mount(&mut routes) {
+        routes.open(pages::no_uploads());
+    }
+    let (http, grpc) = routes.into_parts();
+    app.http.merge(http);
+    app.grpc.merge(grpc);
     let pages = pages::Pages { office: office.clone(), catalog: catalog.clone() };
     let admin = admin::Admin::new(office, metrics);
     let max_message = app.grpc_max_message();
     app.grpc.add(admin.clone().server(max_message));
     app.http.main(admin.routes());
     app.http.main(pages.routes());
-    let tenants = TenantAdmin { plugins, catalog, announcer, clock: app.clock.clone() };
+    let tenants = TenantAdmin { plugins, catalog, announcer, clock: app.clock.clone(), yard };
     app.http.main(door.guard(tenants.routes()));
     Ok(Compactor { tasks, grace: app.server.shutdown_grace.get() })
 }

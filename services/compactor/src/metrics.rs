@@ -63,6 +63,44 @@ pub struct JobsOf {
     r#type: &'static str,
 }
 
+/// Instruments of uploads.
+#[derive(Clone, Debug)]
+pub struct UploadMetrics {
+    /// Uploads that this process turns into blocks now.
+    pub converting: Gauge,
+    blocks: Family<UploadsOf, Counter>,
+    bytes: Family<UploadsOf, Counter>,
+    files: Family<UploadsOf, Counter>,
+}
+
+/// The label of uploads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UploadsOf {
+    user: String,
+}
+
+impl UploadMetrics {
+    /// Makes and registers them.
+    pub fn register(registry: &mut Registry) -> Self {
+        let (converting, blocks) = (Gauge::default(), Family::default());
+        let metrics = Self { converting, blocks, bytes: Family::default(), files: Family::default() };
+        let mimir = registry.sub_registry_with_prefix("cortex_block_upload");
+        mimir.register("validations_in_progress", "Uploaded blocks that are checked and converted now", metrics.converting.clone());
+        mimir.register("api_blocks", "Uploaded blocks that were taken over", metrics.blocks.clone());
+        mimir.register("api_bytes", "Bytes of uploaded blocks that were taken over", metrics.bytes.clone());
+        mimir.register("api_files", "Files of uploaded blocks that were taken over", metrics.files.clone());
+        metrics
+    }
+
+    /// An upload of a tenant has become blocks.
+    pub fn done(&self, tenant: &TenantId, files: u64, bytes: u64) {
+        let of = UploadsOf { user: tenant.to_string() };
+        self.blocks.get_or_create(&of).inc();
+        self.bytes.get_or_create(&of).inc_by(bytes);
+        self.files.get_or_create(&of).inc_by(files);
+    }
+}
+
 impl CompactorMetrics {
     /// Makes and registers them.
     pub fn register(registry: &mut Registry) -> Self {

@@ -29,9 +29,13 @@ impl Pages {
         Router::new()
             .route("/compactor/tenants", get(tenants))
             .route("/compactor/tenant/{tenant}/planned_jobs", get(planned_jobs))
-            .route("/api/v1/upload/block/{*rest}", not_built("blocks are not uploaded through compactors: use quartet import"))
             .with_state(self)
     }
+}
+
+/// What is said of uploads where no signal takes any.
+pub(crate) fn no_uploads() -> Router {
+    Router::new().route("/api/v1/upload/block/{*rest}", not_built("no signal that is enabled here takes blocks of another system"))
 }
 
 async fn tenants(State(pages): State<Pages>, headers: HeaderMap) -> Response {

@@ -21,6 +21,8 @@ use storage::time::TimeRange;
 use tenancy::{TenantId, Tenants};
 use tracing::info;
 
+use crate::uploads::Yard;
+
 /// What the handlers work with.
 #[derive(Clone)]
 pub struct TenantAdmin {
@@ -32,6 +34,8 @@ pub struct TenantAdmin {
     pub announcer: Announcer,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What was uploaded and has not become blocks.
+    pub yard: Arc<Yard>,
 }
 
 /// How far a deletion is.
@@ -85,13 +89,15 @@ fn several() -> Response {
 async fn delete(State(admin): State<TenantAdmin>, Extension(tenants): Extension<Tenants>) -> Response {
     let Some(tenant) = only(&tenants) else { return several() };
     admin.delete_all(tenant);
-    match admin.announcer.flush().await {
-        Ok(()) => {
-            info!(%tenant, "the tenant is deleted");
-            StatusCode::OK.into_response()
-        }
-        Err(err) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", Chain(&err))).into_response(),
+    let failed = |err: &(dyn std::error::Error + 'static)| (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", Chain(err))).into_response();
+    if let Err(err) = admin.announcer.flush().await {
+        return failed(&err);
     }
+    if let Err(err) = admin.yard.forget(tenant).await {
+        return failed(&err);
+    }
+    info!(%tenant, "the tenant is deleted");
+    StatusCode::OK.into_response()
 }
 
 async fn status(State(admin): State<TenantAdmin>, Extension(tenants): Extension<Tenants>) -> Response {

@@ -89,8 +89,8 @@ pub(crate) fn blocks<'a>(rows: impl IntoIterator<Item = &'a Row>, window_ns: i64
 /// The signal as roles hold it.
 pub(crate) fn plugins() -> Plugins {
     let rows = Arc::new(Rows);
-    let plugin =
-        Plugin { name: SIGNAL, receivers: rows.clone(), heads: rows.clone(), blocks: rows.clone(), queries: rows.clone(), policy: rows };
+    let (receivers, heads, blocks, queries) = (rows.clone(), rows.clone(), rows.clone(), rows.clone());
+    let plugin = Plugin { name: SIGNAL, receivers, heads, blocks, queries, policy: rows, uploads: None };
     Plugins::new(vec![plugin])
 }
 

@@ -1,4 +1,4 @@
-//! The seam between roles and signals: four traits, one per stop on the way of the data.
+//! The seam between roles and signals: a trait per stop on the way of the data.
 //!
 //! A role holds a list of [`Plugin`]s and never asks which signal one is; a signal implements the traits
 //! and never asks which role calls. What crosses the seam is bytes owned by the signal, with just the facts
@@ -14,6 +14,7 @@ pub mod policy;
 pub mod query;
 pub mod receive;
 pub mod rpc;
+pub mod upload;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use policy::Policy;
 pub use query::{LeafBatch, LeafStream, Leaves, PartialStream, Queries, QueryExecutor, Scan, ScanQuery, ScanStream, Source, SubQuery};
 pub use receive::{Receivers, Routes, WriteError, WriteOutcome, WriteSink};
 pub use storage::time::TimeRange;
+pub use upload::{Depot, DepotError, Step, StepStream, UploadId, UploadState, Uploaded, Uploads};
 
 /// The name of a signal: `metrics`, `logs`, `traces` or `profiles`; the word in keys, settings and labels.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +75,8 @@ pub struct Plugin {
     pub queries: Arc<dyn Queries>,
     /// Every role: what a tenant's limits say about placement, retention and width.
     pub policy: Arc<dyn Policy>,
+    /// Compactor: blocks of another system; none where the signal takes none.
+    pub uploads: Option<Arc<dyn Uploads>>,
 }
 
 impl fmt::Debug for Plugin {

@@ -32,6 +32,11 @@ pub const REBUILDING: &str = "catalog/rebuilding.json";
 /// Folder of what processes of one signal share beside blocks.
 pub const SHARED: &str = "shared/";
 
+/// Folder of the blocks of other systems that clients upload.
+pub const UPLOADS: &str = "uploads/";
+/// Folder of the notes about blocks of other systems that were taken over.
+pub const IMPORTED: &str = "import/";
+
 /// A snapshot has this many parts.
 pub const PARTS: usize = 256;
 
@@ -112,6 +117,24 @@ pub enum Key {
         /// What stands behind it.
         path: String,
     },
+    /// `uploads/<tenant>/<signal>/<ulid>/<path>`: the path is the compactor's affair.
+    Upload {
+        /// Whose it becomes.
+        tenant: TenantId,
+        /// Of which signal.
+        signal: SignalId,
+        /// The block's name in the other system.
+        id: Ulid,
+        /// What stands behind it.
+        path: String,
+    },
+    /// `import/<tenant>/<ulid>.json`.
+    Imported {
+        /// Whose it became.
+        tenant: TenantId,
+        /// The block's name in the other system.
+        id: Ulid,
+    },
 }
 
 /// `ring/<member>.json`.
@@ -180,6 +203,18 @@ pub fn shared(signal: &str, path: &str) -> String {
     format!("{SHARED}{signal}/{path}")
 }
 
+/// `uploads/<tenant>/<signal>/<ulid>/`.
+#[must_use]
+pub fn upload(tenant: &TenantId, signal: &str, id: Ulid) -> String {
+    format!("{UPLOADS}{tenant}/{signal}/{id}/")
+}
+
+/// `import/<tenant>/<ulid>.json`.
+#[must_use]
+pub fn imported(tenant: &TenantId, id: Ulid) -> String {
+    format!("{IMPORTED}{tenant}/{id}.json")
+}
+
 /// The part of a snapshot that holds a tenant. Never changes: snapshots of earlier releases depend on it.
 #[must_use]
 pub fn part_of(tenant: &TenantId) -> u8 {
@@ -209,6 +244,15 @@ pub fn parse(key: &str) -> Option<Key> {
         ["shared", signal, ref path @ ..] if !path.is_empty() && path.iter().all(|segment| !segment.is_empty()) => {
             Key::Shared { signal: SignalId::parse(signal)?, path: path.join("/") }
         }
+        ["uploads", tenant, signal, id, ref path @ ..] if !path.is_empty() && path.iter().all(|segment| !segment.is_empty()) => {
+            Key::Upload {
+                tenant: TenantId::parse(tenant).ok()?,
+                signal: SignalId::parse(signal)?,
+                id: id.parse().ok()?,
+                path: path.join("/"),
+            }
+        }
+        ["import", tenant, name] => Key::Imported { tenant: TenantId::parse(tenant).ok()?, id: name.strip_suffix(".json")?.parse().ok()? },
         ["catalog", "probe", name] if !name.is_empty() => Key::Probe(name.to_owned()),
         _ => return None,
     };
@@ -231,6 +275,8 @@ impl std::fmt::Display for Key {
             Self::Probe(name) => probe(name),
             Self::Rebuilding => REBUILDING.to_owned(),
             Self::Shared { signal, path } => shared(signal.as_str(), path),
+            Self::Upload { tenant, signal, id, path } => upload(tenant, signal.as_str(), *id) + path,
+            Self::Imported { tenant, id } => imported(tenant, *id),
         };
         f.write_str(&key)
     }

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod codec;
 pub mod error;
 pub mod flaky;
+pub mod imported;
 pub mod layout;
 pub mod lock;
 pub mod marker;

@@ -67,6 +67,7 @@ pub fn plugin(deps: &Deps) -> Plugin {
         blocks: Arc::new(MetricsBlocks),
         queries: Arc::new(MetricsQueries::new(deps)),
         policy: Arc::new(MetricsPolicy::new(deps.limits.clone())),
+        uploads: None,
     }
 }
 

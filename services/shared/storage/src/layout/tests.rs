@@ -10,6 +10,9 @@ fn keys() -> impl Strategy<Value = Key> {
         Just(Key::Marker),
         Just(Key::Rebuilding),
         "[a-z0-9.-]{1,40}".prop_map(Key::Member),
+        (tenant.clone(), signal.clone(), ulid.clone(), "[a-z0-9]{1,9}(/[a-z0-9.]{1,9}){0,3}")
+            .prop_map(|(tenant, signal, id, path)| Key::Upload { tenant, signal, id, path }),
+        (tenant.clone(), ulid.clone()).prop_map(|(tenant, id)| Key::Imported { tenant, id }),
         (tenant, signal.clone(), ulid.clone(), proptest::sample::select(BlockFile::ALL.to_vec()))
             .prop_map(|(tenant, signal, id, file)| Key::Block { tenant, signal, id: BlockId(id), file }),
         (signal.clone(), "[a-z0-9]{1,9}(/[a-z0-9.]{1,9}){0,3}").prop_map(|(signal, path)| Key::Shared { signal, path }),
@@ -30,7 +33,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_read_is_written_the_same(text in "(tenants|packed|shared|catalog/log|ring|catalog/part)(/[a-zA-Z0-9.]{1,26}){1,4}") {
+    fn what_is_read_is_written_the_same(text in "(tenants|packed|shared|uploads|import|catalog/log|ring|catalog/part)(/[a-zA-Z0-9.]{1,26}){1,4}") {
         if let Some(key) = parse(&text) {
             prop_assert_eq!(key.to_string(), text);
         }
@@ -54,6 +57,9 @@ fn foreign_keys_are_not_ours() {
         "ring/.json",
         "shared/metrics",
         "shared/metrics//a",
+        "uploads/a/metrics/01ARZ3NDEKTSV4RRFFQ69G5FAV/",
+        "uploads/a/metrics/01arz3ndektsv4rrffq69g5fav/about",
+        "import/a/01ARZ3NDEKTSV4RRFFQ69G5FAV",
     ] {
         assert_eq!(parse(key), None, "{key}");
     }
