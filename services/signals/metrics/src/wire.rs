@@ -7,6 +7,7 @@ mod exemplar;
 mod metadata;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 use syntax::{LabelMatcher, MatchOp};
 
 use crate::chunk::{Chunk, Encoding};
@@ -384,7 +385,7 @@ pub(crate) fn put_labels(out: &mut Vec<u8>, labels: &Labels) {
 /// Reads what [`put_labels`] wrote, and checks that it is sorted.
 pub(crate) fn labels(from: &mut Reader<'_>) -> Result<Labels, DecodeError> {
     let count = from.count(2)?;
-    let mut pairs: Vec<(&str, &str)> = Vec::with_capacity(count);
+    let mut pairs: SmallVec<[(&str, &str); 32]> = SmallVec::new();
     for _ in 0..count {
         let pair = (from.text()?, from.text()?);
         if pair.1.is_empty() || pairs.last().is_some_and(|last| last.0 >= pair.0) {

@@ -47,6 +47,23 @@ fn ordered_by_pairs() {
     assert_eq!(format!("{all:?}"), r#"[{}, {a="1"}, {a="1", b="1"}, {b="1"}]"#);
 }
 
+proptest::proptest! {
+    #[test]
+    fn ordered_as_their_pairs_are(one in pairs(), other in pairs()) {
+        let (one, other) = (Labels::from_pairs(one), Labels::from_pairs(other));
+        let of = |labels: &Labels| labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
+        proptest::prop_assert_eq!(one.cmp(&other), of(&one).cmp(&of(&other)));
+        let mut backwards: Vec<_> = one.iter().rev().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        backwards.reverse();
+        proptest::prop_assert_eq!(of(&one), backwards);
+    }
+}
+
+/// Few letters and short texts, so that many are alike, or begin alike.
+fn pairs() -> impl proptest::strategy::Strategy<Value = Vec<(String, String)>> {
+    proptest::collection::vec(("[ab]{1,3}", "[ab]{0,3}"), 0..6)
+}
+
 #[test]
 fn nanoseconds_round_outwards_before_1970_too() {
     assert_eq!(TimestampMs::floor_ns(-1), TimestampMs(-1));

@@ -139,7 +139,9 @@ type ChunkIdentity = (u64, i64, i64, u16, u64);
 struct Gather {
     start: i64,
     end: i64,
-    series: FxHashMap<Labels, Vec<Chunk>>,
+    /// In the order in which they came: a block sends them sorted.
+    series: Vec<SeriesChunks>,
+    places: FxHashMap<Labels, usize>,
     seen: FxHashSet<ChunkIdentity>,
 }
 
@@ -151,6 +153,7 @@ impl Gather {
             _ => return Err(QueryError::new(ErrorKind::Internal, "a leaf sent no chunks")),
         };
         let (mut fresh, mut overhead) = (0u64, 0);
+        let mut counted = shared.counted.lock();
         for row in rows {
             let labels = shared.scope.label(tenant, row.labels);
             let hash = labels.hash();
@@ -166,21 +169,28 @@ impl Gather {
             }
             overhead += chunks.len() * CHUNK_OVERHEAD;
             fresh += chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum::<u64>();
-            if !self.series.contains_key(&labels) {
-                overhead += SERIES_OVERHEAD + labels.heap_bytes();
+            let place = *self.places.entry(labels).or_insert_with_key(|labels| {
+                overhead += 2 * SERIES_OVERHEAD + labels.heap_bytes();
+                self.series.push(SeriesChunks { labels: labels.clone(), chunks: Vec::new() });
+                self.series.len() - 1
+            });
+            let series = &mut self.series[place];
+            if series.chunks.is_empty() {
+                counted.series(&series.labels, &shared.limits)?;
             }
-            shared.count(&labels, &chunks)?;
-            self.series.entry(labels).or_default().append(&mut chunks);
+            counted.chunks(&chunks, &shared.limits)?;
+            series.chunks.append(&mut chunks);
         }
+        drop(counted);
         // Chunks are slices of the batch: one of them keeps all of it.
         let kept = if fresh > 0 { batch.len() } else { 0 };
         shared.reserve((kept + overhead) as u64)
     }
 
-    fn sorted(self) -> Vec<SeriesChunks> {
-        let mut rows: Vec<SeriesChunks> = self.series.into_iter().map(|(labels, chunks)| SeriesChunks { labels, chunks }).collect();
-        rows.sort_unstable_by(|one, other| one.labels.cmp(&other.labels));
-        rows
+    fn sorted(mut self) -> Vec<SeriesChunks> {
+        // The stable sort takes runs as they are.
+        self.series.sort_by(|one, other| one.labels.cmp(&other.labels));
+        self.series
     }
 }
 
@@ -193,27 +203,32 @@ impl Gathering {
             _ => err,
         })
     }
+}
 
-    /// Counts chunks of a series against the limits. A series counts once, whichever selectors found it.
-    fn count(&self, labels: &Labels, chunks: &[Chunk]) -> Result<(), LimitExceeded> {
-        let over = |count: u64, limit: u64| limit > 0 && count > limit;
-        let mut counted = self.counted.lock();
-        if !counted.series.contains(labels) {
-            counted.series.insert(labels.clone());
-            let limit = self.limits.max_fetched_series_per_query;
-            if over(counted.series.len() as u64, limit) {
-                return Err(LimitExceeded::Series { limit });
-            }
-        }
-        counted.fetched.chunks += chunks.len() as u64;
-        let limit = self.limits.max_fetched_chunks_per_query;
-        if over(counted.fetched.chunks, limit) {
+impl Counted {
+    /// Counts a series against the limits: once, whichever selectors found it.
+    fn series(&mut self, labels: &Labels, limits: &MetricsLimits) -> Result<(), LimitExceeded> {
+        let limit = limits.max_fetched_series_per_query;
+        let new = self.series.insert(labels.clone());
+        if new && exceeds(self.series.len() as u64, limit) { Err(LimitExceeded::Series { limit }) } else { Ok(()) }
+    }
+
+    /// Counts chunks against the limits.
+    fn chunks(&mut self, chunks: &[Chunk], limits: &MetricsLimits) -> Result<(), LimitExceeded> {
+        self.fetched.chunks += chunks.len() as u64;
+        let limit = limits.max_fetched_chunks_per_query;
+        if exceeds(self.fetched.chunks, limit) {
             return Err(LimitExceeded::Chunks { limit });
         }
-        counted.fetched.bytes += chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum::<u64>();
-        let limit = self.limits.max_fetched_chunk_bytes_per_query;
-        if over(counted.fetched.bytes, limit) { Err(LimitExceeded::ChunkBytes { limit }) } else { Ok(()) }
+        self.fetched.bytes += chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum::<u64>();
+        let limit = limits.max_fetched_chunk_bytes_per_query;
+        if exceeds(self.fetched.bytes, limit) { Err(LimitExceeded::ChunkBytes { limit }) } else { Ok(()) }
     }
+}
+
+/// True above a limit; 0 is none.
+const fn exceeds(count: u64, limit: u64) -> bool {
+    limit > 0 && count > limit
 }
 
 /// Runs a piece of work on the pool.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::annotations::{Annotation, Annotations};
 use super::batch::{Batch, Column, SeriesKey, Steps};
 use super::binary::{OperandRemarks, ScalarSide};
+use super::grouping::{have_one_name, is_reserved};
 use super::plan::{AggregateNode, BinaryNode, CallNode, Kind, Node, Timed};
 use super::select::Pick;
 use super::starts::Starts;
@@ -52,6 +53,16 @@ impl Value {
     }
 }
 
+/// What becomes of names that a node drops, where they do not wait for the end of the whole expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Names {
+    /// They go.
+    Gone,
+    /// They may stay, marked as dropped, where nobody would find two series with equal labels without them: who asks for the value does not
+    /// look at them, and labels need not be built anew.
+    MayStay,
+}
+
 /// The state of one evaluation.
 #[derive(Debug)]
 pub(crate) struct Evaluator<'a> {
@@ -84,13 +95,17 @@ pub(crate) struct Evaluator<'a> {
 impl<'a> Evaluator<'a> {
     /// The value of a node at all steps.
     pub(crate) fn eval(&mut self, node: &Node, steps: Steps) -> Result<Value, EvalError> {
+        self.eval_as(node, steps, Names::Gone)
+    }
+
+    fn eval_as(&mut self, node: &Node, steps: Steps, names: Names) -> Result<Value, EvalError> {
         self.cancel.check()?;
         if steps.count > self.max_steps {
             return Err(EvalError::TooManySamples);
         }
         let held = self.held;
         let value = if node.invariant && steps.count > 1 {
-            match self.eval_kind(node, Steps { count: 1, ..steps })? {
+            match self.eval_kind(node, Steps { count: 1, ..steps }, names)? {
                 Value::Scalar(values) => Value::Scalar(vec![values[0]; steps.count]),
                 Value::Vector(batch) => {
                     self.check_limit(batch.len().saturating_mul(steps.count))?;
@@ -99,7 +114,7 @@ impl<'a> Evaluator<'a> {
                 text @ Value::Text(_) => text,
             }
         } else {
-            self.eval_kind(node, steps)?
+            self.eval_kind(node, steps, names)?
         };
         // What the operands held is released now.
         self.held = held;
@@ -139,13 +154,18 @@ impl<'a> Evaluator<'a> {
         if self.delayed_names { labels.metric_name().unwrap_or_default() } else { "" }
     }
 
+    /// The input of an aggregation, whose groups must not see names that were dropped.
+    pub(super) fn aggregated(&mut self, node: &AggregateNode, steps: Steps) -> Result<Batch, EvalError> {
+        // The share of a series that `limit_ratio` keeps is that of all its labels.
+        let sees_names = node.op == AggregateOp::LimitRatio || node.grouping.iter().any(|label| is_reserved(label));
+        let names = if sees_names { Names::Gone } else { Names::MayStay };
+        Ok(self.eval_as(&node.expr, steps, names)?.into_vector())
+    }
+
     /// The value of a node at some steps, without the names that it drops.
-    fn eval_kind(&mut self, node: &Node, steps: Steps) -> Result<Value, EvalError> {
+    fn eval_kind(&mut self, node: &Node, steps: Steps, names: Names) -> Result<Value, EvalError> {
         match self.eval_named(node, steps)? {
-            Value::Vector(batch) if !self.delayed_names && batch.keys().iter().any(|key| key.drop_name) => {
-                let named = super::result::named(batch)?;
-                Ok(Value::Vector(named))
-            }
+            Value::Vector(batch) if !self.delayed_names => Ok(Value::Vector(without_names(batch, names)?)),
             value => Ok(value),
         }
     }
@@ -194,7 +214,7 @@ impl<'a> Evaluator<'a> {
     fn aggregate(&mut self, node: &AggregateNode, at: usize, steps: Steps) -> Result<Batch, EvalError> {
         let param = node.param.as_ref().map(|param| self.eval(param, steps)).transpose()?;
         let param_at = node.param.as_ref().map_or(at, |param| param.at);
-        let input = self.vector(&node.expr, steps)?;
+        let input = self.aggregated(node, steps)?;
         let input = self.only_floats(node, at, param.as_ref(), input);
         match (node.op, param) {
             (AggregateOp::CountValues, Some(Value::Text(label))) => {
@@ -279,6 +299,13 @@ pub(crate) fn advance<S: Timed>(samples: &[S], from: usize, time: i64) -> usize 
         }
     }
     near + samples[near..].partition_point(|sample| sample.time() <= time)
+}
+
+fn without_names(batch: Batch, names: Names) -> Result<Batch, EvalError> {
+    if !batch.keys().iter().any(|key| key.drop_name) || (names == Names::MayStay && have_one_name(batch.keys())) {
+        return Ok(batch);
+    }
+    super::result::named(batch)
 }
 
 fn negate(value: Value) -> Value {

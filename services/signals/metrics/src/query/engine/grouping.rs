@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::batch::SeriesKey;
 use crate::model::{Labels, METRIC_NAME};
 
 /// Labels that say what a metric is and not whose: they go with its name.
@@ -16,6 +17,14 @@ pub(crate) fn is_reserved(label: &str) -> bool {
 /// The labels without the metric's name and what goes with it.
 pub(crate) fn without_name(labels: &Labels) -> Labels {
     if RESERVED.iter().any(|name| labels.get(name).is_some()) { labels.filtered(|name| !is_reserved(name)) } else { labels.clone() }
+}
+
+/// True where all series drop their names, and these are one: then no two of them are equal without it that were not equal before.
+pub(crate) fn have_one_name(keys: &[SeriesKey]) -> bool {
+    let is_one = |key: &SeriesKey, name: Option<&str>| key.drop_name && RESERVED.map(|label| key.labels.get(label)) == [name, None, None];
+    let Some(first) = keys.first() else { return true };
+    let name = first.labels.metric_name();
+    keys.iter().all(|key| is_one(key, name))
 }
 
 /// The labels that count: those of `by` and `on`, or all but those of `without` and `ignoring`.

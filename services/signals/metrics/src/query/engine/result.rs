@@ -199,10 +199,11 @@ impl Plan {
 
 /// Drops the names that are to go. Series that this makes equal are one if their values complement each other.
 pub(super) fn named(mut batch: Batch) -> Result<Batch, EvalError> {
+    let all_differ = grouping::have_one_name(batch.keys());
     for key in batch.keys_mut().iter_mut().filter(|key| key.drop_name) {
         *key = SeriesKey { labels: grouping::without_name(&key.labels), drop_name: false };
     }
-    batch.merge_same_labels()
+    if all_differ { Ok(batch) } else { batch.merge_same_labels() }
 }
 
 fn sorted(mut series: Vec<RangeSeries>) -> Vec<RangeSeries> {

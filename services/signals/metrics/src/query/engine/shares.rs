@@ -115,7 +115,7 @@ impl Plan {
         let mut evaluator = self.evaluator(series, Vec::new(), cancel, counting)?;
         let rows = match (&self.root.kind, merging) {
             (Kind::Aggregate(node), Merging::Sum | Merging::Mean) => {
-                let input = evaluator.vector(&node.expr, self.steps)?;
+                let input = evaluator.aggregated(node, self.steps)?;
                 if input.has_histograms() {
                     return Ok(None);
                 }

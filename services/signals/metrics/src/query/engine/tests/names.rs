@@ -37,3 +37,18 @@ fn series_that_only_their_names_told_apart_are_refused_where_these_go() {
     assert!(matches!(ask(query, false), Err(EvalError::SameLabelset)));
     assert_eq!(ask(query, true).unwrap(), ["{}"]);
 }
+
+#[test]
+fn groups_are_those_of_labels_without_names_whether_or_not_these_are_still_there() {
+    for (query, labels) in [
+        ("sum(rate(a[5m]))", "{}"),
+        ("sum without (x) (rate(a[5m]))", "{}"),
+        ("max by (__name__, x) (rate(a[5m]))", "{}"),
+        ("topk(1, rate(a[5m]))", "{}"),
+        ("limitk(1, rate(a[5m]))", "{}"),
+        ("limit_ratio(1, rate(a[5m]))", "{}"),
+        ("count_values(\"v\", count_over_time(a[5m]))", "{v=\"5\"}"),
+    ] {
+        assert_eq!(ask(query, false).unwrap(), [labels], "{query}");
+    }
+}
