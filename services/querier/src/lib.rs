@@ -60,6 +60,8 @@ pub struct Querier {
 pub fn start(app: &mut App, config: &QuerierConfig, deps: Deps) -> Querier {
     let Deps { plugins, membership, catalog, channels, leaves, max_ring_age } = deps;
     let (streams, tasks) = (app.tasks.child(), app.tasks.child());
+    let (metrics, most) = (QuerierMetrics::register(&mut app.registry), config.max_concurrent.max(1));
+    metrics.show_most(most);
     let context = LeafContext {
         membership: membership.clone(),
         clients: leaves,
@@ -69,7 +71,7 @@ pub fn start(app: &mut App, config: &QuerierConfig, deps: Deps) -> Querier {
         recent: config.recent.get(),
         block_replicas: config.block_replicas,
         max_ring_age,
-        metrics: QuerierMetrics::register(&mut app.registry),
+        metrics: metrics.clone(),
     };
     let limit = |bytes: u64| (bytes > 0).then_some(bytes);
     let process = Budget::process("querier.max_query_memory", limit(config.max_query_memory.0));
@@ -81,7 +83,8 @@ pub fn start(app: &mut App, config: &QuerierConfig, deps: Deps) -> Querier {
         channels,
         execute: execute.clone(),
         threads: u32::try_from(app.compute.threads()).unwrap_or(u32::MAX),
-        slots: Arc::new(Semaphore::new(config.max_concurrent.max(1))),
+        slots: Arc::new(Semaphore::new(most)),
+        metrics,
         streams: streams.clone(),
         tasks: tasks.clone(),
         reconnect: config.reconnect.get(),

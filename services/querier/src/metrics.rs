@@ -5,6 +5,7 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -30,6 +31,20 @@ pub struct QuerierMetrics {
     checks: Counter,
     /// Those of which one was not.
     failed: Counter,
+    /// Sub-queries that run.
+    running: Gauge,
+    /// How many may.
+    most: Gauge,
+}
+
+/// A sub-query that runs, as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Running(Gauge);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// How the blocks of one scan were asked for.
@@ -55,7 +70,21 @@ impl QuerierMetrics {
         let (checks, failed) = (metrics.checks.clone(), metrics.failed.clone());
         cortex.register("querier_blocks_consistency_checks", "Scans of which it was looked whether every block was answered", checks);
         cortex.register("querier_blocks_consistency_checks_failed", "Those of which a block was not answered", failed);
+        let engine = registry.sub_registry_with_prefix("prometheus_engine");
+        engine.register("queries", "Sub-queries that run", metrics.running.clone());
+        engine.register("queries_concurrent_max", "Sub-queries that may run at once", metrics.most.clone());
         metrics
+    }
+
+    /// Shows how many sub-queries may run at once.
+    pub(crate) fn show_most(&self, most: usize) {
+        self.most.set(i64::try_from(most).unwrap_or(i64::MAX));
+    }
+
+    /// A sub-query begins.
+    pub(crate) fn begin(&self) -> Running {
+        self.running.inc();
+        Running(self.running.clone())
     }
 
     /// Counts a question to ingesters.
@@ -85,6 +114,8 @@ impl Default for QuerierMetrics {
             refetches: Histogram::new([0.0, 1.0, 2.0]),
             checks: Counter::default(),
             failed: Counter::default(),
+            running: Gauge::default(),
+            most: Gauge::default(),
         }
     }
 }

@@ -26,6 +26,7 @@ use tonic::transport::Channel;
 use tracing::debug;
 
 use crate::execute::{Execute, PartOfQuery};
+use crate::metrics::QuerierMetrics;
 
 /// Keeps one stream to each query-frontend that the cluster knows.
 pub struct Workers {
@@ -41,6 +42,8 @@ pub struct Workers {
     pub threads: u32,
     /// As many jobs run at once as this has permits.
     pub slots: Arc<Semaphore>,
+    /// Tells how many run.
+    pub metrics: QuerierMetrics,
     /// Who owns the streams: when they are to end, no more work is asked for, and each ends when its jobs are done.
     pub streams: Tasks,
     /// Who owns the jobs; what still runs when they are to end is given up.
@@ -181,10 +184,10 @@ impl Workers {
 
     /// The parts of a job's answer, which wait for a slot first and hold it to their end.
     fn parts(&self, job: pb::Job, begun: oneshot::Sender<()>) -> PartialStream {
-        let (execute, slots) = (self.execute.clone(), self.slots.clone());
+        let (execute, slots, metrics) = (self.execute.clone(), self.slots.clone(), self.metrics.clone());
         let begin = async move {
             // The semaphore is never closed while there are workers.
-            let slot = slots.acquire_owned().await;
+            let slot = (slots.acquire_owned().await, metrics.begin());
             drop(begun);
             let parts = match query(&job) {
                 Ok((signal, query)) => execute.run(signal, query, job.catalog_number).await,

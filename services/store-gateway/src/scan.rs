@@ -3,13 +3,14 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use proto::quartet as pb;
 use proto::quartet::leaf_server::{Leaf, LeafServer};
 use runtime::{Chain, Clock, Compute, Tasks};
-use signal::{Plugin, Plugins, RowDrop, ScanError, ScanQuery, ScanStream, TimeRange};
+use signal::{Plugin, Plugins, RowDrop, ScanAccount, ScanError, ScanQuery, ScanStream, TimeRange};
 use storage::block::OpenBlock;
 use storage::catalog::{Entry, NumberedDelete};
 use tenancy::TenantId;
@@ -19,7 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use tracing::warn;
 
-use crate::metrics::GatewayMetrics;
+use crate::metrics::{GatewayMetrics, Waits};
 
 /// The service.
 #[derive(Clone)]
@@ -83,21 +84,33 @@ impl LeafService {
             .ok_or_else(|| Status::unimplemented(format!("signal {:?} is not enabled", request.signal)))?
             .clone();
         let asks = asks(&tenant, &plugin, &request.blocks)?;
-        self.metrics.per_request.observe(f64::from(u32::try_from(asks.len()).unwrap_or(u32::MAX)));
+        self.metrics.asked(asks.iter().map(|ask| ask.entry.level));
         let range = TimeRange { start: request.start_ns, end: request.end_ns };
         let deletes = signal::rpc::decode_deletes(&request.deletes)?;
         let over = plugin.policy.drops(&tenant, self.clock.now_ns());
-        let scan =
-            Scan { plugin, open: self.open.clone(), metrics: self.metrics.clone(), tenant, range, payload: request.query, deletes, over };
+        let account = Arc::new(ScanAccount::default());
+        let scan = Scan {
+            plugin,
+            open: self.open.clone(),
+            metrics: self.metrics.clone(),
+            tenant,
+            range,
+            payload: request.query,
+            deletes,
+            over,
+            account: account.clone(),
+        };
         let blocks = stream::iter(asks).map(move |ask| scan.block(ask)).flatten_unordered(self.concurrency);
-        Ok(self.scans.run(blocks.boxed()))
+        let metrics = self.metrics.clone();
+        Ok(self.scans.run(blocks.boxed(), move |waits| metrics.answered(&account, waits)))
     }
 }
 
 impl Scans {
-    /// Drives an answer on a thread of its own, until it is read or dropped.
-    fn run(&self, blocks: Answers) -> Answers {
+    /// Drives an answer on a thread of its own, until it is read or dropped; then tells how long it waited.
+    fn run(&self, blocks: Answers, over: impl FnOnce(Waits) + Send + 'static) -> Answers {
         let (messages, answers) = mpsc::channel(MESSAGES_AHEAD);
+        let asked = Instant::now();
         let (threads, io) = (self.threads.clone(), Handle::current());
         self.tasks.detach("scan", async move {
             let nobody = messages.clone();
@@ -105,7 +118,11 @@ impl Scans {
                 biased;
                 // Whom nobody waits for takes no turn.
                 () = nobody.closed() => {}
-                scanned = threads.run(move || io.block_on(drive(blocks, messages))) => if let Err(err) = scanned {
+                scanned = threads.run(move || {
+                    let turn = asked.elapsed();
+                    let sent = io.block_on(drive(blocks, messages));
+                    over(Waits { turn, sent });
+                }) => if let Err(err) = scanned {
                     // The blocks that were not said to be done are asked of another store-gateway.
                     warn!(error = %Chain(&err), "a scan did not end");
                 }
@@ -115,12 +132,16 @@ impl Scans {
     }
 }
 
-/// Brings an answer to who waits for it; ends at once when nobody does.
-async fn drive(mut blocks: Answers, messages: mpsc::Sender<Result<pb::ScanResponse, Status>>) {
+/// Brings an answer to who waits for it; ends at once when nobody does. Returns how long it waited for its reader.
+async fn drive(mut blocks: Answers, messages: mpsc::Sender<Result<pb::ScanResponse, Status>>) -> Duration {
+    let mut sent = Duration::ZERO;
     let bring = async {
         while let Some(message) = blocks.next().await {
             let last = message.is_err();
-            if messages.send(message).await.is_err() || last {
+            let begun = Instant::now();
+            let taken = messages.send(message).await;
+            sent += begun.elapsed();
+            if taken.is_err() || last {
                 return;
             }
         }
@@ -130,6 +151,7 @@ async fn drive(mut blocks: Answers, messages: mpsc::Sender<Result<pb::ScanRespon
         () = messages.closed() => {}
         () = bring => {}
     }
+    sent
 }
 
 /// Reads the entries of a request. A leaf serves what it is asked for, but never another tenant's data.
@@ -156,6 +178,7 @@ struct Scan {
     deletes: Vec<NumberedDelete>,
     /// Rows whose retention is over.
     over: Vec<RowDrop>,
+    account: Arc<ScanAccount>,
 }
 
 impl Scan {
@@ -166,7 +189,7 @@ impl Scan {
         let here = |dropped: &RowDrop| dropped.range.overlaps(&ask.entry.facts.range);
         let drops = deleted.chain(self.over.iter().cloned()).filter(here).collect();
         let query = ScanQuery { tenant: self.tenant.clone(), range: self.range, payload: self.payload.clone(), alone: ask.alone, drops };
-        let rows = self.plugin.blocks.scan((self.open)(&ask.entry), &query);
+        let rows = self.plugin.blocks.scan((self.open)(&ask.entry), &query, &self.account);
         self.metrics.blocks.inc();
         ScanBlock { block, rows: Some(rows), metrics: self.metrics.clone() }
     }

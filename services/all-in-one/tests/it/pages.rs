@@ -103,6 +103,14 @@ async fn what_a_write_and_a_query_move_is_shown_by_each_role() {
         (&cluster.querier, "cortex_querier_request_duration_seconds_count", 2.0),
         (&cluster.querier, "cortex_querier_blocks_consistency_checks_total", 1.0),
         (&cluster.querier, "cortex_querier_storegateway_instances_hit_per_query_sum", 1.0),
+        (&cluster.querier, "prometheus_engine_query_duration_seconds_count", 6.0),
+        (&cluster.querier, "prometheus_engine_queries_concurrent_max", 1.0),
+        (&cluster.store_gateway, "cortex_bucket_store_series_blocks_queried_sum", 1.0),
+        (&cluster.store_gateway, "cortex_bucket_store_series_data_size_fetched_bytes_sum", 1.0),
+        (&cluster.store_gateway, "cortex_bucket_store_series_data_touched_sum", SERIES as f64),
+        (&cluster.store_gateway, "cortex_bucket_store_series_data_size_touched_bytes_sum", 1.0),
+        (&cluster.store_gateway, "cortex_bucket_store_series_result_series_sum", SERIES as f64),
+        (&cluster.store_gateway, "cortex_bucket_store_series_request_stage_duration_seconds_count", 5.0),
     ] {
         let shown = process.gauge(&client, name).await;
         assert!(shown >= Some(least), "{name}: {shown:?}");

@@ -437,7 +437,7 @@ impl Gateway {
             let entry: Entry = serde_json::from_slice(&ask.entry).map_err(|err| Status::invalid_argument(err.to_string()))?;
             let query =
                 ScanQuery { tenant: tenant.clone(), range, payload: request.query.clone(), alone: ask.alone, drops: Arc::default() };
-            let mut rows = plugin.blocks.scan(storage::block::open(&self.bucket, &entry), &query);
+            let mut rows = plugin.blocks.scan(storage::block::open(&self.bucket, &entry), &query, &Arc::default());
             let (block, mut gone) = (entry.id.to_string(), false);
             while let Some(batch) = rows.next().await {
                 match batch {

@@ -13,8 +13,8 @@ use futures::{FutureExt, StreamExt, stream};
 use runtime::ErrorKind;
 use signal::{
     BlockFormat, Cut, Head, HeadContext, Heads, Leaves, MergeInput, MergeOptions, NewBlock, PartialStream, Plugin, Plugins, Policy,
-    Queries, QueryError, QueryExecutor, Receivers, Routes, Scan, ScanError, ScanQuery, ScanStream, SignalError, SignalName, Source,
-    SubQuery, TimeRange, WriteOptions, WriteSink,
+    Queries, QueryError, QueryExecutor, Receivers, Routes, Scan, ScanAccount, ScanError, ScanQuery, ScanStream, SignalError, SignalName,
+    Source, SubQuery, TimeRange, WriteOptions, WriteSink,
 };
 use storage::block::{BlockFacts, BlockReader};
 use storage::catalog::Shard;
@@ -144,7 +144,7 @@ impl BlockFormat for Rows {
         unreachable!("the ingesters of the simulation are models")
     }
 
-    fn scan(&self, block: BlockReader, query: &ScanQuery) -> ScanStream {
+    fn scan(&self, block: BlockReader, query: &ScanQuery, _: &Arc<ScanAccount>) -> ScanStream {
         let alone = query.alone;
         stream::once(async move {
             match read(&block).await {

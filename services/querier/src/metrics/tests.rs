@@ -143,3 +143,16 @@ async fn questions_to_leaves_are_counted() {
         assert!(lines.iter().any(|shown| shown == line), "{line}: {lines:#?}");
     }
 }
+
+#[test]
+fn what_runs_is_shown_until_it_ends() {
+    let mut registry = Registry::default();
+    let metrics = QuerierMetrics::register(&mut registry);
+    metrics.show_most(8);
+    let (one, _two) = (metrics.begin(), metrics.begin());
+    drop(one);
+    let lines = shown(&registry);
+    for line in ["prometheus_engine_queries 1", "prometheus_engine_queries_concurrent_max 8"] {
+        assert!(lines.iter().any(|shown| shown == line), "{line}: {lines:#?}");
+    }
+}

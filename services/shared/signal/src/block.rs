@@ -1,12 +1,14 @@
 //! Ingester (write), store-gateway (scan), compactor (merge).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use storage::block::{BlockFacts, BlockReader, Contents};
 use storage::catalog::Shard;
 use tenancy::TenantId;
 
-use crate::{Cut, RowDrop, ScanQuery, ScanStream, SignalError};
+use crate::{Cut, RowDrop, ScanAccount, ScanQuery, ScanStream, SignalError};
 
 /// The format of a signal's blocks.
 ///
@@ -15,8 +17,8 @@ pub trait BlockFormat: Send + Sync {
     /// Writes a cut as blocks: one per aligned window of data time.
     fn write(&self, cut: &Cut, options: &WriteOptions) -> Result<Vec<NewBlock>, SignalError>;
 
-    /// Rows of a block that match.
-    fn scan(&self, block: BlockReader, query: &ScanQuery) -> ScanStream;
+    /// Rows of a block that match. What that takes is added to the account of the request.
+    fn scan(&self, block: BlockReader, query: &ScanQuery, account: &Arc<ScanAccount>) -> ScanStream;
 
     /// Merges blocks of one tenant into as many as `options` asks for, dropping rows that stand twice: the same
     /// function that the querier uses. The result holds every row of the inputs that none of the input's drops names, and no other.

@@ -4,6 +4,7 @@
 //! and never asks which role calls. What crosses the seam is bytes owned by the signal, with just the facts
 //! about them that a role needs: tenant, shard key, time range, size.
 
+pub mod account;
 pub mod batch;
 pub mod block;
 pub mod drops;
@@ -19,6 +20,7 @@ pub mod upload;
 use std::fmt;
 use std::sync::Arc;
 
+pub use account::{Amount, ScanAccount, Stage};
 pub use batch::{Item, Push, PushItem, Refusal, WriteBatch};
 pub use block::{BlockFormat, MergeInput, MergeOptions, NewBlock, WriteOptions};
 pub use drops::{RowDeletes, RowDrop};

@@ -35,9 +35,11 @@ pub mod skip;
 mod windows;
 mod writer;
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryFutureExt};
-use signal::{BlockFormat, Cut, MergeInput, MergeOptions, NewBlock, ScanQuery, ScanStream, SignalError, WriteOptions};
+use signal::{BlockFormat, Cut, MergeInput, MergeOptions, NewBlock, ScanAccount, ScanQuery, ScanStream, SignalError, WriteOptions};
 use storage::block::BlockReader;
 
 pub use cut::CutData;
@@ -54,8 +56,8 @@ impl BlockFormat for MetricsBlocks {
         Ok(writer::write(data, options)?)
     }
 
-    fn scan(&self, block: BlockReader, query: &ScanQuery) -> ScanStream {
-        scan::scan(block, query.clone())
+    fn scan(&self, block: BlockReader, query: &ScanQuery, account: &Arc<ScanAccount>) -> ScanStream {
+        scan::scan(block, query.clone(), account.clone())
     }
 
     fn merge(&self, inputs: Vec<MergeInput>, options: MergeOptions) -> BoxFuture<'static, Result<Vec<NewBlock>, SignalError>> {

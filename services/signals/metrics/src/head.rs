@@ -33,6 +33,7 @@ mod refuse;
 mod scan;
 mod series;
 mod state;
+mod trackers;
 
 use std::fmt;
 use std::sync::Arc;

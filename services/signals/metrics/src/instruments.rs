@@ -1,9 +1,11 @@
 //! What the signal counts, by the names that the dashboards of Mimir's mixin read.
 
 mod delays;
+mod engine;
 mod exemplars;
 mod heads;
 mod queries;
+mod trackers;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -18,9 +20,11 @@ use std::sync::atomic::AtomicU64;
 use crate::ingest::IngestConfig;
 use crate::ingest::ha::instruments::HaInstruments;
 pub use delays::{Delays, SampleDelays};
+pub use engine::{EngineDurations, Slice};
 pub use exemplars::HeadExemplars;
 pub use heads::{HeadInstruments, UserLimit};
 pub use queries::{QueryInstruments, Rejection};
+pub use trackers::TrackerInstruments;
 
 /// The label `user`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -156,6 +160,8 @@ pub struct Instruments {
     pub head_exemplars: HeadExemplars,
     /// Queries that were refused, and how long range queries took.
     pub queries: QueryInstruments,
+    /// `prometheus_engine_query_duration_seconds`: what queriers spend on a query.
+    pub engine: EngineDurations,
     /// `cortex_query_seconds_total`: counted by query-frontends, as all that follow.
     pub query_seconds: Family<UserSharded, Counter<f64, AtomicU64>>,
     /// `cortex_query_fetched_series_total`.
@@ -185,6 +191,7 @@ impl Instruments {
     #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
         let all = Self::default();
+        all.engine.register(registry);
         let cortex = registry.sub_registry_with_prefix("cortex");
         let reasons = [
             ("discarded_samples", "Samples that were refused", &all.discarded_samples),
@@ -333,6 +340,7 @@ impl Default for Instruments {
             heads: HeadInstruments::default(),
             head_exemplars: HeadExemplars::default(),
             queries: QueryInstruments::default(),
+            engine: EngineDurations::default(),
             query_seconds: Family::default(),
             fetched_series: Family::default(),
             fetched_chunks: Family::default(),

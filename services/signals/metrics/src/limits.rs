@@ -4,6 +4,7 @@
 mod list;
 mod queries;
 mod retention;
+mod trackers;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ pub use crate::ingest::otlp::TranslationStrategy;
 pub use list::CommaList;
 pub use queries::{BlockedQueries, BlockedQuery, LimitedQueries, LimitedQuery};
 pub use retention::{RetentionRule, RetentionRules};
+pub use trackers::{CustomTrackers, Tracked};
 
 setting_enum! {
     /// Which names of metrics and labels are accepted.
@@ -47,6 +49,8 @@ settings! {
         pub request_rate: f64 = 0.0,
         /// Push requests that may come at once; 0 is no limit.
         pub request_burst_size: u64 = 0,
+        /// Whether a push above one of these rates is answered with 529, and not with 429.
+        pub service_overload_status_code_on_rate_limit_enabled: bool = false,
         /// Samples and metadata per second over all distributors.
         pub ingestion_rate: f64 = 10_000.0,
         /// Samples and metadata that may come at once.
@@ -55,6 +59,10 @@ settings! {
         pub max_global_series_per_user: u64 = 150_000,
         /// Series of one metric with recent samples over all ingesters; 0 is no limit.
         pub max_global_series_per_metric: u64 = 0,
+        /// Selectors by name, as `dev: '{namespace="dev"}'`: ingesters show how many active series each of them selects.
+        pub active_series_custom_trackers: CustomTrackers = CustomTrackers::default(),
+        /// More of them, beside those that hold for all tenants. Of two with one name this one holds.
+        pub active_series_additional_custom_trackers: CustomTrackers = CustomTrackers::default(),
         /// Labels of a series, the name included.
         pub max_label_names_per_series: usize = 30,
         /// Labels of a series whose metric name ends in `_info`, the name included.
@@ -77,6 +85,8 @@ settings! {
         pub out_of_order_time_window: HumanDuration = HumanDuration::from_secs(0),
         /// Exemplars that all ingesters together keep; the oldest go first. 0 stores none.
         pub max_global_exemplars_per_user: u64 = 100_000,
+        /// Exemplars of one series in one push; those after them are left out. 0 is no limit.
+        pub max_exemplars_per_series_per_request: usize = 0,
         /// Whether a push is told nothing of exemplars that are older than the newest of their series.
         pub ignore_ooo_exemplars: bool = false,
         /// Metrics that have metadata over all ingesters; 0 is no limit.

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use index::{IndexError, IndexReader, Matcher, RoaringBitmap, SeriesCursor};
-use signal::RowDrop;
+use signal::{Amount, RowDrop, ScanAccount, Stage};
 use storage::block::{BlockId, BlockReader, Ranged};
 use tenancy::TenantId;
 use zstd::bulk::Decompressor;
@@ -122,7 +123,7 @@ impl OpenBlock {
     pub(super) fn rows(&self, selected: RoaringBitmap, start: i64, end: i64, want: Want) -> Result<SlabReader, BlockError> {
         let plans = PlanReader { want, ..self.series(selected, start, end)? };
         let decompressor = Decompressor::new().map_err(|_| self.index_error(IndexError::TooLarge { what: "decompressor" }))?;
-        Ok(SlabReader { plans, decompressor, current: None })
+        Ok(SlabReader { plans, decompressor, current: None, account: Arc::default() })
     }
 
     pub(super) fn index_error(&self, source: IndexError) -> BlockError {
@@ -211,6 +212,7 @@ pub(super) struct SlabReader {
     decompressor: Decompressor<'static>,
     /// The page decoded last: the next slab may begin in it.
     current: Option<(usize, Vec<Bytes>)>,
+    account: Arc<ScanAccount>,
 }
 
 impl SlabReader {
@@ -220,8 +222,27 @@ impl SlabReader {
         self
     }
 
+    /// Adds what is read to the account of a request.
+    pub(super) fn with_account(mut self, account: &Arc<ScanAccount>) -> Self {
+        self.account = Arc::clone(account);
+        self.account.add_row_scan();
+        self
+    }
+
+    /// What is read is added to it.
+    pub(super) fn account(&self) -> &ScanAccount {
+        &self.account
+    }
+
     /// The next series, sorted by labels; empty after the last.
     pub(super) async fn next_slab(&mut self) -> Result<Vec<SeriesRows>, BlockError> {
+        let begun = Instant::now();
+        let slab = self.read_slab().await;
+        self.account.add_time(Stage::Read, begun.elapsed());
+        slab
+    }
+
+    async fn read_slab(&mut self) -> Result<Vec<SeriesRows>, BlockError> {
         let mut plans: Vec<Plan> = Vec::new();
         let mut pages: Vec<usize> = Vec::new();
         let mut bytes = 0;
@@ -237,15 +258,21 @@ impl SlabReader {
             plans.push(plan);
         }
         let fetched = self.fetch(&pages).await?;
-        plans.into_iter().map(|plan| self.fill(plan, &fetched)).collect()
+        let slab: Vec<SeriesRows> = plans.into_iter().map(|plan| self.fill(plan, &fetched)).collect::<Result<_, _>>()?;
+        let count = slab.iter().map(|series| (series.chunks.len() + series.exemplars.len()) as u64).sum();
+        let bytes = slab.iter().flat_map(|series| &series.chunks).map(|chunk| chunk.bytes.len() as u64).sum();
+        self.account.add_returned(slab.len() as u64, Amount { count, bytes });
+        Ok(slab)
     }
 
     /// Reads pages, given in rising order; those that lie together in one request.
     async fn fetch(&self, pages: &[usize]) -> Result<Vec<Fetched>, BlockError> {
         let block = &self.plans.block;
         let mut ranges: Vec<Range<u64>> = Vec::new();
+        let mut rows = 0;
         for page in pages.iter().filter(|page| self.current.as_ref().is_none_or(|(current, _)| current != *page)) {
             let page = &block.pages[*page];
+            rows += u64::from(page.rows);
             match ranges.last_mut() {
                 Some(last) if page.start.saturating_sub(last.end) <= GAP_BYTES && page.end() - last.start <= 2 * SLAB_BYTES => {
                     last.end = page.end();
@@ -253,6 +280,7 @@ impl SlabReader {
                 _ => ranges.push(page.start..page.end()),
             }
         }
+        self.account.add_read(Amount { count: rows, bytes: ranges.iter().map(|range| range.end - range.start).sum() });
         let (id, data) = (block.id, Arc::clone(&block.data));
         let reads = stream::iter(ranges).map(move |range| {
             let read = data.read(range.clone());

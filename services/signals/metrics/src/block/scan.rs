@@ -1,12 +1,14 @@
 //! Answers the questions of a leaf from one block.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use index::{Matcher, RoaringBitmap};
-use signal::{ScanError, ScanQuery, ScanStream};
+use signal::{ScanAccount, ScanError, ScanQuery, ScanStream, Stage};
 use storage::block::BlockReader;
 use syntax::LabelMatcher;
 
@@ -23,19 +25,33 @@ const CHUNK_BYTES: usize = 16;
 type Batches = BoxStream<'static, Result<Bytes, BlockError>>;
 
 /// Rows of a block that match.
-pub(super) fn scan(block: BlockReader, query: ScanQuery) -> ScanStream {
-    answer(block, query).into_stream().try_flatten().map_err(ScanError::from).boxed()
+pub(super) fn scan(block: BlockReader, query: ScanQuery, account: Arc<ScanAccount>) -> ScanStream {
+    answer(block, query, account).into_stream().try_flatten().map_err(ScanError::from).boxed()
 }
 
-async fn answer(block: BlockReader, query: ScanQuery) -> Result<Batches, BlockError> {
+async fn answer(block: BlockReader, query: ScanQuery, account: Arc<ScanAccount>) -> Result<Batches, BlockError> {
     let asked = LeafQuery::decode(&query.payload)?;
+    // Asked of what is in memory.
+    if matches!(asked, LeafQuery::Cardinality(_)) {
+        return Ok(stream::empty().boxed());
+    }
+    let begun = Instant::now();
+    account.add_index(block.index.as_ref().map_or(0, |index| index.len()));
+    let batches = found(block, query, asked, &account).await;
+    account.add_time(Stage::Select, begun.elapsed());
+    batches
+}
+
+/// Finds what is asked for; rows are read when the batches are.
+async fn found(block: BlockReader, query: ScanQuery, asked: LeafQuery, account: &Arc<ScanAccount>) -> Result<Batches, BlockError> {
     // A time that has nanoseconds in it is never a sample's: the range shrinks to whole milliseconds.
     let (start, end) = (TimestampMs::ceil_ns(query.range.start).0, TimestampMs::floor_ns(query.range.end).0);
     match asked {
         LeafQuery::Chunks { matchers, shard } => {
             let matchers = Matcher::compile_all(&matchers)?;
             let block = OpenBlock::open(block).await?.without(&query.drops)?;
-            Ok(chunks(block.rows(block.select(&matchers)?, start, end, Want::Chunks)?.of_shard(&query.tenant, shard)))
+            let rows = block.rows(block.select(&matchers)?, start, end, Want::Chunks)?.of_shard(&query.tenant, shard);
+            Ok(chunks(rows.with_account(account)))
         }
         LeafQuery::LabelNames { sets, limit } => {
             let sets = compile(&sets)?;
@@ -55,7 +71,6 @@ async fn answer(block: BlockReader, query: ScanQuery) -> Result<Batches, BlockEr
             let values = block.index.label_values(&name, select(&block, &sets)?.as_ref()).map_err(|source| block.index_error(source))?;
             Ok(strings(values, limit))
         }
-        // Asked of what is in memory.
         LeafQuery::Cardinality(_) => Ok(stream::empty().boxed()),
         LeafQuery::Series { sets, limit } => {
             let sets = compile(&sets)?;
@@ -67,7 +82,7 @@ async fn answer(block: BlockReader, query: ScanQuery) -> Result<Batches, BlockEr
             let sets = compile(&sets)?;
             let block = OpenBlock::open(block).await?.without(&query.drops)?;
             let selected = select(&block, &sets)?.map_or_else(|| block.all(), Ok)?;
-            Ok(exemplars(block.rows(selected, start, end, Want::Exemplars)?, start, end))
+            Ok(exemplars(block.rows(selected, start, end, Want::Exemplars)?.with_account(account), start, end))
         }
         LeafQuery::Metadata { metric, limit, limit_per_metric } => {
             let block = OpenBlock::open(block).await?;
@@ -159,7 +174,10 @@ fn chunks(reader: SlabReader) -> Batches {
 
 async fn next_batches(mut reader: SlabReader) -> Result<Option<(Vec<Bytes>, SlabReader)>, BlockError> {
     let slab = reader.next_slab().await?;
-    Ok((!slab.is_empty()).then(|| (batches(slab), reader)))
+    let begun = Instant::now();
+    let packed = (!slab.is_empty()).then(|| batches(slab));
+    reader.account().add_time(Stage::Encode, begun.elapsed());
+    Ok(packed.map(|packed| (packed, reader)))
 }
 
 /// Packs series into batches of about [`BATCH_BYTES`]; a long series is split between chunks.

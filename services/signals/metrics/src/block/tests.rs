@@ -60,7 +60,7 @@ fn merged(blocks: &[&NewBlock], window_ns: i64, target_bytes: u64) -> Vec<NewBlo
 
 fn ask(block: BlockReader, query: &LeafQuery, range: TimeRange) -> Result<Vec<LeafRows>, ScanError> {
     let query = ScanQuery { tenant: TenantId::anonymous(), range, payload: query.encode(), alone: false, drops: Arc::default() };
-    let batches: Vec<Bytes> = block_on(MetricsBlocks.scan(block, &query).try_collect())?;
+    let batches: Vec<Bytes> = block_on(MetricsBlocks.scan(block, &query, &Arc::default()).try_collect())?;
     Ok(batches.iter().map(|batch| LeafRows::decode(batch).unwrap()).collect())
 }
 
@@ -401,7 +401,7 @@ fn a_bad_question_is_the_askers_fault() {
         alone: false,
         drops: Arc::default(),
     };
-    let err = block_on(MetricsBlocks.scan(reader(&block), &query).try_collect::<Vec<_>>()).unwrap_err();
+    let err = block_on(MetricsBlocks.scan(reader(&block), &query, &Arc::default()).try_collect::<Vec<_>>()).unwrap_err();
     assert_eq!(err.kind(), ErrorKind::BadInput);
 }
 

@@ -1,5 +1,7 @@
 //! What a head shows of itself now and then: its active series, its rate, its limits.
 
+use super::series::Series;
+use super::trackers::Trackers;
 use super::{IDLE_MS, Shared};
 use crate::instruments::{User, UserLimit};
 
@@ -17,6 +19,8 @@ pub(super) struct Figures {
     next: u32,
     pub(super) active: i64,
     histograms: i64,
+    buckets: i64,
+    trackers: Trackers,
 }
 
 impl Shared {
@@ -26,13 +30,24 @@ impl Shared {
         let mut figures = self.figures.lock();
         let all = &self.deps.instruments.heads;
         all.add_rate(milli - std::mem::replace(&mut figures.milli_rate, milli));
-        let limit = self.deps.limits.of(&self.tenant).max_global_series_per_user;
-        let limit = i64::try_from(self.context.share.of(&self.tenant, limit)).unwrap_or(i64::MAX);
+        let limits = self.deps.limits.of(&self.tenant);
+        let limit = self.context.share.of(&self.tenant, limits.max_global_series_per_user);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         all.local_limits.get_or_create(&UserLimit::series(&self.tenant)).set(limit);
+        if let Some(before) = figures.trackers.update(&limits) {
+            // The new selectors count all series from the first on.
+            let Figures { milli_rate, trackers, .. } = std::mem::take(&mut *figures);
+            *figures = Figures { milli_rate, trackers, ..Figures::default() };
+            before.iter().for_each(|name| all.trackers.show(&self.tenant, name, 0, 0, 0));
+        }
         if self.count_active(&mut figures, PART) {
             let user = User::from(&self.tenant);
             all.active.get_or_create(&user).set(std::mem::take(&mut figures.active));
             all.active_histograms.get_or_create(&user).set(std::mem::take(&mut figures.histograms));
+            all.active_buckets.get_or_create(&user).set(std::mem::take(&mut figures.buckets));
+            for tracked in figures.trackers.take() {
+                all.trackers.show(&self.tenant, &tracked.name, tracked.series, tracked.histograms, tracked.buckets);
+            }
         }
     }
 
@@ -45,9 +60,13 @@ impl Shared {
             let end = state.numbers().min(until);
             for number in figures.next..end.min(figures.next.saturating_add(STEP)) {
                 figures.next = number + 1;
-                let Some(series) = state.get(number).filter(|series| series.visible && !series.is_idle_since(since)) else { continue };
-                figures.active += 1;
-                figures.histograms += i64::from(series.newest_buckets().is_some());
+                let series = state.get(number);
+                let active = series.filter(|series| series.visible && !series.is_idle_since(since));
+                let buckets = active.and_then(Series::newest_buckets);
+                figures.trackers.look(number, series, active.is_some(), buckets);
+                figures.active += i64::from(active.is_some());
+                figures.histograms += i64::from(buckets.is_some());
+                figures.buckets += buckets.map_or(0, |buckets| i64::try_from(buckets).unwrap_or(i64::MAX));
             }
             if figures.next >= state.numbers() {
                 figures.next = 0;
@@ -60,7 +79,9 @@ impl Shared {
     /// Takes back what was shown.
     pub(super) fn hide_figures(&mut self) {
         let heads = &self.deps.instruments.heads;
-        heads.add_rate(-self.figures.get_mut().milli_rate);
+        let figures = self.figures.get_mut();
+        heads.add_rate(-figures.milli_rate);
+        figures.trackers.names().for_each(|name| heads.trackers.show(&self.tenant, name, 0, 0, 0));
         heads.forget(&self.tenant);
     }
 }

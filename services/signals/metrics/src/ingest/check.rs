@@ -323,6 +323,12 @@ impl<'r> Checker<'r> {
         let before = exemplars.len();
         let discarded = &mut self.checked.discarded_exemplars;
         let wanted = self.rules.limits.max_global_exemplars_per_user > 0;
+        let most = self.rules.limits.max_exemplars_per_series_per_request;
+        if wanted && most > 0 && exemplars.len() > most {
+            // Before they are looked at, and the first ones stay, as in Mimir.
+            count(discarded, "too_many_exemplars_per_series_per_request", (exemplars.len() - most) as u64);
+            exemplars.truncate(most);
+        }
         exemplars.retain(|exemplar| match self.times.check_exemplar(exemplar, series.labels_of(exemplar)) {
             // Who keeps none has no interest in what is wrong with them.
             _ if !wanted => false,

@@ -13,9 +13,13 @@ use super::protobuf::ProtobufError;
 use super::room::RoomError;
 use super::snappy::SnappyError;
 use super::version2::SymbolError;
+use crate::limits::MetricsLimits;
 
 /// The part of the texts about the ingestion rate that both share.
 const RATE_OF_WHAT: &str = "This limit is applied on the total number of samples, exemplars and metadata received across all distributors";
+
+/// The status of a service that is overloaded, which Mimir gives if it is told to.
+const OVERLOADED: u16 = 529;
 
 /// The status of a request whose client has gone.
 const CLIENT_CLOSED: u16 = 499;
@@ -138,6 +142,9 @@ pub enum PushError {
         /// Of the request.
         items: u64,
     },
+    /// One of the rates above, of a tenant whose clients are to be told that the service is overloaded.
+    #[error(transparent)]
+    Overloaded(Box<Self>),
     /// The pushes on their way take all the memory that they may.
     #[error(
         "{}",
@@ -220,6 +227,7 @@ impl PushError {
             Self::MediaType { .. } | Self::Encoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(_) => status_of(ErrorKind::Cancelled),
             Self::RequestRate { .. } | Self::IngestionRate { .. } | Self::IngestionBurst { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Overloaded(_) => StatusCode::from_u16(OVERLOADED).expect("three digits"),
             Self::Busy(_) | Self::Inflight | Self::OwnRate => StatusCode::SERVICE_UNAVAILABLE,
             Self::Refused { kind, .. } => status_of(*kind),
             Self::Write(err) => status_of(err.kind),
@@ -250,6 +258,11 @@ impl PushError {
     pub fn retry_after(&self, attempt: u32, jitter: u64) -> Option<u64> {
         let status = self.status();
         (status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()).then(|| retry_after(attempt, jitter))
+    }
+
+    /// Above a rate of the tenant, as its clients are to be told.
+    pub(crate) fn of_rate(self, limits: &MetricsLimits) -> Self {
+        if limits.service_overload_status_code_on_rate_limit_enabled { Self::Overloaded(Box::new(self)) } else { self }
     }
 
     /// A request that became too large while it was translated.

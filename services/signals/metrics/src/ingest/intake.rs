@@ -264,7 +264,7 @@ impl Intake {
             return Ok(());
         }
         discard(&self.deps.instruments.discarded_requests, tenant, "rate_limited", 1);
-        Err(PushError::RequestRate { rate, burst })
+        Err(PushError::RequestRate { rate, burst }.of_rate(limits))
     }
 
     /// The tenant's rate of samples, exemplars and metadata, and that of this distributor. What was refused already does not count.
@@ -278,7 +278,8 @@ impl Intake {
             self.deps.instruments.discard_samples(tenant, "rate_limited", checked.good.points());
             discard(&self.deps.instruments.discarded_exemplars, tenant, "rate_limited", checked.good.exemplars);
             discard(&self.deps.instruments.discarded_metadata, tenant, "rate_limited", checked.good.metadata);
-            return Err(if items > burst { PushError::IngestionBurst { burst, items } } else { PushError::IngestionRate { rate, burst } });
+            let above = if items > burst { PushError::IngestionBurst { burst, items } } else { PushError::IngestionRate { rate, burst } };
+            return Err(above.of_rate(limits));
         }
         let own = self.deps.ingest.max_ingestion_rate;
         // One request always fits, however large: else it could never be sent.

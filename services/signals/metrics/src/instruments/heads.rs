@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tenancy::TenantId;
 
-use super::User;
+use super::{TrackerInstruments, User};
 
 /// The labels `limit` and `user`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -36,6 +36,10 @@ pub struct HeadInstruments {
     pub active: Family<User, Gauge>,
     /// `cortex_ingester_active_native_histogram_series`: those whose newest sample is a native histogram.
     pub active_histograms: Family<User, Gauge>,
+    /// `cortex_ingester_active_native_histogram_buckets`: buckets of those samples.
+    pub active_buckets: Family<User, Gauge>,
+    /// What selectors of tenants count.
+    pub trackers: TrackerInstruments,
     /// `cortex_ingester_local_limits`: this ingester's share of limits of the cluster; 0 is none.
     pub local_limits: Family<UserLimit, Gauge>,
     /// `cortex_ingester_queried_series`: of a scan.
@@ -60,6 +64,9 @@ impl HeadInstruments {
         ingester.register("active_series", "Series that got a sample in the last twenty minutes", self.active.clone());
         let histograms = self.active_histograms.clone();
         ingester.register("active_native_histogram_series", "Active series whose newest sample is a native histogram", histograms);
+        let buckets = self.active_buckets.clone();
+        ingester.register("active_native_histogram_buckets", "Buckets of the newest samples of those series", buckets);
+        self.trackers.register(ingester);
         let limits = self.local_limits.clone();
         ingester.register("local_limits", "This ingester's share of limits of the whole cluster; 0 is none", limits);
         ingester.register("ingestion_rate_samples_per_second", "Samples a second, over the last minute", self.rate.clone());
@@ -88,6 +95,7 @@ impl HeadInstruments {
         let user = User::from(tenant);
         self.active.remove(&user);
         self.active_histograms.remove(&user);
+        self.active_buckets.remove(&user);
         self.local_limits.remove(&UserLimit::series(tenant));
     }
 }
@@ -98,6 +106,8 @@ impl Default for HeadInstruments {
         Self {
             active: Family::default(),
             active_histograms: Family::default(),
+            active_buckets: Family::default(),
+            trackers: TrackerInstruments::default(),
             local_limits: Family::default(),
             queried_series: Histogram::new(exponential_buckets(10.0, 8.0, 6)),
             queried_samples: Histogram::new(exponential_buckets(10.0, 8.0, 8)),

@@ -20,6 +20,7 @@ use super::promql::{Expr, parse};
 use super::scope::Scope;
 use super::shard;
 use super::subquery::{Evaluate, Read, ShareOf, Task};
+use crate::instruments::Slice;
 use crate::limits::MetricsLimits;
 use crate::merge::SeriesSamples;
 use crate::wire::{Counted, LeafQuery};
@@ -124,11 +125,11 @@ async fn evaluate(deps: &Deps, scope: Scope, task: Evaluate, leaves: Arc<dyn Lea
     let expr = parsed(&task)?;
     let plan = planned(deps, &task, &expr, &limits)?;
     let gathering = Gathering::new(leaves, deps.compute.clone(), limits, scope, None);
-    let series = gather(&gathering, &plan, evaluation).await?;
+    let series = gather(deps, &gathering, &plan, evaluation).await?;
     let fetched = gathering.fetched();
     let cancel = CancelOnDrop(Cancel::default());
     let flag = cancel.0.clone();
-    run(&deps.compute, move || {
+    compute(deps, move || {
         if stats {
             let (result, usage) = plan.evaluate_counting(&series, &flag).map_err(failed)?;
             return Ok(partial::encode(&result, fetched, Some(&usage)));
@@ -147,11 +148,11 @@ async fn evaluate_share(deps: &Deps, scope: Scope, share: ShareOf, leaves: Arc<d
     let part = shard::at(&expr, span).ok_or_else(|| QueryError::new(ErrorKind::Internal, "a query has no such part"))?;
     let plan = planned(deps, &whole, part, &limits)?;
     let gathering = Gathering::new(leaves, deps.compute.clone(), limits, scope, shard);
-    let series = gather(&gathering, &plan, evaluation).await?;
+    let series = gather(deps, &gathering, &plan, evaluation).await?;
     let fetched = gathering.fetched();
     let cancel = CancelOnDrop(Cancel::default());
     let flag = cancel.0.clone();
-    run(&deps.compute, move || {
+    compute(deps, move || {
         let share = plan.evaluate_share(merging, &series, &flag, stats).map_err(failed)?;
         Ok(share.map_or_else(|| partial::encode_whole_wanted(fetched), |share| partial::encode_share(&share, fetched, stats)))
     })
@@ -162,13 +163,33 @@ fn failed(err: EvalError) -> QueryError {
     QueryError::new(err.kind(), err.to_string())
 }
 
+/// Evaluates on the pool, and tells how long that took.
+async fn compute<T: Send + 'static>(deps: &Deps, work: impl FnOnce() -> T + Send + 'static) -> Result<T, QueryError> {
+    let (durations, asked) = (deps.instruments.engine.clone(), Instant::now());
+    run(&deps.compute, move || {
+        durations.observe(Slice::QueueTime, asked.elapsed());
+        let begun = Instant::now();
+        let result = work();
+        durations.observe(Slice::InnerEval, begun.elapsed());
+        result
+    })
+    .await
+}
+
 /// The series of a plan's selectors, with memory for their evaluation.
-async fn gather(gathering: &Arc<Gathering>, plan: &Plan, evaluation: Evaluation) -> Result<Vec<Vec<SeriesSamples>>, QueryError> {
+async fn gather(
+    deps: &Deps,
+    gathering: &Arc<Gathering>,
+    plan: &Plan,
+    evaluation: Evaluation,
+) -> Result<Vec<Vec<SeriesSamples>>, QueryError> {
+    let begun = Instant::now();
     let selects: Vec<_> = plan.selectors.iter().cloned().map(|request| gathering.clone().select(request)).collect();
     let series: Vec<Vec<SeriesSamples>> = stream::iter(selects).buffered(SELECTORS_AT_ONCE).try_collect().await?;
     for (request, found) in plan.selectors.iter().zip(&series) {
         gathering.reserve(evaluation_bytes(evaluation, request, found))?;
     }
+    deps.instruments.engine.observe(Slice::PrepareTime, begun.elapsed());
     Ok(series)
 }
 

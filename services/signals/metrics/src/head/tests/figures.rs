@@ -1,4 +1,5 @@
 use super::*;
+use crate::histogram::{Buckets, Span};
 
 const MINUTE_NS: i64 = 60_000_000_000;
 
@@ -30,6 +31,41 @@ fn active_series_rate_and_limits_are_shown_as_of_the_last_look() {
     let mut left = String::new();
     prometheus_client::encoding::text::encode(&mut left, &registry).unwrap();
     assert!(!left.contains("active_series{") && !left.contains("local_limits{"), "{left}");
+}
+
+#[test]
+fn active_series_are_counted_by_selectors() {
+    let limits = |json: &str| MetricsLimits { active_series_custom_trackers: serde_json::from_str(json).unwrap(), ..unordered(3600) };
+    let world = world(limits(r#"{"some": "{i=~\"a|h\"}", "none": "{job=\"x\"}", "rest": "{i!=\"a\"}"}"#));
+    let tracked = |kind: &str, name: &str| {
+        let line = format!("cortex_ingester_active_{kind}_custom_tracker{{name=\"{name}\",user=\"anonymous\"}} ");
+        world.shown().iter().find_map(|shown| Some(shown.strip_prefix(&line)?.parse::<u64>().unwrap()))
+    };
+    world.good(&[("a", &[(1000, 1.0)]), ("b", &[(1000, 1.0)])]);
+    let positive = Buckets { spans: vec![Span { offset: 0, length: 2 }], counts: vec![1.0, 2.0] };
+    let of_three = Histogram { count: 3.0, positive, integer: true, ..Histogram::default() };
+    let one = with_histograms(item("h", &[]), &[HistogramSample { t: 1000, h: Arc::new(of_three) }]);
+    world.head.commit(world.head.prepare(&Push { format: FORMAT, items: vec![one] }, SEGMENT).pending);
+    world.head.tidy();
+    assert_eq!(["some", "rest", "none"].map(|name| tracked("series", name)), [Some(2), Some(2), None]);
+    assert_eq!(["some", "rest", "none"].map(|name| tracked("native_histogram_series", name)), [Some(1), Some(1), None]);
+    assert_eq!(tracked("native_histogram_buckets", "some"), Some(2));
+    world.shows(&[r#"cortex_ingester_active_native_histogram_buckets{user="anonymous"} 2"#]);
+    // What comes later is counted too; what is idle is not, and nothing is not shown.
+    world.clock.advance(21 * MINUTE_NS);
+    world.good(&[("b", &[(2000, 1.0)]), ("c", &[(2000, 1.0)])]);
+    world.head.tidy();
+    assert_eq!(["some", "rest", "none"].map(|name| tracked("series", name)), [None, Some(2), None]);
+    // Other selectors hold from the next look on.
+    let others = Arc::new(limits(r#"{"c": "{i=\"c\"}"}"#));
+    world.head.shared.deps.limits.replace(tenancy::overrides::Limits { defaults: others, tenants: Default::default() });
+    world.head.tidy();
+    assert_eq!(["rest", "c"].map(|name| tracked("series", name)), [None, Some(1)]);
+    let World { head, registry, .. } = world;
+    drop(head);
+    let mut left = String::new();
+    prometheus_client::encoding::text::encode(&mut left, &registry).unwrap();
+    assert!(!left.contains("custom_tracker{"), "{left}");
 }
 
 #[test]

@@ -295,7 +295,7 @@ proptest! {
             };
             let payload = LeafQuery::Chunks { matchers: Vec::new(), shard: None }.encode();
             let query = ScanQuery { tenant: TenantId::anonymous(), range: TimeRange::ALL, payload, alone: false, drops: Arc::default() };
-            for batch in runtime.block_on(MetricsBlocks.scan(reader, &query).try_collect::<Vec<_>>()).unwrap() {
+            for batch in runtime.block_on(MetricsBlocks.scan(reader, &query, &Arc::default()).try_collect::<Vec<_>>()).unwrap() {
                 match LeafRows::decode(&batch).unwrap() {
                     LeafRows::Chunks(chunks) => series.extend(chunks),
                     other => panic!("{other:?}"),

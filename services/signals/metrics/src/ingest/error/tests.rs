@@ -33,6 +33,16 @@ fn rates() {
 }
 
 #[test]
+fn a_tenants_clients_may_be_told_of_overload() {
+    let limits = MetricsLimits { service_overload_status_code_on_rate_limit_enabled: true, ..MetricsLimits::default() };
+    let told = PushError::RequestRate { rate: 5.0, burst: 10 }.of_rate(&limits);
+    assert_eq!(told.to_string(), PushError::RequestRate { rate: 5.0, burst: 10 }.to_string());
+    let answer = told.response(1, 0);
+    assert_eq!((answer.status().as_u16(), answer.headers().contains_key(header::RETRY_AFTER)), (529, true));
+    assert_eq!(PushError::RequestRate { rate: 5.0, burst: 10 }.of_rate(&MetricsLimits::default()).status().as_u16(), 429);
+}
+
+#[test]
 fn bodies() {
     check(PushError::Corrupt, 400, expect!["snappy: corrupt input"]);
     check(PushError::Protobuf(ProtobufError::Short), 400, expect!["unexpected EOF"]);

@@ -1,3 +1,5 @@
+mod exemplars;
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
@@ -296,85 +298,6 @@ fn metadata_is_checked() {
     assert_eq!((checked.incoming.metadata, checked.good.metadata, checked.good.samples), (4, 1, 1));
     assert_eq!(checked.discarded_metadata, [("metadata_missing_metric_name", 1), ("metric_name_too_long", 1), ("unit_too_long", 1)]);
     expect!["received a metric metadata with no metric name (err-mimir-metadata-missing-metric-name)"].assert_eq(fault(&checked).unwrap());
-}
-
-/// An `Exemplar` message.
-fn exemplar(labels: &[(&str, &str)], t: i64) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (name, value) in labels {
-        let mut label = Vec::new();
-        put_bytes(&mut label, 1, name.as_bytes());
-        put_bytes(&mut label, 2, value.as_bytes());
-        put_bytes(&mut out, 1, &label);
-    }
-    out.push(3 << 3);
-    crate::ingest::protobuf::put_varint(&mut out, t.cast_unsigned());
-    out
-}
-
-#[test]
-fn exemplars_go_on_sorted_by_time() {
-    let mut one = series(&[(b"__name__", b"a")], &[(NOW, 1.0)]);
-    [NOW, NOW - 1000].iter().for_each(|t| put_bytes(&mut one, 3, &exemplar(&[("k", "v")], *t)));
-    let checked = run(request(&[one]), &MetricsLimits::default());
-    let place = |t: i64| checked.bytes.windows(20).rposition(|bytes| bytes.ends_with(&exemplar(&[], t))).unwrap();
-    assert!(checked.good.exemplars == 2 && place(NOW - 1000) < place(NOW));
-}
-
-#[test]
-fn an_exemplar_far_older_than_its_request_was_told_before() {
-    const FIVE_MINUTES: i64 = 5 * 60_000;
-    let limits = MetricsLimits { max_global_exemplars_per_user: 1, ..limits() };
-    let with = |name: &[u8], t: i64, exemplars: &[i64]| {
-        let mut one = series(&[(b"__name__", name)], &[(t, 1.0)]);
-        exemplars.iter().for_each(|t| put_bytes(&mut one, 3, &exemplar(&[("k", "v")], *t)));
-        one
-    };
-    let begin = NOW - 1000;
-    // The earliest sample stands behind the series with the exemplars.
-    let body = request(&[with(b"a", NOW, &[begin - FIVE_MINUTES - 1, begin - FIVE_MINUTES]), with(b"b", begin, &[])]);
-    let checked = run(body, &limits);
-    assert_eq!((checked.good.samples, checked.good.exemplars), (2, 1));
-    assert_eq!(checked.discarded_exemplars, [("exemplar_too_old", 1)]);
-    // Without any sample there is nothing to be older than.
-    let mut alone = series(&[(b"__name__", b"a")], &[]);
-    put_bytes(&mut alone, 3, &exemplar(&[("k", "v")], 1000));
-    assert_eq!(run(request(&[alone]), &limits).good.exemplars, 1);
-}
-
-#[test]
-fn bad_exemplars_are_left_out_and_refuse_nothing() {
-    let good = exemplar(&[("k", "v")], NOW);
-    let long = "x".repeat(128);
-    let bad = [
-        ("exemplar_labels_missing", exemplar(&[], NOW)),
-        ("exemplar_timestamp_invalid", exemplar(&[("k", "v")], 0)),
-        ("exemplar_labels_too_long", exemplar(&[("k", &long)], NOW)),
-        ("exemplar_labels_blank", exemplar(&[("k", "")], NOW)),
-        ("exemplar_too_far_in_future", exemplar(&[("k", "v")], NOW + 3_600_000)),
-    ];
-    let mut one = series(&[(b"__name__", b"m")], ONE);
-    put_bytes(&mut one, 3, &good);
-    let clean = one.clone();
-    for (_, bad) in &bad {
-        put_bytes(&mut one, 3, bad);
-    }
-    let limits = MetricsLimits { max_global_exemplars_per_user: 1, ..limits() };
-    let checked = run(request(&[one.clone(), clean.clone()]), &limits);
-    assert!(checked.faults.is_empty());
-    assert_eq!((checked.good.samples, checked.good.exemplars, checked.incoming.exemplars), (2, 2, 7));
-    assert_eq!(checked.discarded_exemplars, bad.map(|(reason, _)| (reason, 1)));
-    let mut read = RawSeries::default();
-    for item in &checked.items {
-        read.read(&checked.bytes, item.start as usize..item.end as usize).unwrap();
-        assert_eq!(read.exemplars.len(), 1);
-        assert_eq!(read.labels_of(&read.exemplars[0]), [RawLabel { name: b"k", value: b"v" }]);
-        assert_eq!(read.exemplars[0].sample.t, NOW);
-    }
-    let off = MetricsLimits { max_global_exemplars_per_user: 0, ..limits };
-    let checked = run(request(&[one]), &off);
-    assert_eq!((checked.good.samples, checked.good.exemplars), (1, 0));
-    assert!(checked.discarded_exemplars.is_empty(), "nobody wants to know");
 }
 
 /// A series with one native histogram: `counts` in buckets of the schema from index 0 on.
