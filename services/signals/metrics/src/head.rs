@@ -16,6 +16,7 @@
 //! Beside samples a head has exemplars, a ring over all series, and metadata of metrics. Both are rows as samples are: in the log, in
 //! cuts, forgotten with them.
 
+mod active;
 mod cardinality;
 mod commit;
 mod cut;
@@ -55,7 +56,7 @@ use figures::Figures;
 use index::MutableIndex;
 use pace::Pace;
 use prepare::PendingPush;
-pub(crate) use refuse::Rfc3339;
+pub(crate) use refuse::{ACTIVE_SERIES_LIMIT, Rfc3339};
 use state::State;
 
 /// How long a series without rows is kept after its last sample, ms: its newest timestamp is what late samples are measured by.

@@ -57,6 +57,8 @@ settings! {
         pub ingestion_burst_size: u64 = 200_000,
         /// Series with recent samples over all ingesters; 0 is no limit.
         pub max_global_series_per_user: u64 = 150_000,
+        /// Series that got a sample within twenty minutes, over all ingesters: others are answered with 429. 0 is no limit.
+        pub max_active_series_per_user: u64 = 0,
         /// Series of one metric with recent samples over all ingesters; 0 is no limit.
         pub max_global_series_per_metric: u64 = 0,
         /// Selectors by name, as `dev: '{namespace="dev"}'`: ingesters show how many active series each of them selects.

@@ -20,6 +20,8 @@ pub(super) struct Figures {
     pub(super) active: i64,
     histograms: i64,
     buckets: i64,
+    /// Series with samples that wait, which are not active yet.
+    waiting: u64,
     trackers: Trackers,
 }
 
@@ -38,9 +40,12 @@ impl Shared {
             // The new selectors count all series from the first on.
             let Figures { milli_rate, trackers, .. } = std::mem::take(&mut *figures);
             *figures = Figures { milli_rate, trackers, ..Figures::default() };
+            self.state.write().active.restart();
             before.iter().for_each(|name| all.trackers.show(&self.tenant, name, 0, 0, 0));
         }
         if self.count_active(&mut figures, PART) {
+            let count = figures.active.unsigned_abs() + std::mem::take(&mut figures.waiting);
+            self.state.write().active.found(count);
             let user = User::from(&self.tenant);
             all.active.get_or_create(&user).set(std::mem::take(&mut figures.active));
             all.active_histograms.get_or_create(&user).set(std::mem::take(&mut figures.histograms));
@@ -65,13 +70,17 @@ impl Shared {
                 let buckets = active.and_then(Series::newest_buckets);
                 figures.trackers.look(number, series, active.is_some(), buckets);
                 figures.active += i64::from(active.is_some());
+                figures.waiting += u64::from(active.is_none() && series.is_some_and(|series| series.holders > 0));
                 figures.histograms += i64::from(buckets.is_some());
                 figures.buckets += buckets.map_or(0, |buckets| i64::try_from(buckets).unwrap_or(i64::MAX));
             }
             if figures.next >= state.numbers() {
                 figures.next = 0;
+                // Whatever becomes active from now on was not counted.
+                state.active.pass(u32::MAX);
                 return true;
             }
+            state.active.pass(figures.next);
         }
         false
     }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use signal::{Push, Refusal, SegmentId};
 
-use super::Shared;
 use super::exemplars::Verdict;
 use super::files::Files;
 use super::metadata::{Awaited, MetadataLimits, Verdict as OfMetadata};
@@ -17,6 +16,7 @@ use super::record::{Parts, RecordWriter};
 use super::refuse::{Cause, Refusals};
 use super::series::{Known, Series, Shown, Value};
 use super::state::State;
+use super::{IDLE_MS, Shared};
 use crate::histogram::{Histogram, HistogramSample};
 use crate::limits::MetricsLimits;
 use crate::model::{Exemplar, Labels, Sample, is_stale};
@@ -106,6 +106,7 @@ impl Drop for PendingPush {
             });
             if unused == Some(true) {
                 state.remove(number);
+                state.active.goes(number);
                 removed += 1;
             }
         }
@@ -133,6 +134,7 @@ pub(super) fn prepare(shared: &Arc<Shared>, push: &Push, segment: SegmentId) -> 
         failed: Failed::default(),
         created: 0,
         shares: None,
+        active_share: None,
     };
     let labels = |item: &Decoded| &items.labels[item.labels.clone()];
     let mut state = shared.state.write();
@@ -168,13 +170,16 @@ struct Preparing<'a> {
     created: u64,
     /// This head's shares of the limits of series, per tenant and per metric: worked out when the first new series asks.
     shares: Option<(u64, u64)>,
+    /// The same of the limit of active series.
+    active_share: Option<u64>,
 }
 
 impl Preparing<'_> {
     /// `known`: the number of the series, if it was found.
     fn item(&mut self, state: &mut State, item: &Decoded, known: Option<u32>, labels: &[(&[u8], &[u8])], parts: Parts<'_>) {
         let number = match known.or_else(|| state.find(item.hash, |known| known.are(labels))) {
-            Some(number) => number,
+            Some(number) if self.stays_active(state, number, item, parts) => number,
+            Some(_) => return,
             None => match self.create(state, item, labels, parts) {
                 Some(number) => number,
                 None => return,
@@ -207,6 +212,32 @@ impl Preparing<'_> {
         self.runs.push(end);
     }
 
+    /// Whether a series that is there may get samples: an idle one becomes active by them, if the tenant's limit allows it.
+    fn stays_active(&mut self, state: &mut State, number: u32, item: &Decoded, parts: Parts<'_>) -> bool {
+        let limit = self.limits.max_active_series_per_user;
+        let rows = parts.samples.len() + parts.histograms.len();
+        if limit == 0 || rows == 0 {
+            return true;
+        }
+        let since = self.shared.now_ms().saturating_sub(IDLE_MS);
+        if !state.get(number).is_some_and(|series| series.holders == 0 && series.is_idle_since(since)) {
+            return true;
+        }
+        if state.active.count() < self.active_share(limit) {
+            state.active.begins(number);
+            return true;
+        }
+        self.failed.exemplars += parts.exemplars.len() as u64;
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        self.refusals.add(item.index, Cause::ActiveSeries { limit }, rows, || state.get(number).map(|series| series.labels.clone()));
+        false
+    }
+
+    /// This head's share of the limit of active series: worked out when the first series asks.
+    fn active_share(&mut self, limit: u64) -> u64 {
+        *self.active_share.get_or_insert_with(|| self.shared.share(limit))
+    }
+
     /// Adds a series that is not there, if it has samples and the tenant's limits allow it.
     fn create(&mut self, state: &mut State, item: &Decoded, labels: &[(&[u8], &[u8])], parts: Parts<'_>) -> Option<u32> {
         // Labels become text, and are checked to be that, when their series is new.
@@ -228,6 +259,10 @@ impl Preparing<'_> {
         let (user_share, metric_share) = *self.shares.get_or_insert_with(shares);
         if state.series_count() >= user_share {
             return Err(Cause::SeriesPerUser { limit: per_user });
+        }
+        let active = self.limits.max_active_series_per_user;
+        if active > 0 && state.active.count() >= self.active_share(active) {
+            return Err(Cause::ActiveSeries { limit: active });
         }
         if per_metric > 0 && state.metric_count(labels.metric_name().unwrap_or_default()) >= metric_share {
             return Err(Cause::SeriesPerMetric { limit: per_metric });

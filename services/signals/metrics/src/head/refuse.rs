@@ -12,6 +12,9 @@ use crate::model::{Exemplar, Labels};
 /// How many refusals of one push name their series: the client is told of one.
 const DETAILED: usize = 16;
 
+/// The reason of series that would be one active series too many: distributors count them and tell all of a request at once.
+pub(crate) const ACTIVE_SERIES_LIMIT: &str = "per_user_active_series_limit";
+
 /// Why a sample is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
@@ -23,6 +26,8 @@ pub(super) enum Cause {
     Duplicate { t: i64, new: Shown, old: Shown },
     /// The tenant's limit of series; the figure is the tenant's, not this ingester's share of it.
     SeriesPerUser { limit: u64 },
+    /// The tenant's limit of active series.
+    ActiveSeries { limit: u64 },
     /// The tenant's limit of series per metric.
     SeriesPerMetric { limit: u64 },
     /// Older than the newest exemplar of its series.
@@ -41,6 +46,8 @@ impl Cause {
             Self::OutOfOrder { .. } | Self::TooOld { .. } | Self::Duplicate { .. } => ErrorKind::BadInput,
             Self::ExemplarOutOfOrder { .. } | Self::ExemplarSeriesMissing { .. } => ErrorKind::BadInput,
             Self::SeriesPerUser { .. } | Self::SeriesPerMetric { .. } => ErrorKind::LimitExceeded,
+            // As in Mimir: it may pass by itself.
+            Self::ActiveSeries { .. } => ErrorKind::RateLimited,
             Self::Malformed | Self::Full => ErrorKind::Internal,
         }
     }
@@ -51,6 +58,7 @@ impl Cause {
             Self::TooOld { .. } => "sample-timestamp-too-old",
             Self::Duplicate { .. } => "new-value-for-timestamp",
             Self::SeriesPerUser { .. } => "per_user_series_limit",
+            Self::ActiveSeries { .. } => ACTIVE_SERIES_LIMIT,
             Self::SeriesPerMetric { .. } => "per_metric_series_limit",
             Self::ExemplarOutOfOrder { .. } => "exemplar-out-of-order",
             Self::ExemplarSeriesMissing { .. } => "exemplar-series-missing",
@@ -98,6 +106,11 @@ impl Cause {
                 &format!("per-user series limit of {limit} exceeded"),
                 "max-series-per-user",
                 &["ingester.max-global-series-per-user"],
+            ),
+            Self::ActiveSeries { limit } => limit_text(
+                &format!("the series has been rejected because the tenant exceeded the active series limit, set to {limit}"),
+                "max-active-series",
+                &["distributor.max-active-series-per-user"],
             ),
             Self::SeriesPerMetric { limit } => {
                 let text = limit_text(

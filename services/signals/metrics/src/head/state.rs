@@ -10,6 +10,7 @@ use index::MutableIndex;
 use rustc_hash::FxHashMap;
 use signal::{CutId, HeadStats, TimeRange};
 
+use super::active::ActiveSeries;
 use super::exemplars::Exemplars;
 use super::files::Files;
 use super::metadata::MetadataOfHead;
@@ -24,6 +25,7 @@ pub(super) struct State {
     pub(super) files: Files,
     pub(super) exemplars: Exemplars,
     pub(super) metadata: MetadataOfHead,
+    pub(super) active: ActiveSeries,
     /// By number. Numbers are not given again (the index asks for that): a place whose series has gone stays empty.
     series: Vec<Option<Box<Series>>>,
     /// By hash of the labels.
@@ -86,6 +88,7 @@ impl State {
             files: Files::new(directory),
             exemplars: Exemplars::default(),
             metadata: MetadataOfHead::default(),
+            active: ActiveSeries::default(),
             series: Vec::new(),
             numbers: Numbers::default(),
             by_metric: FxHashMap::default(),
@@ -163,6 +166,7 @@ impl State {
         self.bytes += series.heap_bytes();
         self.series.push(Some(series));
         self.count += 1;
+        self.active.begins(number);
         Some(number)
     }
 

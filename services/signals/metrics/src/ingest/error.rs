@@ -142,7 +142,21 @@ pub enum PushError {
         /// Of the request.
         items: u64,
     },
-    /// One of the rates above, of a tenant whose clients are to be told that the service is overloaded.
+    /// Series of the request would have been active ones too many; the others are stored.
+    #[error("{}", limit_text(
+        &format!("the request has been rejected because the tenant exceeded the active series limit, set to {limit}. {rejected} series \
+                  were rejected from this request of a total of {total}"),
+        "max-active-series", &["distributor.max-active-series-per-user"],
+    ))]
+    ActiveSeries {
+        /// How many the tenant may have.
+        limit: u64,
+        /// Series that were refused.
+        rejected: usize,
+        /// Series of the request.
+        total: usize,
+    },
+    /// One of the rates and limits above, of a tenant whose clients are to be told that the service is overloaded.
     #[error(transparent)]
     Overloaded(Box<Self>),
     /// The pushes on their way take all the memory that they may.
@@ -226,7 +240,9 @@ impl PushError {
             Self::Replica(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::MediaType { .. } | Self::Encoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(_) => status_of(ErrorKind::Cancelled),
-            Self::RequestRate { .. } | Self::IngestionRate { .. } | Self::IngestionBurst { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::RequestRate { .. } | Self::IngestionRate { .. } | Self::IngestionBurst { .. } | Self::ActiveSeries { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Overloaded(_) => StatusCode::from_u16(OVERLOADED).expect("three digits"),
             Self::Busy(_) | Self::Inflight | Self::OwnRate => StatusCode::SERVICE_UNAVAILABLE,
             Self::Refused { kind, .. } => status_of(*kind),
@@ -260,7 +276,7 @@ impl PushError {
         (status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()).then(|| retry_after(attempt, jitter))
     }
 
-    /// Above a rate of the tenant, as its clients are to be told.
+    /// Above a rate, or the limit of active series, of the tenant, as its clients are to be told.
     pub(crate) fn of_rate(self, limits: &MetricsLimits) -> Self {
         if limits.service_overload_status_code_on_rate_limit_enabled { Self::Overloaded(Box::new(self)) } else { self }
     }

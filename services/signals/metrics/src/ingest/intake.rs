@@ -22,6 +22,7 @@ use super::refusals::{RefusalLog, Refused};
 use super::request;
 use super::series::RawSeries;
 use super::version2;
+use crate::head::ACTIVE_SERIES_LIMIT;
 use crate::instruments::{Rejected, User, discard};
 use crate::limits::MetricsLimits;
 use crate::{Deps, NAME};
@@ -167,7 +168,7 @@ impl Intake {
         self.count(&tenant, &checked);
         self.take_items(&tenant, &limits, &checked)?;
         self.deps.instruments.received_requests.get_or_create(&User::from(&tenant)).inc();
-        let written = self.hand_on(tenant, &caller, checked).await;
+        let written = self.hand_on(tenant, &limits, &caller, checked).await;
         drop(memory);
         written
     }
@@ -297,7 +298,7 @@ impl Intake {
     }
 
     /// Hands the good part on, and joins what was refused here with what comes back.
-    async fn hand_on(&self, tenant: TenantId, caller: &Caller, checked: Checked) -> Result<Written, PushError> {
+    async fn hand_on(&self, tenant: TenantId, limits: &MetricsLimits, caller: &Caller, checked: Checked) -> Result<Written, PushError> {
         self.count_good(&tenant, &checked);
         let mut written = Written { counts: checked.good, refused: None, soft: checked.faults.is_empty() };
         let mut refused = Vec::new();
@@ -311,13 +312,23 @@ impl Intake {
             written.counts = written.counts.without(checked.item_counts(refusal.item), u64::from(refusal.rows));
         }
         self.log_refusals(&tenant, caller, &checked, &refused);
+        let all = refused.len();
+        refused.retain(|refusal| refusal.reason != ACTIVE_SERIES_LIMIT);
+        let inactive = all - refused.len();
         // As in Mimir: what an ingester says comes before what the distributor found.
-        let told = match (first(refused), checked.faults.into_iter().next()) {
-            (Some(refusal), _) => Some((refusal.kind, format!("failed pushing to ingester: user={tenant}: {}", refusal.text))),
-            (None, Some(fault)) => Some((ErrorKind::BadInput, fault.text)),
+        written.refused = match (first(refused), checked.faults.first()) {
+            (Some(refusal), _) => {
+                let text = format!("failed pushing to ingester: user={tenant}: {}", refusal.text);
+                Some(PushError::Refused { kind: refusal.kind, text: signed(text, caller) })
+            }
+            (None, _) if inactive > 0 => {
+                written.soft = false;
+                let (limit, total) = (limits.max_active_series_per_user, checked.series_count());
+                Some(PushError::ActiveSeries { limit, rejected: inactive, total }.of_rate(limits))
+            }
+            (None, Some(fault)) => Some(PushError::Refused { kind: ErrorKind::BadInput, text: signed(fault.text.clone(), caller) }),
             (None, None) => None,
         };
-        written.refused = told.map(|(kind, text)| PushError::Refused { kind, text: signed(text, caller) });
         Ok(written)
     }
 
@@ -378,6 +389,12 @@ impl Message {
 }
 
 impl Checked {
+    /// How many series go on.
+    fn series_count(&self) -> usize {
+        let items = (0u32..).take(self.items.len()).filter(|item| !self.extras.contains(item));
+        items.map(|item| self.item_counts(item)).filter(|counts| counts.points() + counts.exemplars > 0).count()
+    }
+
     /// What an item holds.
     fn item_counts(&self, item: u32) -> Counts {
         let Some(item) = self.items.get(item as usize) else { return Counts::default() };

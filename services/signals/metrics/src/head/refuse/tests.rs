@@ -53,6 +53,18 @@ fn duplicate() {
 }
 
 #[test]
+fn active_series() {
+    check(
+        Cause::ActiveSeries { limit: 3 },
+        ErrorKind::RateLimited,
+        "per_user_active_series_limit",
+        expect![[
+            r#"the series has been rejected because the tenant exceeded the active series limit, set to 3 (err-mimir-max-active-series). To adjust the related per-tenant limit, configure -distributor.max-active-series-per-user, or contact your service administrator."#
+        ]],
+    );
+}
+
+#[test]
 fn series_per_user() {
     check(
         Cause::SeriesPerUser { limit: 3 },

@@ -69,6 +69,33 @@ fn active_series_are_counted_by_selectors() {
 }
 
 #[test]
+fn series_above_the_limit_of_active_ones_are_refused_until_others_fall_idle() {
+    // Half of it is the share of this ingester.
+    let world = world(MetricsLimits { max_active_series_per_user: 4, ..unordered(3600) });
+    world.good(&[("a", &[(1000, 1.0)])]);
+    let waiting = world.head.prepare(&push(&[("b", &[(1000, 1.0)])]), SEGMENT);
+    let refused = world.refused(&[("a", &[(2000, 1.0)]), ("c", &[(1000, 1.0), (2000, 1.0)])]);
+    assert_eq!((refused.item, refused.rows, refused.kind), (1, 2, ErrorKind::RateLimited));
+    assert_eq!(refused.reason, "per_user_active_series_limit");
+    // A look at all series finds the one that waits too.
+    world.head.tidy();
+    world.refused(&[("c", &[(3000, 1.0)])]);
+    // One that was never committed gives its place back.
+    drop(waiting);
+    world.good(&[("c", &[(3000, 1.0)])]);
+    // Idle ones are known still, and no longer active; they may become active when there is room.
+    world.clock.advance(21 * MINUTE_NS);
+    world.head.tidy();
+    world.good(&[("c", &[(4000, 1.0)]), ("d", &[(4000, 1.0)])]);
+    let refused = world.refused(&[("a", &[(4000, 1.0)])]);
+    assert_eq!(refused.reason, "per_user_active_series_limit");
+    world.good(&[("d", &[(5000, 1.0)])]);
+    world.clock.advance(21 * MINUTE_NS);
+    world.head.tidy();
+    world.good(&[("a", &[(6000, 1.0)]), ("b", &[(6000, 1.0)])]);
+}
+
+#[test]
 fn pushes_and_scans_are_counted() {
     let world = world(unordered(3600));
     world.good(&[("a", &[(1000, 1.0), (2000, 2.0)]), ("b", &[(1000, 1.0)])]);

@@ -33,6 +33,17 @@ fn rates() {
 }
 
 #[test]
+fn active_series() {
+    check(
+        PushError::ActiveSeries { limit: 3, rejected: 2, total: 5 },
+        429,
+        expect![[
+            r#"the request has been rejected because the tenant exceeded the active series limit, set to 3. 2 series were rejected from this request of a total of 5 (err-mimir-max-active-series). To adjust the related per-tenant limit, configure -distributor.max-active-series-per-user, or contact your service administrator."#
+        ]],
+    );
+}
+
+#[test]
 fn a_tenants_clients_may_be_told_of_overload() {
     let limits = MetricsLimits { service_overload_status_code_on_rate_limit_enabled: true, ..MetricsLimits::default() };
     let told = PushError::RequestRate { rate: 5.0, burst: 10 }.of_rate(&limits);

@@ -258,6 +258,24 @@ async fn the_rate_of_requests() {
 }
 
 #[tokio::test]
+async fn series_above_the_limit_of_active_ones_are_told_together() {
+    let world = world(MetricsLimits { max_active_series_per_user: 7, ..MetricsLimits::default() });
+    let refusal = |item, reason: &str, kind| Refusal { item, kind, reason: reason.to_owned(), text: "said".to_owned(), rows: 1 };
+    let active = |item| refusal(item, "per_user_active_series_limit", ErrorKind::RateLimited);
+    *world.sink.answer.lock() = Some(Ok(WriteOutcome { refused: vec![active(0), active(2)] }));
+    let names: [&[u8]; 3] = [b"a", b"b", b"c"];
+    let body = snappy(&body_of(&names.map(|name| series(&[(b"__name__", name)], &[(NOW, 1.0)]))));
+    let response = world.respond("a", &[], body.clone()).await;
+    assert!(response.status() == 429 && response.headers().contains_key(header::RETRY_AFTER));
+    let (_, text) = world.push(&[], body.clone()).await;
+    assert!(text.contains("series limit, set to 7. 2 series were rejected from this request of a total of 3 (err-"), "{text}");
+    // What else an ingester refuses comes first, as in Mimir.
+    *world.sink.answer.lock() = Some(Ok(WriteOutcome { refused: vec![active(0), refusal(1, "x", ErrorKind::BadInput)] }));
+    let (status, text) = world.push(&[], body).await;
+    assert!(status == 400 && text.starts_with("failed pushing to ingester: user=a: said"), "{text}");
+}
+
+#[tokio::test]
 async fn a_push_without_room_in_memory_is_to_come_again() {
     let world = world(MetricsLimits::default());
     let held = world.receiver.intake.budget.reserve(14_950).unwrap();
