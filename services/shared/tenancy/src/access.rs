@@ -31,8 +31,8 @@ pub enum PolicyError {
         policy: String,
     },
     /// What stands before the colon is no tenant.
-    #[error("invalid label policy")]
-    Tenant(#[from] TenantIdError),
+    #[error("invalid label policy: {0}")]
+    Tenant(TenantIdError),
 }
 
 impl LabelPolicies {
@@ -55,7 +55,7 @@ impl LabelPolicies {
             return Err(shape());
         }
         let selector = decode(selector).ok_or_else(|| PolicyError::Encoding { policy: policy.to_owned() })?;
-        self.0.entry(TenantId::parse(tenant.trim())?).or_default().push(selector);
+        self.0.entry(TenantId::parse(tenant.trim()).map_err(PolicyError::Tenant)?).or_default().push(selector);
         Ok(())
     }
 

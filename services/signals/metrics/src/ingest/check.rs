@@ -30,6 +30,9 @@ const EXEMPLAR_CHARACTERS: usize = 128;
 /// How much older than the earliest sample of its request an exemplar may be, ms, as in Mimir.
 const EXEMPLARS_BEFORE_BATCH: i64 = 5 * 60 * 1000;
 
+/// The label `reason` of samples that the tenant's relabeling left out.
+const RELABELED_AWAY: &str = "relabel_configuration";
+
 /// What a request is checked against.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules<'a> {
@@ -71,8 +74,6 @@ pub(crate) struct Checked {
     pub(crate) discarded_samples: Discarded,
     pub(crate) discarded_exemplars: Discarded,
     pub(crate) discarded_metadata: Discarded,
-    /// Samples that a relabeling rule dropped: that is no fault.
-    pub(crate) relabeled_away: u64,
     /// How many labels each series has that was looked at.
     pub(crate) label_counts: Vec<u32>,
     /// How old the samples were.
@@ -200,25 +201,26 @@ impl<'r> Checker<'r> {
         if !limits.metric_relabel_configs.is_empty() || !limits.drop_labels.is_empty() {
             match Relabeled::new(&series.labels, self.rules.tenant, limits) {
                 Some(relabeled) => return self.with_labels(series, &relabeled.labels()),
+                // That is no fault, but whoever misses samples finds them here.
                 None => {
-                    self.checked.relabeled_away += Counts::of(series).points();
+                    count(&mut self.checked.discarded_samples, RELABELED_AWAY, Counts::of(series).points());
                     return Ok(());
                 }
             }
         }
         clean &= series.tidy();
         if labels::has_long_value(&series.labels, limits) {
-            let values: Vec<_> = series.labels.iter().map(|label| labels::shortened(label.value, limits)).collect();
-            let shortened: Vec<_> = series.labels.iter().zip(&values).map(|(label, value)| RawLabel { name: label.name, value }).collect();
-            return self.with_labels(series, &shortened);
+            let labels = std::mem::take(&mut series.labels);
+            return self.with_labels(series, &labels);
         }
         self.tidy(series, place.filter(|_| clean))
     }
 
-    /// Goes on with a series under other labels.
+    /// Goes on with a series under other labels; values that are too long are shortened, if the tenant has it so.
     fn with_labels(&mut self, series: &mut RawSeries<'_>, labels: &[RawLabel<'_>]) -> Result<(), DecodeError> {
+        let values: Vec<_> = labels.iter().map(|label| labels::shortened(label.value, self.rules.limits)).collect();
         let mut other = RawSeries {
-            labels: labels.to_vec(),
+            labels: labels.iter().zip(&values).map(|(label, value)| RawLabel { name: label.name, value }).collect(),
             ascii: false,
             samples: std::mem::take(&mut series.samples),
             exemplars: std::mem::take(&mut series.exemplars),

@@ -76,14 +76,27 @@ pub enum RelabelError {
     #[error("relabel configuration for {0} action requires 'target_label' value")]
     Target(Action),
     /// Its target cannot be the name of a label.
-    #[error("\"{0}\" is invalid 'target_label'")]
-    BadTarget(String),
+    #[error("{} is invalid 'target_label' for {action} action", syntax::Quoted(.target))]
+    BadTarget {
+        /// What is set.
+        target: String,
+        /// What is done.
+        action: Action,
+    },
+    /// The names that it makes of others cannot be names of labels.
+    #[error("{} is invalid 'replacement' for {action} action", syntax::Quoted(.replacement))]
+    BadReplacement {
+        /// What names are expanded to.
+        replacement: String,
+        /// What is done.
+        action: Action,
+    },
+    /// It makes nothing of a match.
+    #[error("'replacement' can not be set for {0} action")]
+    Replacement(Action),
     /// Nothing to divide by.
     #[error("relabel configuration for hashmod requires non-zero modulus")]
     Modulus,
-    /// It needs sources.
-    #[error("relabel configuration for {0} action requires 'source_labels' value")]
-    Sources(Action),
     /// It would have no effect, or another than its author thinks.
     #[error("{0} action requires only {1}, and no other fields")]
     Others(Action, &'static str),
@@ -172,8 +185,8 @@ impl Rule {
             Action::KeepEqual => return series.get(target_label) == sources(),
             Action::DropEqual => return series.get(target_label) != sources(),
             Action::Replace => self.replace(&sources(), series, names),
-            Action::Lowercase => series.set(target_label, sources().to_lowercase()),
-            Action::Uppercase => series.set(target_label, sources().to_uppercase()),
+            Action::Lowercase => series.set(target_label, sources().chars().map(lower).collect()),
+            Action::Uppercase => series.set(target_label, sources().chars().map(upper).collect()),
             Action::HashMod => {
                 let hash: [u8; 16] = Md5::digest(sources().as_bytes()).into();
                 let low = hash[8..].iter().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
@@ -206,6 +219,42 @@ impl Rule {
     }
 }
 
+/// Lower case of one character for one, as Go has it: a sigma at the end of a word is like any other.
+fn lower(char: char) -> char {
+    let mut lower = char.to_lowercase();
+    match (lower.next(), lower.next()) {
+        (Some(one), None) => one,
+        // The only one that becomes two: a capital i with a dot, whose simple form is the plain letter.
+        _ => 'i',
+    }
+}
+
+/// Upper case of one character for one; what has none of its own stays, as the sharp s and ligatures do.
+fn upper(char: char) -> char {
+    let mut upper = char.to_uppercase();
+    match (upper.next(), upper.next()) {
+        (Some(one), None) => one,
+        _ => char,
+    }
+}
+
+/// True when a text may be expanded to the name of a label: no `$` in it stands for itself, and no brace is left over.
+fn is_template(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.find(['$', '{', '}']) {
+        let Some(behind) = rest[at..].strip_prefix('$') else { return false };
+        rest = match behind.strip_prefix('{') {
+            Some(inner) => match inner.find(['$', '{', '}']) {
+                Some(end) if end > 0 && inner[end..].starts_with('}') => &inner[end + 1..],
+                _ => return false,
+            },
+            None if behind.is_empty() || behind.starts_with(['$', '{', '}']) => return false,
+            None => behind,
+        };
+    }
+    !text.is_empty()
+}
+
 fn is_label_name(name: &str, names: NameValidation) -> bool {
     !name.is_empty() && (names == NameValidation::Utf8 || is_legacy_name(name))
 }
@@ -221,27 +270,25 @@ impl RelabelConfig {
         if needs_target && target_label.is_empty() {
             return Err(RelabelError::Target(action));
         }
-        if matches!(action, Action::Lowercase | Action::Uppercase | Action::KeepEqual | Action::DropEqual | Action::HashMod)
-            && target_label.contains('$')
-        {
-            return Err(RelabelError::BadTarget(target_label.clone()));
+        let expands = action == Action::Replace;
+        if needs_target && target_label.contains('$') && !(expands && is_template(target_label)) {
+            return Err(RelabelError::BadTarget { target: target_label.clone(), action });
         }
         if action == Action::HashMod && *modulus == 0 {
             return Err(RelabelError::Modulus);
         }
-        let untouched = |sources: bool, target: bool, regex: bool| {
-            (!sources || (*source_labels == default.source_labels && *separator == default.separator))
-                && (!target || *target_label == default.target_label)
-                && (!regex || self.regex == default.regex)
-                && *modulus == default.modulus
-                && *replacement == default.replacement
-        };
+        let others = *separator != default.separator || *modulus != default.modulus || *replacement != default.replacement;
         match action {
-            Action::LabelDrop | Action::LabelKeep if !untouched(true, true, false) => {
+            Action::Lowercase | Action::Uppercase | Action::KeepEqual | Action::DropEqual if *replacement != default.replacement => {
+                return Err(RelabelError::Replacement(action));
+            }
+            Action::LabelMap if !is_template(replacement) => {
+                return Err(RelabelError::BadReplacement { replacement: replacement.clone(), action });
+            }
+            Action::LabelDrop | Action::LabelKeep if !source_labels.is_empty() || !target_label.is_empty() || others => {
                 return Err(RelabelError::Others(action, "'regex'"));
             }
-            Action::KeepEqual | Action::DropEqual if source_labels.is_empty() => return Err(RelabelError::Sources(action)),
-            Action::KeepEqual | Action::DropEqual if !untouched(false, false, true) => {
+            Action::KeepEqual | Action::DropEqual if self.regex != default.regex || others => {
                 return Err(RelabelError::Others(action, "'source_labels' and 'target_label'"));
             }
             _ => {}

@@ -78,6 +78,78 @@ async fn label_policies_hide_series_from_every_read() {
 }
 
 #[tokio::test]
+async fn label_policies_hold_in_shards_and_splits_and_for_what_is_no_query() {
+    let limits = MetricsLimits { cardinality_analysis_enabled: true, ..MetricsLimits::default() };
+    let server = Server::of(limits, Cluster { parallelism: 16, ..Cluster::default() });
+    let ask = async |policy: &str, path: &str| {
+        let request =
+            Request::get(format!("/prometheus/api/v1/{path}")).header("X-Scope-OrgID", "limited").header("X-Prom-Label-Policy", policy);
+        Server::send(&server.router, request.body(Body::empty()).unwrap()).await.1
+    };
+    let policy = |selector: &str| format!("limited:{}", escape(selector));
+    let (api, rest, all) = (policy(r#"{job="api"}"#), policy(r#"{job!="node"}"#), policy("{}"));
+    let count = "query_range?query=count({__name__=~%22up%7Cspecial%22})&start=1768470000&end=1768475000&step=2500";
+    let three = |count: u8| {
+        let value = |time: u32| format!(r#"[{time},"{count}"]"#);
+        let values = [1_768_470_000, 1_768_472_500, 1_768_475_000].map(value).join(",");
+        format!(r#"{{"status":"success","data":{{"resultType":"matrix","result":[{{"metric":{{}},"values":[{values}]}}]}}}}"#)
+    };
+    let exemplars = "query_exemplars?query=up&start=1768474800&end=1768474801";
+    let values = "cardinality/label_values?label_names[]=job";
+    for (policy, path, expected) in [
+        (&api, count, three(1)),
+        (&rest, count, three(6)),
+        (&all, count, three(7)),
+        (&policy(r#"{job="node"}"#), exemplars, r#"{"status":"success","data":[]}"#.to_owned()),
+        (
+            &rest,
+            values,
+            r#"{"labels":[{"cardinality":[{"label_value":"api","series_count":2}],"label_name":"job","label_values_count":1,"series_count":2}],"series_count_total":8}"#.to_owned(),
+        ),
+        (&api, "cardinality/active_series?selector=up", r#"{"data":[{"__name__":"up","job":"api"}]}"#.to_owned()),
+    ] {
+        assert_eq!(ask(policy, path).await, expected, "{policy} {path}");
+    }
+    assert!(ask(&api, exemplars).await.contains("trace_id"), "what may be seen has an exemplar");
+    assert!(server.instruments.sharding_succeeded.get() > 0, "counts were sharded");
+}
+
+/// A `prometheus.ReadRequest` of all samples of `up` at one time.
+fn read_request(form: u8) -> Vec<u8> {
+    use crate::ingest::protobuf::{put_bytes, put_varint};
+    let (mut matcher, mut query, mut request) = (Vec::new(), Vec::new(), Vec::new());
+    put_bytes(&mut matcher, 2, b"__name__");
+    put_bytes(&mut matcher, 3, b"up");
+    for field in [1, 2] {
+        query.push(field << 3);
+        put_varint(&mut query, 1_768_474_800_000);
+    }
+    put_bytes(&mut query, 3, &matcher);
+    put_bytes(&mut request, 1, &query);
+    request.extend([2 << 3, form]);
+    snap::raw::Encoder::new().compress_vec(&request).unwrap()
+}
+
+#[tokio::test]
+async fn label_policies_hold_for_remote_read() {
+    let server = Server::new();
+    for form in [0, 1] {
+        let read = async |policy: Option<&str>| {
+            let request = Request::post("/prometheus/api/v1/read").header("X-Scope-OrgID", "team");
+            let request = policy.into_iter().fold(request, |request, policy| request.header("X-Prom-Label-Policy", policy));
+            let response = server.router.clone().oneshot(request.body(Body::from(read_request(form))).unwrap()).await.unwrap();
+            assert_eq!(response.status(), StatusCode::OK);
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let body = if form == 0 { snap::raw::Decoder::new().decompress_vec(&body).unwrap() } else { body.to_vec() };
+            ["api", "node"].map(|job| body.windows(job.len()).any(|bytes| bytes == job.as_bytes()))
+        };
+        assert_eq!(read(None).await, [true, true], "{form}");
+        assert_eq!(read(Some("team:%7Bjob%3D%22api%22%7D")).await, [true, false], "{form}");
+        assert_eq!(read(Some("team:%7Bjob%21%3D%22api%22%7D")).await, [false, true], "{form}");
+    }
+}
+
+#[tokio::test]
 async fn metadata_and_exemplars_are_merged() {
     let server = Server::new();
     server
