@@ -23,6 +23,7 @@ use ring::{Membership, roles};
 use runtime::config::HumanDuration;
 use runtime::{App, Role, StartError, StopError, Tasks};
 use signal::Plugins;
+use signal::otlp::OtlpConfig;
 use storage::wal::WalConfig;
 use store_gateway::StoreGatewayConfig;
 use tenancy::http::{AuthConfig, Door, FederationConfig};
@@ -62,6 +63,8 @@ pub struct Roles<'a> {
     pub store_gateway: &'a StoreGatewayConfig,
     /// `compactor:`.
     pub compactor: &'a CompactorConfig,
+    /// `otlp:`.
+    pub otlp: &'a OtlpConfig,
     /// `self_scrape:`.
     pub self_scrape: &'a SelfScrapeConfig,
 }
@@ -146,7 +149,8 @@ pub async fn start(
     };
     let frontend = query_frontend::start(app, roles.query_frontend, frontend_deps);
     let ingesters = distributor::ingesters::Remote::new(node.channels.clone());
-    let distributor_deps = distributor::Deps { plugins, door, membership, ingesters: Arc::new(ingesters) };
+    let origins = roles.otlp.origins().map_err(|err| StartError::new("otlp", err))?;
+    let distributor_deps = distributor::Deps { plugins, door, origins, membership, ingesters: Arc::new(ingesters) };
     let distributor = distributor::start(app, roles.distributor, distributor_deps);
 
     let tasks = app.tasks.child();

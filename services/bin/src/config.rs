@@ -16,7 +16,7 @@ use runtime::server::ServerConfig;
 use runtime::settings;
 use runtime::telemetry::TelemetryConfig;
 use signal::otlp::OtlpConfig;
-use signals::{IngestConfig, LimitsConfig, QueriesConfig, Sections};
+use signals::{IngestConfig, LimitsConfig, QueriesConfig, Retention, Sections};
 use storage::bucket::{LocalConfig, StorageConfig};
 use storage::cache::CacheConfig;
 use storage::catalog::CatalogConfig;
@@ -79,7 +79,7 @@ settings! {
     }
 }
 
-/// The same tree with the defaults of the all-in-one: no authentication, alias ports, 15 days and 20 GiB on the local disk.
+/// The same tree with the defaults of the all-in-one: no authentication, pages of all origins may push by OTLP, alias ports, 15 days and 20 GiB on the local disk.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct AllInOneConfig(pub Config);
@@ -96,6 +96,7 @@ impl Default for AllInOneConfig {
             CompactorConfig { alone: true, default_retention: HumanDuration::from_secs(15 * 86_400), ..CompactorConfig::default() };
         Self(Config {
             server: ServerConfig { alias, ..ServerConfig::default() },
+            otlp: OtlpConfig { cors_allowed_origins: vec!["*".to_owned()], ..OtlpConfig::default() },
             auth: AuthConfig { enabled: false, ..AuthConfig::default() },
             catalog: CatalogConfig { announce_every: HumanDuration::from_secs(1), ..CatalogConfig::default() },
             storage,
@@ -118,7 +119,14 @@ impl Config {
     /// The sections that concern signals.
     #[must_use]
     pub fn sections(&self) -> Sections<'_> {
-        Sections { signals: &self.signals, limits: &self.limits, overrides: &self.overrides, ingest: &self.ingest, queries: &self.queries }
+        Sections {
+            signals: &self.signals,
+            limits: &self.limits,
+            overrides: &self.overrides,
+            ingest: &self.ingest,
+            queries: &self.queries,
+            retention: Retention { age: self.compactor.default_retention, bytes: self.storage.local.max_bytes },
+        }
     }
 
     /// A querier may know the catalog as it was `querier.max_catalog_age` ago: whoever gives rows away must still be asked for so long.
@@ -154,6 +162,7 @@ impl Tree for Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         self.sections().check()?;
+        self.otlp.origins()?;
         self.check_graces()?;
         compactor::windows(&self.compactor).map(drop)
     }

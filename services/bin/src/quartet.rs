@@ -21,6 +21,7 @@ pub async fn start(app: &mut App, config: &AllInOneConfig) -> Result<AllInOne, S
         query_frontend: &config.query_frontend,
         store_gateway: &config.store_gateway,
         compactor: &config.compactor,
+        otlp: &config.otlp,
         self_scrape: &config.self_scrape,
     };
     let running = all_in_one::start(app, config.node(), sections, plugins).await?;

@@ -40,7 +40,8 @@ pub async fn distributor(app: &mut App, config: &Config) -> Result<distributor::
     let plugins = writing_plugins(app, config, node.bucket.clone())?;
     let cluster = node.follow(app, config.node(), names(&plugins)).await?;
     let ingesters = Arc::new(distributor::ingesters::Remote::new(node.channels));
-    let deps = distributor::Deps { plugins, door: door(config)?, membership: Arc::new(cluster), ingesters };
+    let origins = config.otlp.origins().map_err(|err| StartError::new("otlp", err))?;
+    let deps = distributor::Deps { plugins, door: door(config)?, origins, membership: Arc::new(cluster), ingesters };
     Ok(distributor::start(app, &config.distributor, deps))
 }
 

@@ -18,6 +18,7 @@ use futures::future::BoxFuture;
 use ring::Membership;
 use ring::roles::INGESTER;
 use runtime::{App, Role, StopError, Tasks};
+use signal::otlp::Origins;
 use signal::{Plugins, Routes};
 use tenancy::http::Door;
 
@@ -33,6 +34,8 @@ pub struct Deps {
     pub plugins: Plugins,
     /// Checks tenants.
     pub door: Door,
+    /// Pages in browsers that may push by OTLP.
+    pub origins: Origins,
     /// Who holds what.
     pub membership: Arc<dyn Membership>,
     /// How ingesters are reached.
@@ -48,12 +51,12 @@ pub struct Distributor {
 
 /// Starts the role: mounts the receivers of all signals.
 pub fn start(app: &mut App, config: &DistributorConfig, deps: Deps) -> Distributor {
-    let Deps { plugins, door, membership, ingesters } = deps;
+    let Deps { plugins, door, origins, membership, ingesters } = deps;
     let metrics = DistributorMetrics::register(&mut app.registry, membership.view().settings().replication_factor);
     let tasks = app.tasks.child();
     let pages = pages::Pages { membership: membership.clone(), ingesters: ingesters.clone(), timeout: config.push_timeout.get() };
     let sink = Arc::new(Replicator::new(config, membership.clone(), ingesters, plugins.clone(), metrics, tasks.clone()));
-    let mut routes = Routes::new(door);
+    let mut routes = Routes::new(door).with_origins(origins);
     for plugin in plugins.iter() {
         plugin.receivers.mount(&mut routes, sink.clone());
     }

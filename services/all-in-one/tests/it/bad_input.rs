@@ -36,6 +36,7 @@ impl Process {
             instruments: metrics::instruments::Instruments::register(&mut app.registry),
             ingest: metrics::ingest::IngestConfig::default(),
             ha: None,
+            retention: metrics::Retention::default(),
             query: metrics::query::QueryConfig::default(),
         };
         let plugins = Plugins::new(vec![metrics::plugin(&deps)]);
@@ -52,6 +53,7 @@ impl Process {
             tenant_federation: &Default::default(),
             wal: &Default::default(),
             distributor: &Default::default(),
+            otlp: &Default::default(),
             ingester: &ingester::IngesterConfig {
                 data_dir: directory.path().to_string_lossy().into_owned(),
                 ..ingester::IngesterConfig::default()

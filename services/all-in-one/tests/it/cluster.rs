@@ -12,6 +12,7 @@ use runtime::config::HumanDuration;
 use runtime::grpc::{Channels, ClientConfig};
 use runtime::{App, Role, Running, SystemClock};
 use signal::Plugins;
+use signal::otlp::Origins;
 use storage::block::OpenBlock;
 use storage::bucket::{Bucket, Memory};
 use storage::catalog::{Announcer, Catalog, CatalogConfig};
@@ -111,6 +112,7 @@ impl Town {
             instruments: metrics::instruments::Instruments::register(&mut app.registry),
             ingest: metrics::ingest::IngestConfig::default(),
             ha: None,
+            retention: metrics::Retention::default(),
             query: metrics::query::QueryConfig::default(),
         };
         let plugins = Plugins::new(vec![metrics::plugin(&deps)]);
@@ -156,7 +158,7 @@ impl Town {
         let Making { mut app, catalog, channels, plugins, door } = self.making("distributor").await;
         self.meet(process(&app, "distributor"));
         let ingesters = Arc::new(distributor::ingesters::Remote::new(channels));
-        let deps = distributor::Deps { plugins, door, membership: self.ring.clone(), ingesters };
+        let deps = distributor::Deps { plugins, door, origins: Origins::default(), membership: self.ring.clone(), ingesters };
         let role = distributor::start(&mut app, &distributor::DistributorConfig::default(), deps);
         self.run(app, catalog, role).await
     }

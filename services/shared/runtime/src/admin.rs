@@ -1,6 +1,7 @@
 //! Pages for people and tools that every process serves on its main port.
 #![allow(clippy::unused_async, reason = "handlers")]
 
+pub(crate) mod probes;
 pub(crate) mod process;
 mod profile;
 
@@ -126,19 +127,8 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Mimir's form: a line for each state that is not running. The parts and their reasons follow.
 async fn ready(State(admin): Shared) -> Response {
-    match admin.readiness.get() {
-        Ok(()) => "ready".into_response(),
-        Err(reasons) => {
-            let state = admin.readiness.state();
-            let mut text = format!("Some services are not Running:\n{state}: {}\n", reasons.len());
-            reasons.iter().for_each(|reason| {
-                let _ = writeln!(text, "{reason}");
-            });
-            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
-        }
-    }
+    probes::answer(&admin.readiness, "ready")
 }
 
 async fn services(State(admin): Shared) -> String {

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::admin::{Admin, RuntimeConfigPage};
+use crate::admin::{Admin, RuntimeConfigPage, probes};
 use crate::clock::{Clock, SystemClock};
 use crate::compute::Compute;
 use crate::config::print::Pages;
@@ -131,7 +131,7 @@ impl App {
         let readiness = Readiness::default();
         Ok(Self {
             role,
-            id: if server.id.is_empty() { host_name(role) } else { server.id.clone() },
+            id: if server.id.is_empty() { host_name().unwrap_or_else(|| role.to_owned()) } else { server.id.clone() },
             registry,
             tasks: Tasks::default(),
             clock: Arc::new(SystemClock),
@@ -227,8 +227,9 @@ impl App {
         if let Some(tls) = &servers.tls {
             tls.watch(&tasks);
         }
-        let aliases = serve_aliases(&servers, sockets.aliases, named);
-        servers.serve(sockets.http, Protocol::Http, main.merge(admin.routes(registry)));
+        let (main, probes) = (main.merge(admin.routes(registry)), probes::routes(&readiness));
+        let aliases = serve_aliases(&servers, sockets.aliases, named, &probes);
+        servers.serve(sockets.http, Protocol::Http, main);
         let rpc = Servers { tasks: calls.clone(), ..servers.clone() };
         rpc.serve(sockets.grpc, Protocol::Grpc, grpc.build().prepare().into_axum_router());
         info!(role, id, http = %sockets.http_bound, grpc = %sockets.grpc_bound, ?aliases, "serving");
@@ -259,12 +260,20 @@ fn named(aliases: BTreeMap<&'static str, Router>, grpc: &crate::grpc::Routes) ->
 }
 
 /// Serves each port with a name that has routes, and closes the others. Returns where they listen.
-fn serve_aliases(servers: &Servers, listeners: BTreeMap<String, TcpListener>, mut routes: Named) -> BTreeMap<String, SocketAddr> {
+///
+/// * `probes`: what HTTP has on each of them, so that whoever knows the one port can ask whether it is ready.
+fn serve_aliases(
+    servers: &Servers,
+    listeners: BTreeMap<String, TcpListener>,
+    mut routes: Named,
+    probes: &Router,
+) -> BTreeMap<String, SocketAddr> {
     let mut addresses = BTreeMap::new();
     for (name, listener) in listeners {
         match (routes.remove(name.as_str()), listener.local_addr()) {
             (Some((protocol, router)), Ok(address)) => {
                 addresses.insert(name, address);
+                let router = if protocol == Protocol::Http { router.merge(probes.clone()) } else { router };
                 servers.serve(listener, protocol, router);
             }
             (Some(_), Err(err)) => warn!(alias = name, error = %err, "alias port is left out"),
@@ -331,9 +340,10 @@ fn log_left_over(stopped: &Result<(), StopError>) {
 }
 
 /// The host's name: in Kubernetes that of the pod.
-fn host_name(role: &str) -> String {
+#[must_use]
+pub fn host_name() -> Option<String> {
     let kernel = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
-    std::env::var("HOSTNAME").ok().or_else(kernel).filter(|name| !name.is_empty()).unwrap_or_else(|| role.to_owned())
+    std::env::var("HOSTNAME").ok().or_else(kernel).filter(|name| !name.is_empty())
 }
 
 impl fmt::Debug for Running {

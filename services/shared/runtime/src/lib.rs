@@ -16,7 +16,7 @@ pub mod tasks;
 pub mod telemetry;
 pub mod tls;
 
-pub use app::{App, Role, Running, StartError, StopError};
+pub use app::{App, Role, Running, StartError, StopError, host_name};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use compute::Compute;
 pub use error::{Chain, Classify, ErrorKind};

@@ -12,7 +12,7 @@ use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::interceptor::InterceptedService;
 
-use crate::otlp::{self, CallDoor};
+use crate::otlp::{self, CallDoor, Origins};
 use crate::{Refusal, WriteBatch};
 
 /// A signal's receivers.
@@ -60,6 +60,7 @@ impl Classify for WriteError {
 /// [`tenancy::Tenants`] in the request's extensions.
 pub struct Routes {
     door: Door,
+    origins: Origins,
     http: runtime::http::Routes,
     grpc: runtime::grpc::Routes,
 }
@@ -68,7 +69,13 @@ impl Routes {
     /// Empty.
     #[must_use]
     pub fn new(door: Door) -> Self {
-        Self { door, http: runtime::http::Routes::default(), grpc: runtime::grpc::Routes::default() }
+        Self { door, origins: Origins::default(), http: runtime::http::Routes::default(), grpc: runtime::grpc::Routes::default() }
+    }
+
+    /// The same, and pages of these origins may use the routes of OTLP over HTTP.
+    #[must_use]
+    pub fn with_origins(self, origins: Origins) -> Self {
+        Self { origins, ..self }
     }
 
     /// Routes of the main port (8080) that need a tenant.
@@ -93,7 +100,9 @@ impl Routes {
 
     /// Routes of OTLP over HTTP (4318): `/v1/metrics`, `/v1/logs` …, which need a tenant.
     pub fn otlp_http(&mut self, router: Router) {
-        self.alias_tenant(otlp::HTTP_PORT, router);
+        // A browser asks what it may send before it says whose it is.
+        let router = self.origins.allow(self.door.guard(router));
+        self.http.alias(otlp::HTTP_PORT, router);
     }
 
     /// A service of OTLP over gRPC (4317). Its handlers find a [`tenancy::Tenants`] in the extensions of each call.

@@ -10,5 +10,5 @@ pub mod rate;
 pub use access::{LabelPolicies, PolicyError};
 pub use budget::{Budget, BudgetExceeded, Budgets, Reservation, Scope};
 pub use id::{TenantId, TenantIdError, Tenants};
-pub use overrides::{Overrides, OverridesConfig, OverridesError};
+pub use overrides::{Overrides, OverridesConfig, OverridesError, Reload};
 pub use rate::{Rate, RateLimiter};

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::TenantId;
 pub use file::OverridesError;
@@ -16,6 +16,16 @@ pub use watch::{OverridesConfig, Source, load, start};
 /// The limits of all tenants for one signal. Clones share them, and see what a reload brings.
 pub struct Overrides<T> {
     current: Arc<ArcSwap<Limits<T>>>,
+    reload: Arc<ArcSwapOption<Reload>>,
+}
+
+/// How the file behind limits was read last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether the last look at it was successful: else what was in force before still is.
+    pub successful: bool,
+    /// When what is in force was read, ms since the Unix epoch.
+    pub in_force_since_ms: i64,
 }
 
 /// What is in force.
@@ -37,7 +47,7 @@ impl<T> Overrides<T> {
     /// Limits that [`Overrides::replace`] may change.
     #[must_use]
     pub fn new(limits: Limits<T>) -> Self {
-        Self { current: Arc::new(ArcSwap::from_pointee(limits)) }
+        Self { current: Arc::new(ArcSwap::from_pointee(limits)), reload: Arc::default() }
     }
 
     /// The limits of a tenant.
@@ -53,6 +63,12 @@ impl<T> Overrides<T> {
         self.current.load_full()
     }
 
+    /// How the file behind them was read last; `None` where there is no file.
+    #[must_use]
+    pub fn last_reload(&self) -> Option<Reload> {
+        self.reload.load().as_deref().copied()
+    }
+
     /// Puts other limits in force.
     pub fn replace(&self, limits: Limits<T>) {
         self.current.store(Arc::new(limits));
@@ -61,7 +77,7 @@ impl<T> Overrides<T> {
 
 impl<T> Clone for Overrides<T> {
     fn clone(&self) -> Self {
-        Self { current: self.current.clone() }
+        Self { current: self.current.clone(), reload: self.reload.clone() }
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+pub use metrics::Retention;
 use metrics::ingest::ha::HaTracker;
 use metrics::instruments::Instruments;
 use metrics::limits::MetricsLimits;
@@ -56,6 +57,8 @@ pub struct Sections<'a> {
     pub ingest: &'a IngestConfig,
     /// `queries:`.
     pub queries: &'a QueriesConfig,
+    /// How long compactors keep what no tenant's limits speak of.
+    pub retention: Retention,
 }
 
 /// Why the signals could not be set up.
@@ -126,6 +129,7 @@ fn metrics(app: &mut App, sections: Sections<'_>, shared: Option<Arc<dyn Bucket>
         ingest,
         ha,
         query: sections.queries.metrics.clone(),
+        retention: sections.retention,
     };
     Ok(metrics::plugin(&deps))
 }

@@ -13,7 +13,11 @@ async fn start(signals: &[&str], overrides: &OverridesConfig) -> Result<Plugins,
     let mut app = App::for_test("test").await.unwrap();
     let signals = names(signals);
     let (limits, ingest, queries) = (LimitsConfig::default(), IngestConfig::default(), QueriesConfig::default());
-    enabled(&mut app, Sections { signals: &signals, limits: &limits, overrides, ingest: &ingest, queries: &queries }, None)
+    enabled(
+        &mut app,
+        Sections { signals: &signals, limits: &limits, overrides, ingest: &ingest, queries: &queries, retention: Retention::default() },
+        None,
+    )
 }
 
 #[tokio::test]

@@ -133,6 +133,7 @@ fn head(directory: &Path) -> MetricsHead {
         instruments: Instruments::default(),
         ingest: IngestConfig::default(),
         ha: None,
+        retention: Default::default(),
         query: QueryConfig::default(),
     };
     let context = HeadContext { directory: directory.join("heads"), share: Arc::new(Alone), clock };

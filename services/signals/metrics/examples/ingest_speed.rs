@@ -48,6 +48,7 @@ fn main() {
         instruments: Instruments::default(),
         ingest: ingest::IngestConfig::default(),
         ha: None,
+        retention: Default::default(),
         query: QueryConfig::default(),
     };
     let context = HeadContext { directory: PathBuf::new(), share: Arc::new(Alone), clock: deps.clock.clone() };

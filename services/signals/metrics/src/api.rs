@@ -19,6 +19,7 @@ mod params;
 mod parse;
 mod remote_read;
 mod running;
+mod runtime_info;
 mod status;
 mod times;
 mod user_stats;
@@ -47,11 +48,16 @@ const NO_RULER: &str = "there is no ruler: recording and alerting rules are not 
 /// Why there are no alerts.
 const NO_ALERTMANAGER: &str = "there is no Alertmanager: its configuration and API are not implemented";
 
+/// Why there are no targets.
+const NO_SCRAPES: &str = "nothing is scraped here: agents write what they scrape";
+
 /// What handlers are given.
 #[derive(Clone)]
 struct Api {
     deps: Arc<Deps>,
     exec: Arc<dyn QueryExecutor>,
+    /// When this began to serve, ms since the Unix epoch.
+    started_ms: i64,
     /// Memory for answers.
     memory: Budget,
     /// When queries that may not run often ran last.
@@ -64,7 +70,7 @@ struct Api {
 pub(crate) fn mount(deps: &Arc<Deps>, routes: &mut Routes, exec: Arc<dyn QueryExecutor>) {
     let memory = Budget::process("queries.metrics.max_answer_memory", Some(deps.query.max_answer_memory.0));
     let (last_runs, history) = (guard::LastRuns::default(), running::History::default());
-    let api = Api { deps: deps.clone(), exec, memory, last_runs, history };
+    let api = Api { deps: deps.clone(), exec, started_ms: deps.clock.now_ms(), memory, last_runs, history };
     let queries = queries(api.clone());
     let limits = Router::new()
         .route("/api/v1/user_limits", get(status::user_limits))
@@ -75,6 +81,8 @@ pub(crate) fn mount(deps: &Arc<Deps>, routes: &mut Routes, exec: Arc<dyn QueryEx
     routes.alias_tenant("prometheus", queries);
     let build = Router::new().route("/api/v1/status/buildinfo", get(status::buildinfo));
     let about_itself = build.clone().route("/api/v1/status/config", get(status::empty)).route("/api/v1/status/flags", get(status::empty));
+    let runtime_info = Router::new().route("/api/v1/status/runtimeinfo", get(runtime_info::runtime_info)).with_state(api);
+    let about_itself = about_itself.merge(runtime_info).merge(not_built_of_prometheus());
     // At the main port's root every role answers for its settings itself.
     routes.open(Router::new().nest("/prometheus", about_itself.clone()).merge(build));
     routes.alias_open("prometheus", about_itself);
@@ -117,6 +125,16 @@ fn not_built_of_tenants() -> Router {
         .route("/api/v1/alerts", not_built(NO_ALERTMANAGER))
         .route("/alertmanager", not_built(NO_ALERTMANAGER))
         .route("/alertmanager/{*rest}", not_built(NO_ALERTMANAGER))
+}
+
+/// What a Prometheus answers because it scrapes, likewise.
+fn not_built_of_prometheus() -> Router {
+    Router::new()
+        .route("/federate", not_built("nothing federates from here: /api/v1/query and /api/v1/read give series to who asks"))
+        .route("/api/v1/targets", not_built(NO_SCRAPES))
+        .route("/api/v1/targets/{*rest}", not_built(NO_SCRAPES))
+        .route("/api/v1/scrape_pools", not_built(NO_SCRAPES))
+        .route("/api/v1/alertmanagers", not_built(NO_RULER))
 }
 
 /// Pages of Mimir's roles that there are none of, likewise.

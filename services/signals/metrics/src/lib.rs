@@ -24,6 +24,7 @@ pub mod wire;
 
 use std::sync::Arc;
 
+use runtime::config::{ByteSize, HumanDuration};
 use runtime::{Clock, Compute};
 use signal::{Plugin, SignalName};
 use tenancy::Overrides;
@@ -55,6 +56,17 @@ pub struct Deps {
     pub ha: Option<ingest::ha::HaTracker>,
     /// How queries are planned and evaluated.
     pub query: query::QueryConfig,
+    /// How long data stays.
+    pub retention: Retention,
+}
+
+/// How long data stays that no limit of its tenant says anything of; zero is for ever, and any size. Only told to who asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// From its time on.
+    pub age: HumanDuration,
+    /// All of it together.
+    pub bytes: ByteSize,
 }
 
 /// What the signal brings to each stop.

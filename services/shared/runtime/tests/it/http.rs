@@ -133,6 +133,11 @@ async fn an_alias_port_serves_its_routes_and_no_others() {
     let body = client().get(format!("http://{alias}/api/v1/query")).send().await.unwrap().text().await.unwrap();
     assert_eq!(body, "result");
     assert_eq!(client().get(format!("http://{alias}/api/v1/hello")).send().await.unwrap().status(), StatusCode::NOT_FOUND);
+    // Who takes the port for a Prometheus of its own asks there whether it is up.
+    let status = async |path: &str| client().get(format!("http://{alias}{path}")).send().await.unwrap().status().as_u16();
+    assert_eq!([status("/ready").await, status("/-/ready").await, status("/-/healthy").await], [503, 503, 200]);
+    running.ready();
+    assert_eq!([status("/ready").await, status("/-/ready").await, status("/-/healthy").await], [200, 200, 200]);
     assert_eq!(page(&running, "/api/v1/query").await.0, 404);
 }
 

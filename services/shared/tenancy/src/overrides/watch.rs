@@ -11,13 +11,13 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::admin::{Mode, RuntimeConfigPage};
 use runtime::config::{ConfigError, HumanDuration, Setting, SettingDoc, join, nearest};
-use runtime::{App, Chain};
+use runtime::{App, Chain, Clock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, warn};
 
 use super::file::{OverridesError, parse, print};
-use super::{Limits, Overrides};
+use super::{Limits, Overrides, Reload};
 
 /// `overrides:` the files that name limits of single tenants, by signal (`overrides.metrics: PATH`), and how often they
 /// are looked at.
@@ -49,6 +49,7 @@ struct Watched<T> {
     path: PathBuf,
     base: T,
     overrides: Overrides<T>,
+    clock: Arc<dyn Clock>,
     successful: Gauge,
     hash: Family<[(&'static str, String); 1], Gauge>,
     /// The content that was judged last, good or bad; `None` after it could not be read.
@@ -110,6 +111,7 @@ where
         path: path.to_owned(),
         base: defaults,
         overrides: overrides.clone(),
+        clock: app.clock.clone(),
         successful: Gauge::default(),
         hash: Family::default(),
         seen: None,
@@ -206,10 +208,15 @@ where
     fn refused(&self, err: &OverridesError) {
         warn!(path = %self.path.display(), error = %Chain(err), "keeping the overrides in force");
         self.successful.set(0);
+        if let Some(before) = self.overrides.last_reload() {
+            self.overrides.reload.store(Some(Arc::new(Reload { successful: false, ..before })));
+        }
     }
 
     fn show(&self, content: &[u8]) {
         self.successful.set(1);
+        let reload = Reload { successful: true, in_force_since_ms: self.clock.now_ms() };
+        self.overrides.reload.store(Some(Arc::new(reload)));
         self.hash.clear();
         self.hash.get_or_create(&[("sha256", runtime::tls::sha256(content))]).set(1);
     }

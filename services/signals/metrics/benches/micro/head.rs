@@ -101,6 +101,7 @@ fn head() -> MetricsHead {
         instruments: Instruments::default(),
         ingest: IngestConfig::default(),
         ha: None,
+        retention: Default::default(),
         query: QueryConfig::default(),
     };
     let context = HeadContext { directory: PathBuf::new(), share: Arc::new(Alone), clock };

@@ -58,6 +58,7 @@ fn world(limits: MetricsLimits) -> World {
         instruments: instruments.clone(),
         ingest: crate::ingest::IngestConfig::default(),
         ha: None,
+        retention: crate::Retention::default(),
         query: QueryConfig::default(),
     };
     let context = HeadContext { directory: PathBuf::new(), share: Arc::new(Half), clock: clock.clone() };

@@ -32,6 +32,7 @@ fn routes() -> [Router; 2] {
         instruments: Instruments::default(),
         ingest: IngestConfig::default(),
         ha: None,
+        retention: crate::Retention::default(),
         query: crate::query::QueryConfig::default(),
     };
     let mut routes = Routes::new(Door::new(&AuthConfig::default()).unwrap());

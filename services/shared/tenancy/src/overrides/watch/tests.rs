@@ -16,9 +16,18 @@ fn watched(path: &Path) -> Watched<Numbers> {
     let content = b"overrides:\n  a: {x: 1}\n  b: {x: 2}\n".to_vec();
     std::fs::write(path, &content).unwrap();
     let overrides = Overrides::new(read(&Numbers::default(), path, &content).unwrap());
-    let (base, successful, hash) = (Numbers::default(), Gauge::default(), Family::default());
-    successful.set(1);
-    Watched { path: path.to_owned(), base, overrides, successful, hash, seen: Some(content), unsettled: None }
+    let watched = Watched {
+        path: path.to_owned(),
+        base: Numbers::default(),
+        overrides,
+        clock: Arc::new(runtime::ManualClock::at(5_000_000_000)),
+        successful: Gauge::default(),
+        hash: Family::default(),
+        seen: Some(content.clone()),
+        unsettled: None,
+    };
+    watched.show(&content);
+    watched
 }
 
 impl Watched<Numbers> {
@@ -47,10 +56,14 @@ async fn a_file_that_stays_empty_or_wrong_is_judged() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("overrides.yaml");
     let mut watched = watched(&path);
+    let reload = |successful| Some(Reload { successful, in_force_since_ms: 5000 });
+    assert_eq!(watched.overrides.last_reload(), reload(true));
     std::fs::write(&path, "overrides: {a: {x: ").unwrap();
     assert_eq!((watched.look().await, watched.look().await), (Next::Soon, Next::Usual));
     assert_eq!((watched.of("b"), watched.successful.get()), (2, 0));
+    assert_eq!(watched.overrides.last_reload(), reload(false));
     std::fs::write(&path, "").unwrap();
     assert_eq!((watched.look().await, watched.look().await), (Next::Soon, Next::Usual));
     assert_eq!((watched.of("b"), watched.successful.get()), (0, 1));
+    assert_eq!(watched.overrides.last_reload(), reload(true));
 }

@@ -100,7 +100,11 @@ async fn label_policies_hold_in_shards_and_splits_and_for_what_is_no_query() {
         (&api, count, three(1)),
         (&rest, count, three(6)),
         (&all, count, three(7)),
-        (&policy(r#"{job="node"}"#), exemplars, r#"{"status":"success","data":[]}"#.to_owned()),
+        (
+            &policy(r#"{job!="api"}"#),
+            exemplars,
+            r#"{"status":"success","data":[{"seriesLabels":{"__name__":"up","job":"node"},"exemplars":[{"labels":{"trace_id":"abc"},"value":"0.5","timestamp":1768474800.500}]}]}"#.to_owned(),
+        ),
         (
             &rest,
             values,
@@ -110,7 +114,6 @@ async fn label_policies_hold_in_shards_and_splits_and_for_what_is_no_query() {
     ] {
         assert_eq!(ask(policy, path).await, expected, "{policy} {path}");
     }
-    assert!(ask(&api, exemplars).await.contains("trace_id"), "what may be seen has an exemplar");
     assert!(server.instruments.sharding_succeeded.get() > 0, "counts were sharded");
 }
 

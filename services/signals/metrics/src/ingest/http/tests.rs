@@ -65,6 +65,7 @@ fn world(limits: MetricsLimits) -> World {
         instruments: instruments.clone(),
         ingest,
         ha: None,
+        retention: crate::Retention::default(),
         query: QueryConfig::default(),
     };
     let receiver = Receiver::new(Arc::new(Intake::new(deps, sink.clone())));

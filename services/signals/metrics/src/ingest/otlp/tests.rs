@@ -71,6 +71,7 @@ fn world(limits: MetricsLimits) -> World {
         instruments: instruments.clone(),
         ingest: IngestConfig { max_otlp_request_size: ByteSize(2000), ..IngestConfig::default() },
         ha: None,
+        retention: crate::Retention::default(),
         query: QueryConfig::default(),
     };
     let mut routes = Routes::new(Door::new(&AuthConfig::default()).unwrap());
@@ -84,12 +85,14 @@ type Answer = (u16, String, Vec<u8>);
 struct Http {
     main: Router,
     own: Router,
+    alias: Router,
 }
 
 impl World {
     fn http(self) -> (Http, Arc<Memory>, Instruments) {
         let (main, mut aliases) = self.routes.into_parts().0.into_parts();
-        (Http { main, own: aliases.remove("otlp_http").unwrap() }, self.sink, self.instruments)
+        let mut port = |name| aliases.remove(name).unwrap();
+        (Http { main, own: port("otlp_http"), alias: port("prometheus") }, self.sink, self.instruments)
     }
 }
 
@@ -138,6 +141,41 @@ async fn a_push_is_answered_in_what_it_was_written_in() {
     let json = br#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"other","gauge":{"dataPoints":[{"timeUnixNano":"1768471200000000000","asInt":"1"}]}}]}]}]}"#;
     assert_eq!(push(&http.own, "/v1/metrics", &[JSON], json.to_vec()).await, (200, JSON.1.to_owned(), b"{}".to_vec()));
     assert_eq!(names(&sink), ["other", "queue_depth"]);
+}
+
+/// A body under each compression, by its name.
+fn compressed(body: &[u8]) -> [(&'static str, Vec<u8>); 4] {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(body).unwrap();
+    // A frame of LZ4 with one block that is stored as it is.
+    let mut lz4 = vec![0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82];
+    lz4.extend((u32::try_from(body.len()).unwrap() | 1 << 31).to_le_bytes());
+    lz4.extend(body.iter().chain(&[0; 4]));
+    [("", body.to_vec()), ("gzip", gzip.finish().unwrap()), ("zstd", zstd::bulk::compress(body, 1).unwrap()), ("lz4", lz4)]
+}
+
+#[tokio::test]
+async fn every_door_takes_every_form() {
+    let (http, sink, _) = world(MetricsLimits::default()).http();
+    let mut expected = Vec::new();
+    for (door, router, path) in
+        [("main", &http.main, "/otlp/v1/metrics"), ("own", &http.own, "/v1/metrics"), ("alias", &http.alias, "/api/v1/otlp/v1/metrics")]
+    {
+        let points = r#"[{"timeUnixNano":"1768471200000000000","asDouble":1}]"#;
+        let json = format!(
+            r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"name":"{door}_json","gauge":{{"dataPoints":{points}}}}}]}}]}}]}}"#
+        );
+        let bodies = [(PROTOBUF, gauge(&format!("{door}_protobuf")).encode_to_vec()), (JSON, json.into_bytes())];
+        for (kind, body) in bodies {
+            for (compression, body) in compressed(&body) {
+                let (status, answered, _) = push(router, path, &[kind, ("Content-Encoding", compression)], body).await;
+                assert_eq!((status, answered.as_str()), (200, kind.1), "{door} {compression}");
+            }
+        }
+        expected.extend([format!("{door}_json"), format!("{door}_protobuf")]);
+    }
+    expected.sort();
+    assert_eq!((names(&sink), sink.got.lock().len()), (expected, 24));
 }
 
 #[tokio::test]

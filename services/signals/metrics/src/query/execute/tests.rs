@@ -83,6 +83,7 @@ fn run_counted(
         instruments: instruments.clone(),
         ingest: crate::ingest::IngestConfig::default(),
         ha: None,
+        retention: crate::Retention::default(),
         query: QueryConfig::default(),
     };
     let query = query.to_owned();
