@@ -16,6 +16,23 @@ pub(super) struct Caller {
     pub(super) headers: HeaderMap,
 }
 
+/// Headers in which Grafana says what a query is for, and what the log calls them.
+const ORIGINS: [(&str, &str); 3] = [("x-dashboard-uid", "dashboard"), ("x-panel-id", "panel"), ("x-rule-uid", "rule")];
+
+/// The most characters that the log shows of such a header.
+const SHOWN: usize = 64;
+
+impl Caller {
+    /// What the query is for, as far as Grafana says it: `dashboard=cluster panel=7`.
+    pub(super) fn origin(&self) -> String {
+        let told = ORIGINS.iter().filter_map(|(header, name)| {
+            let value = String::from_utf8_lossy(self.headers.get(*header)?.as_bytes()).chars().take(SHOWN).collect::<String>();
+            Some(format!("{name}={value}"))
+        });
+        told.collect::<Vec<_>>().join(" ")
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = PromError;
 
@@ -27,3 +44,6 @@ impl<S: Sync> FromRequestParts<S> for Caller {
         Ok(Self { tenants, access, headers: parts.headers.clone() })
     }
 }
+
+#[cfg(test)]
+mod tests;

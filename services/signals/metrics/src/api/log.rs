@@ -25,6 +25,7 @@ pub(super) struct QueryLog {
     tenant: String,
     query: String,
     caller: String,
+    origin: String,
     began: Instant,
     start_ms: i64,
     end_ms: i64,
@@ -45,6 +46,7 @@ impl QueryLog {
             tenant: caller.tenants.to_string(),
             query: query.get(..query.floor_char_boundary(SHOWN)).unwrap_or_default().to_owned(),
             caller: agent.unwrap_or_default(),
+            origin: caller.origin(),
             began: Instant::now(),
             start_ms: 0,
             end_ms: 0,
@@ -134,7 +136,7 @@ impl Drop for QueryLog {
         self.count(seconds);
         let slow = self.deps.query.log_queries_longer_than.get();
         if !slow.is_zero() && seconds > slow.as_secs_f64() {
-            warn!(tenant = self.tenant, query = self.query, seconds, caller = self.caller, "slow query");
+            warn!(tenant = self.tenant, query = self.query, seconds, caller = self.caller, origin = self.origin, "slow query");
         }
         info!(
             tenant = self.tenant,
@@ -152,6 +154,7 @@ impl Drop for QueryLog {
             seconds,
             status = self.status,
             caller = self.caller,
+            origin = self.origin,
             error = self.error,
             "query"
         );
