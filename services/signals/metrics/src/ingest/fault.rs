@@ -232,3 +232,6 @@ impl fmt::Display for Shown<'_> {
         f.write_str(&self.text)
     }
 }
+
+#[cfg(test)]
+mod tests;

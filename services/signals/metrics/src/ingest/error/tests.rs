@@ -77,6 +77,32 @@ fn bodies() {
 }
 
 #[test]
+fn limits_of_a_process_and_of_pairs() {
+    let busy = tenancy::Budget::process("test", Some(1)).reserve(2).unwrap_err();
+    check(
+        PushError::Busy(busy),
+        503,
+        expect![
+            "the write request has been rejected because the distributor exceeded the allowed total size in bytes of inflight push requests (err-mimir-distributor-max-inflight-push-requests-bytes). To adjust the related limit, configure -distributor.instance-limits.max-inflight-push-requests-bytes, or contact your service administrator."
+        ],
+    );
+    check(
+        PushError::RequestTooLarge { protocol: Protocol::Influx, size: Some(200), limit: 100 },
+        413,
+        expect![
+            "the incoming Influx request has been rejected because its message size of 200 bytes is larger than the allowed limit of 100 bytes (err-mimir-distributor-max-influx-request-size). To adjust the related limit, configure -distributor.max-influx-request-size, or contact your service administrator."
+        ],
+    );
+    check(
+        HaRefusal::TooManyClusters { limit: 100 }.into(),
+        400,
+        expect![
+            "the write request has been rejected because the maximum number of high-availability (HA) clusters has been reached for this tenant (limit: 100) (err-mimir-tenant-too-many-ha-clusters). To adjust the related per-tenant limit, configure -distributor.ha-tracker.max-clusters, or contact your service administrator."
+        ],
+    );
+}
+
+#[test]
 fn every_kind_of_write_error_has_a_status() {
     let status = |kind| PushError::from(WriteError { kind, text: String::new() }).status().as_u16();
     assert_eq!(status(ErrorKind::Unavailable), 503);
