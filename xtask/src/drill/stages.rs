@@ -20,7 +20,7 @@ const BETWEEN: i64 = 12_000;
 /// Where the blocks of Prometheus's tenant stand.
 pub(super) const BLOCKS: &str = "tenants/drill/metrics/";
 /// Where small blocks of several tenants stand.
-const PACKED: &str = "packed/metrics/";
+pub(super) const PACKED: &str = "packed/metrics/";
 
 pub(super) fn run(scene: &mut Scene) -> Result<Outcome, DrillError> {
     scene.wait(format!("Prometheus has {SERIES} series"), PATIENCE, || {

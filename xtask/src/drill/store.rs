@@ -3,13 +3,18 @@
 use std::process::Command;
 use std::time::Duration;
 
+use super::api::Api;
 use super::scene::{Depth, PATIENCE, Scene, now};
-use super::stages::{BLOCKS, blocks};
+use super::stages::{BLOCKS, PACKED, blocks};
 use super::{DrillError, Outcome};
 use crate::cluster::services;
+use crate::http;
 
 /// How long the store refuses everything, in milliseconds.
 const REFUSES: i64 = 60_000;
+
+/// A tenant that has one sample.
+const NEIGHBOUR: &str = "neighbour";
 
 /// A minute of 503: writes go on, reads are right or an error, and afterwards everything is as if nothing had been.
 pub(super) fn refuses(scene: &mut Scene) -> Result<Outcome, DrillError> {
@@ -32,24 +37,52 @@ pub(super) fn refuses(scene: &mut Scene) -> Result<Outcome, DrillError> {
     Ok(Outcome::Passed)
 }
 
-/// Puts that are done and whose answer never comes: of a block, and of a number of the catalog's log.
+/// Puts that are done and whose answer never comes: of a block, of an object with small blocks of two tenants, and of a number of the
+/// catalog's log.
 pub(super) fn answer_lost(scene: &mut Scene) -> Result<Outcome, DrillError> {
-    const OF: [&str; 4] = ["/data.parquet", "/meta.json", "/catalog/inbox/", "/catalog/log/"];
     let since = now();
-    for part in OF {
-        scene.faults.lose(part);
-    }
+    // What other drills wrote for other tenants goes up first: blocks of one tenant alone are objects of their own.
     scene.cluster.flush()?;
-    let lost = scene.faults.take_lost();
-    if lost.len() != OF.len() {
-        return Err(DrillError::Broken(format!("lost answers only of {lost:?}")));
-    }
+    flush_losing(scene, &["/data.parquet", "/meta.json", "/catalog/inbox/", "/catalog/log/"])?;
     scene.check("with lost answers", since, Depth::Samples)?;
+    write_for(scene, NEIGHBOUR)?;
+    flush_losing(scene, &[PACKED])?;
+    scene.check("with the lost answer of a packed block", since, Depth::Samples)?;
+    let neighbour = Api { tenant: NEIGHBOUR, ..scene.quartet.clone() };
+    let found = neighbour.instant("neighbour", now())?;
+    if found.values().flatten().map(|sample| sample.value()).collect::<Vec<_>>() != [1.0] {
+        return Err(DrillError::Broken(format!("of another tenant in the packed block there is {found:?}")));
+    }
     scene.faults.lose("/data.parquet");
     scene.faults.lose("/catalog/log/");
     scene.cluster.compact()?;
     scene.check("with lost answers in a compaction", since, Depth::Samples)?;
     Ok(Outcome::Passed)
+}
+
+/// Flushes what Prometheus has sent since, while the answers to puts of some keys are lost.
+fn flush_losing(scene: &Scene, parts: &[&str]) -> Result<(), DrillError> {
+    scene.sent_past(now())?;
+    for part in parts {
+        scene.faults.lose(part);
+    }
+    scene.cluster.flush()?;
+    let lost = scene.faults.take_lost();
+    if lost.len() == parts.len() { Ok(()) } else { Err(DrillError::Broken(format!("lost answers only of {lost:?}"))) }
+}
+
+/// Writes one sample of the metric `neighbour` for a tenant.
+fn write_for(scene: &Scene, tenant: &str) -> Result<(), DrillError> {
+    let path = "/api/v1/push/influx/write?precision=ms";
+    let (headers, line) = ([("X-Scope-OrgID", tenant), ("Content-Type", "text/plain")], format!("neighbour value=1 {}\n", now()));
+    let request = http::Request::new("POST", &scene.quartet.address, path);
+    let answer = http::Request { headers: &headers, body: line.as_bytes(), timeout: Duration::from_secs(20), ..request }
+        .send()
+        .map_err(|source| DrillError::Http { what: format!("POST {path}"), source })?;
+    match answer.status {
+        204 => Ok(()),
+        status => Err(DrillError::Broken(format!("a line for {tenant} is answered with {status}: {}", answer.text()))),
+    }
 }
 
 /// The catalog is gone from the bucket, and made anew from what the blocks say of themselves.
