@@ -40,7 +40,6 @@ pub struct Origins(Option<CorsLayer>);
 
 impl Origins {
     /// Routes that tell browsers what they may send. With no origin allowed they stay as they are.
-    #[must_use]
     pub fn allow(&self, routes: Router) -> Router {
         // A layer of routes, where there are none, is a mistake to axum.
         match &self.0 {
