@@ -86,6 +86,7 @@ impl Set {
                     if self.random.percent(80) {
                         let samples = self.counter(false);
                         self.add("requests_total", &[("job", job), ("instance", instance), ("code", code)], samples);
+                        self.exemplars(50);
                     }
                 }
                 let samples = self.counter(true);
@@ -178,7 +179,7 @@ impl Set {
                 let left_out = (fault == 2 && index == 2) || (fault == 3 && index == BOUNDS.len() - 1) || (fault == 4 && index > 0);
                 if !left_out {
                     self.add("latency_bucket", &[("job", job), ("instance", instance), ("le", bound)], row);
-                    self.exemplars();
+                    self.exemplars(37);
                 }
             }
             self.add("latency_sum", &[("job", job), ("instance", instance)], sums);
@@ -186,10 +187,10 @@ impl Set {
         }
     }
 
-    /// Gives the last series an exemplar now and then.
-    fn exemplars(&mut self) {
+    /// Gives the last series an exemplar every so many samples.
+    fn exemplars(&mut self, every: usize) {
         let Some(series) = self.series.last_mut() else { return };
-        let times: Vec<i64> = series.samples.iter().map(|(at, _)| *at).step_by(37).collect();
+        let times: Vec<i64> = series.samples.iter().map(|(at, _)| *at).step_by(every).collect();
         for at in times {
             let label = ("trace_id".to_owned(), format!("t{}", self.random.below(1000)));
             series.exemplars.push((at, (self.random.unit() * 100.0).round() / 100.0, vec![label]));
@@ -202,6 +203,7 @@ impl Set {
                 let shape = self.shape(false);
                 let samples = self.histograms(shape, false);
                 self.add("native", &[("job", job), ("instance", instance)], samples);
+                self.exemplars(23);
             }
             let shape = self.shape(true);
             let samples = self.histograms(shape, false);
@@ -228,7 +230,9 @@ impl Set {
             return Histogram { schema: -53, bounds, positive: (0, vec![0; len]), ..Histogram::default() };
         }
         let schema = i32::try_from(self.random.between(-1, 3)).expect("it is small");
-        let first = i32::try_from(self.random.between(-4, 3)).expect("it is small");
+        // The first bucket that may be there begins at 0.25, beyond every bucket around zero: what lies within one of those is counted
+        // otherwise, as decided.
+        let first = 1 - (1 << (1 + schema)) + i32::try_from(self.random.between(0, 6)).expect("it is small");
         let negative = if self.random.percent(40) { (first, vec![0; len / 2 + 1]) } else { (0, Vec::new()) };
         let zero_threshold = self.random.pick(&[1e-128, 0.001, 0.25]);
         Histogram { schema, zero_threshold, positive: (first, vec![0; len]), negative, ..Histogram::default() }

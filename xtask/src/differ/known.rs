@@ -1,18 +1,48 @@
 //! Differences that are decided, or that no client notices. `docs/compatibility.md` has the reasons of the first.
 
+use super::compare::Difference;
 use super::request::Ask;
-use crate::http::Answer;
 
-/// Whether a difference of this kind is one that is wanted.
-pub(super) fn decided(ask: &Ask, kind: &str, expected: &Answer) -> bool {
+/// Whether a difference is one that is wanted.
+pub(super) fn decided(ask: &Ask, difference: &Difference) -> bool {
     let query = ask.query.as_deref().unwrap_or_default();
+    let Difference { kind, expected, .. } = difference;
     // Of several series that match, those are named that come first in the order of labels; a head of Prometheus has the order of arrival.
-    let which_series = kind == "error" && expected.text().contains("found duplicate series for the match group");
+    let which_series = *kind == "error" && expected.contains("found duplicate series for the match group");
     // Start timestamps are not kept; Prometheus has no value where it was not told to keep them, the recorded answers and scripts have 0.
     let starts = query.contains("start_timestamp");
     // The tree is that of the recorded answers, without the members of duration expressions.
-    let tree = ask.endpoint == "parse_query" && kind == "data";
+    let tree = ask.endpoint == "parse_query" && *kind == "data";
     // Which series are first is free.
-    let chosen = ["limitk", "limit_ratio"].iter().any(|name| query.contains(name)) && kind != "status";
-    which_series || starts || tree || chosen
+    let chosen = ["limitk", "limit_ratio"].iter().any(|name| query.contains(name)) && *kind != "status";
+    which_series || starts || tree || chosen || list(ask, difference)
+}
+
+/// A list whose end lies before its start is refused, as in Mimir, and before its selectors are read. A list of names or values tells
+/// what has samples at the time; a head of Prometheus tells all that it has.
+fn list(ask: &Ask, difference: &Difference) -> bool {
+    if ask.query.is_some() {
+        return false;
+    }
+    let strings = |text: &str| serde_json::from_str::<Vec<String>>(text).ok();
+    let refused = difference.found.contains("end timestamp must not be before start time");
+    let fewer = ask.endpoint.starts_with("label")
+        && difference.kind == "data"
+        && strings(&difference.expected)
+            .zip(strings(&difference.found))
+            .is_some_and(|(all, some)| some.iter().all(|name| all.contains(name)));
+    refused || fewer
+}
+
+/// Whether the smallest expression with a difference is one whose answer is free, or wrong in Prometheus.
+pub(super) fn free(small: &Ask, difference: &Difference) -> bool {
+    let query = small.query.as_deref().unwrap_or_default();
+    let values = ["labels", "number of series", "times", "value"].contains(&difference.kind);
+    // Of equal values, which ones are chosen depends on the order of series.
+    let ties = values && ["topk", "bottomk"].iter().any(|name| query.contains(name));
+    // Of these, where a parameter is not the same at all steps, Prometheus 3.14 loses a subquery at a fixed time.
+    let takes_range =
+        ["predict_linear(", "quantile_over_time(", "double_exponential_smoothing("].iter().any(|name| query.starts_with(name));
+    let lost = difference.kind == "labels" && difference.expected.is_empty() && takes_range && query.contains("] @ ");
+    ties || lost
 }

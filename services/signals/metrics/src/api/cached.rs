@@ -76,8 +76,8 @@ impl<'a> Cached<'a> {
         let generations: Vec<u64> = asked.tenants.all().iter().map(|tenant| api.exec.generation(tenant, NAME, accepted)).collect();
         let task = &asked.task;
         let key = format!(
-            "{VERSION}\n{}\n{:?}\n{generations:?}\n{accepted:?} {bounded}\n{} {}\n{}",
-            asked.tenants, asked.access, task.lookback_ms, task.subquery_step_ms, task.query
+            "{VERSION}\n{}\n{:?}\n{generations:?}\n{accepted:?} {bounded}\n{} {} {}\n{}",
+            asked.tenants, asked.access, task.lookback_ms, task.subquery_step_ms, running.several, task.query
         );
         Self {
             running,

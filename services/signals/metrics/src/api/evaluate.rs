@@ -45,7 +45,8 @@ pub(super) async fn query_range(State(api): State<Api>, caller: Caller, params: 
 async fn instant(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog) -> Result<Vec<u8>, PromError> {
     let limit = times::limit(params)?;
     let at_ms = times::instant(params, api.deps.clock.now_ms())?;
-    let asked = Asked::of(api, caller, params)?;
+    let mut asked = Asked::of(api, caller, params)?;
+    asked.task.evaluation = Evaluation::Instant { at_ms };
     log.times(at_ms, at_ms, 0);
     asked.guard.check_blocked(&asked.task.query, Duration::ZERO, None)?;
     asked.check_frequency(api, caller)?;
@@ -54,9 +55,9 @@ async fn instant(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog
 }
 
 async fn range(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog) -> Result<Vec<u8>, PromError> {
-    let mut range = times::range(params)?;
     let limit = times::limit(params)?;
-    let asked = Asked::of(api, caller, params)?;
+    let mut range = times::range(params)?;
+    let mut asked = Asked::of(api, caller, params)?;
     if asked.guard.limits.align_queries_with_step {
         range.start_ms -= range.start_ms.rem_euclid(range.step_ms);
         range.end_ms -= range.end_ms.rem_euclid(range.step_ms);
@@ -76,6 +77,7 @@ async fn range(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog) 
     }
     asked.guard.check_length(range.start_ms, range.end_ms)?;
     let whole = Evaluation::Range { start_ms: range.start_ms, end_ms: range.end_ms, step_ms: range.step_ms };
+    asked.task.evaluation = whole;
     let parts = split(&expr, whole, api.deps.query.split_interval.as_ms());
     asked.run(api, &expr, parts, limit, (range.start_ms, range.step_ms), log).await
 }
@@ -90,7 +92,7 @@ pub(super) struct Asked {
     pub(super) uncached: Option<&'static str>,
     /// Whether `stats` tell each step.
     stats_per_step: bool,
-    /// All but the times of the evaluation.
+    /// The whole query, not split.
     pub(super) task: Evaluate,
 }
 
@@ -100,6 +102,7 @@ impl Asked {
         let config = &api.deps.query;
         let query = params.get("query").to_owned();
         guard.check_size(&query)?;
+        let timeout = times::timeout(params, config.timeout.get())?;
         let task = Evaluate {
             query,
             evaluation: Evaluation::Instant { at_ms: 0 },
@@ -108,7 +111,6 @@ impl Asked {
             oldest_ms: guard.oldest_ms,
             stats: !params.get("stats").is_empty(),
         };
-        let timeout = times::timeout(params, config.timeout.get())?;
         let stats_per_step = params.get("stats") == "all";
         let (tenants, access) = (caller.tenants.clone(), caller.access.clone());
         let uncached = if no_store(&caller.headers) {

@@ -55,6 +55,8 @@ pub(super) struct Running<'a> {
     pieces: Option<Vec<Piece>>,
     /// Shards of each piece; below 2 nothing is sharded.
     shards: u32,
+    /// Whether the query's end lies behind its start.
+    pub(super) several: bool,
     /// The query as the history knows it.
     key: u64,
 }
@@ -77,7 +79,8 @@ impl<'a> Running<'a> {
         let width = usize::try_from(asked.guard.limits.max_query_parallelism).unwrap_or(usize::MAX);
         let permits = Semaphore::new(width.clamp(1, Semaphore::MAX_PERMITS));
         let key = xxh3_64(format!("{}\n{}", asked.tenants, asked.task.query).as_bytes());
-        let mut running = Self { api, asked, expr, permits, pieces: None, shards: 0, key };
+        let (start, end) = bounds(asked.task.evaluation);
+        let mut running = Self { api, asked, expr, permits, pieces: None, shards: 0, several: start != end, key };
         if asked.guard.limits.query_sharding_total_shards > 1 {
             let all = &api.deps.instruments;
             all.sharding_attempted.inc();
@@ -134,6 +137,7 @@ impl<'a> Running<'a> {
 
     /// The answer at some times.
     pub(super) async fn compute(&self, evaluation: Evaluation) -> Result<Part, PromError> {
+        let evaluation = self.as_part(evaluation);
         // Also for what it refuses.
         let plan = self.plan(evaluation)?;
         if let Some(pieces) = self.pieces.as_ref().filter(|_| self.is_sharded())
@@ -143,6 +147,16 @@ impl<'a> Running<'a> {
         }
         let task = Task::Evaluate(Evaluate { evaluation, ..self.asked.task.clone() });
         self.fetch(self.sub_query(&task, &plan, evaluation)).await
+    }
+
+    /// One step of several, told apart from a query of one step by its end.
+    fn as_part(&self, evaluation: Evaluation) -> Evaluation {
+        match evaluation {
+            Evaluation::Range { start_ms, end_ms, step_ms } if self.several && start_ms == end_ms => {
+                Evaluation::Range { start_ms, end_ms: end_ms + i64::from(step_ms > 1), step_ms }
+            }
+            evaluation => evaluation,
+        }
     }
 
     /// The answer by shares of the pieces; nothing where one of them has to be evaluated whole.

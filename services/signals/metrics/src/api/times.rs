@@ -8,6 +8,9 @@ use super::params::Params;
 /// The farthest time from the Unix epoch that a query can speak of, ms: what nanoseconds in 64 bits can say, some 292 years.
 pub(super) const FARTHEST_MS: i64 = 9_223_372_036_000;
 
+/// The first number of seconds that does not fit into 64 bits.
+const SECONDS_END: f64 = 9_223_372_036_854_775_808.0;
+
 /// How Prometheus writes the first and the last of its times; clients send them for "everything".
 const MIN_TIME: &str = "-292273086-05-16T16:47:06Z";
 const MAX_TIME: &str = "292277025-08-18T07:12:54.999999999Z";
@@ -26,7 +29,8 @@ pub(super) enum DurationError {
     Overflow(String),
 }
 
-/// Reads a time: seconds since the Unix epoch with a fraction, or RFC 3339. Returns ms since the Unix epoch.
+/// Reads a time: seconds since the Unix epoch with a fraction, or RFC 3339. Returns ms since the Unix epoch; a NaN and what is beyond
+/// 64 bits are the earliest time.
 pub(crate) fn parse_time(text: &str) -> Result<i64, TimeError> {
     let invalid = || TimeError(text.to_owned());
     match text {
@@ -35,6 +39,9 @@ pub(crate) fn parse_time(text: &str) -> Result<i64, TimeError> {
         _ => {}
     }
     let ms = match text.parse::<f64>() {
+        Ok(seconds) if seconds.is_infinite() && text.contains(|letter: char| letter.is_ascii_digit()) => return Err(invalid()),
+        // What is no number of seconds in 64 bits is the earliest of all, as Go's conversion has it.
+        Ok(seconds) if seconds.is_nan() || seconds.abs() >= SECONDS_END => return Ok(-FARTHEST_MS),
         Ok(seconds) => {
             // To the nearest millisecond, the fraction apart so that the whole seconds stay exact.
             let ms = seconds.trunc() * 1000.0 + (seconds.fract() * 1000.0).round();

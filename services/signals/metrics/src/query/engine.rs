@@ -40,7 +40,7 @@ mod usage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use self::annotations::{Annotation, Annotations, ForcedMonotonicity, NanEffect, Operation, SampleKind};
+pub use self::annotations::{Annotation, Annotations, Extreme, ForcedMonotonicity, NanEffect, Operation, SampleKind};
 pub use self::batch::Steps;
 pub use self::error::EvalError;
 pub use self::plan::{Plan, SelectorRequest};
@@ -63,7 +63,8 @@ pub enum Evaluation {
     Range {
         /// The first time, ms since the Unix epoch.
         start_ms: i64,
-        /// The last possible time, ms since the Unix epoch; not before the start.
+        /// The last possible time, ms since the Unix epoch; not before the start. Where it is the start, the query is known to have
+        /// one step, which `step()` and the remark about sorting tell.
         end_ms: i64,
         /// The distance of the steps, ms; more than 0.
         step_ms: i64,

@@ -4,7 +4,7 @@ mod points;
 
 use rustc_hash::FxHashMap;
 
-use super::annotations::Annotation;
+use super::annotations::{Annotation, Extreme};
 use super::batch::{Batch, Point, RowMut, SeriesKey};
 use super::grouping::{Groups, Selection, members};
 use super::numbers::{self, Compensated, Mean};
@@ -239,13 +239,26 @@ fn finish<A: Accumulator>(states: &mut [Option<A>], row: &mut RowMut<'_>) {
     }
 }
 
-/// Remarks about φs that are not between 0 and 1.
+/// The label of `count_values`, if it is a name.
+pub(crate) fn count_label(text: &[u8]) -> Result<&str, EvalError> {
+    std::str::from_utf8(text).ok().filter(|label| !label.is_empty()).ok_or_else(|| EvalError::Label { name: quoted(text) })
+}
+
+/// Remarks about the φs of an aggregation that are not between 0 and 1.
 pub(crate) fn check_phis(phis: &[f64]) -> Vec<Annotation> {
-    let greatest = phis.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let smallest = phis.iter().copied().fold(f64::INFINITY, f64::min);
-    let nan = phis.iter().any(|phi| phi.is_nan()).then_some(f64::NAN);
-    let wrong = [nan, (greatest > 1.0).then_some(greatest), (smallest < 0.0).then_some(smallest)];
-    wrong.into_iter().flatten().map(|phi| Annotation::InvalidQuantile { phi }).collect()
+    let extreme = |end: Extreme| {
+        let phi = phis.iter().copied().reduce(|one, other| end.of(one, other))?;
+        let fine = if end == Extreme::Greatest { phi <= 1.0 } else { phi >= 0.0 };
+        (!fine).then_some(Annotation::InvalidQuantiles { end, phi })
+    };
+    [Extreme::Greatest, Extreme::Least].into_iter().filter_map(extreme).collect()
+}
+
+/// Remarks about the φs of a function that are not between 0 and 1, each once.
+pub(crate) fn check_each(phis: impl IntoIterator<Item = f64>) -> Vec<Annotation> {
+    let mut wrong: Vec<f64> = phis.into_iter().filter(|phi| !(0.0..=1.0).contains(phi)).collect();
+    wrong.dedup_by_key(|phi| phi.to_bits());
+    wrong.into_iter().map(|phi| Annotation::InvalidQuantile { phi }).collect()
 }
 
 /// `quantile`
@@ -269,12 +282,10 @@ pub(crate) fn quantile(node: &AggregateNode, phis: &[f64], input: &Batch) -> Bat
 /// `count_values`: a series for each group and value. `check` is asked whether so many values may be held.
 pub(crate) fn count_values(
     node: &AggregateNode,
-    label: &[u8],
+    label: &str,
     input: &Batch,
     check: impl Fn(usize) -> Result<(), EvalError>,
 ) -> Result<Batch, EvalError> {
-    let label =
-        std::str::from_utf8(label).ok().filter(|label| !label.is_empty()).ok_or_else(|| EvalError::Label { name: quoted(label) })?;
     let mut places: FxHashMap<Labels, usize> = FxHashMap::default();
     // Steps and how often the value stands there; most values stand at few steps.
     let mut counts: Vec<Vec<(usize, f64)>> = Vec::new();

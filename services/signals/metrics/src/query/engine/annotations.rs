@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rustc_hash::FxHashMap;
 use syntax::{Position, Quoted};
 
 use super::numbers;
@@ -16,7 +17,15 @@ pub enum Annotation {
         /// The φ.
         phi: f64,
     },
-    /// A ratio that is not between -1 and 1.
+    /// The greatest or the least φ of an aggregation over all steps, which is not between 0 and 1. Of parts of a query, that of all of
+    /// them is remarked.
+    InvalidQuantiles {
+        /// Which of both.
+        end: Extreme,
+        /// The φ.
+        phi: f64,
+    },
+    /// The greatest or the least ratio over all steps, which is not between -1 and 1.
     InvalidRatio {
         /// The ratio.
         ratio: f64,
@@ -114,6 +123,26 @@ pub enum Annotation {
     },
 }
 
+/// An end of the values that a parameter has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extreme {
+    /// The greatest of them.
+    Greatest,
+    /// The least of them.
+    Least,
+}
+
+impl Extreme {
+    /// The value at this end.
+    #[must_use]
+    pub(crate) fn of(self, one: f64, other: f64) -> f64 {
+        match self {
+            Self::Greatest => numbers::max(one, other),
+            Self::Least => numbers::min(one, other),
+        }
+    }
+}
+
 /// What a sample is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SampleKind {
@@ -209,10 +238,21 @@ impl Annotation {
         )
     }
 
+    /// What tells remarks about byte `at` of the query from others while they are gathered.
+    fn key(&self, at: usize) -> String {
+        match self {
+            Self::InvalidQuantiles { end, .. } => format!("{end:?} φ at {at}"),
+            Self::InvalidRatio { capped, .. } => format!("ratio beyond {capped} at {at}"),
+            _ => self.text(),
+        }
+    }
+
     /// The text that tells remarks apart: one answer has each once.
     fn text(&self) -> String {
         match self {
-            Self::InvalidQuantile { phi } => format!("quantile value should be between 0 and 1, got {}", numbers::general(*phi, None)),
+            Self::InvalidQuantile { phi } | Self::InvalidQuantiles { phi, .. } => {
+                format!("quantile value should be between 0 and 1, got {}", numbers::general(*phi, None))
+            }
             Self::InvalidRatio { ratio, capped } => format!(
                 "ratio value should be between -1 and 1, got {}, capping to {}",
                 numbers::general(*ratio, None),
@@ -280,15 +320,23 @@ impl Annotation {
         }
     }
 
-    /// Takes up what an earlier remark with the same text said.
+    /// Takes up what an earlier remark with the same key said.
     fn absorb(&mut self, earlier: &Self) {
-        if let (Self::ForcedMonotonicity(now), Self::ForcedMonotonicity(earlier)) = (self, earlier) {
-            now.min_bucket = now.min_bucket.min(earlier.min_bucket);
-            now.max_bucket = now.max_bucket.max(earlier.max_bucket);
-            now.max_diff = now.max_diff.max(earlier.max_diff);
-            now.min_t = now.min_t.min(earlier.min_t);
-            now.max_t = now.max_t.max(earlier.max_t);
-            now.count += earlier.count;
+        match (self, earlier) {
+            (Self::ForcedMonotonicity(now), Self::ForcedMonotonicity(earlier)) => {
+                now.min_bucket = now.min_bucket.min(earlier.min_bucket);
+                now.max_bucket = now.max_bucket.max(earlier.max_bucket);
+                now.max_diff = now.max_diff.max(earlier.max_diff);
+                now.min_t = now.min_t.min(earlier.min_t);
+                now.max_t = now.max_t.max(earlier.max_t);
+                now.count += earlier.count;
+            }
+            (Self::InvalidQuantiles { end, phi }, Self::InvalidQuantiles { phi: earlier, .. }) => *phi = end.of(*phi, *earlier),
+            (Self::InvalidRatio { ratio, capped }, Self::InvalidRatio { ratio: earlier, .. }) => {
+                let end = if *capped > 0.0 { Extreme::Greatest } else { Extreme::Least };
+                *ratio = end.of(*ratio, *earlier);
+            }
+            _ => {}
         }
     }
 }
@@ -305,34 +353,35 @@ impl fmt::Display for OfMetric<'_> {
 /// All remarks about one answer, each text once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Annotations {
-    /// Text, remark, and the byte of the query that it is about.
-    items: Vec<(String, Annotation, usize)>,
+    /// The remarks, and the bytes of the query that they are about.
+    items: Vec<(Annotation, usize)>,
+    /// Where each remark stands, by its key.
+    places: FxHashMap<String, usize>,
 }
 
 impl Annotations {
     /// Adds a remark about what stands at byte `at` of the query. One with the same text gives way.
     pub(crate) fn add(&mut self, mut annotation: Annotation, at: usize) {
-        let text = annotation.text();
-        match self.items.iter_mut().find(|(known, ..)| *known == text) {
-            Some((_, known, place)) => {
-                annotation.absorb(known);
-                *known = annotation;
-                *place = at;
+        let place = *self.places.entry(annotation.key(at)).or_insert(self.items.len());
+        match self.items.get_mut(place) {
+            Some(known) => {
+                annotation.absorb(&known.0);
+                *known = (annotation, at);
             }
-            None => self.items.push((text, annotation, at)),
+            None => self.items.push((annotation, at)),
         }
     }
 
     /// Adds the remarks about another part of the same query.
     pub fn merge(&mut self, other: Self) {
-        for (_, annotation, at) in other.items {
+        for (annotation, at) in other.items {
             self.add(annotation, at);
         }
     }
 
     /// The remarks, each with the byte of the query that it is about.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Annotation, usize)> {
-        self.items.iter().map(|(_, annotation, at)| (annotation, *at))
+        self.items.iter().map(|(annotation, at)| (annotation, *at))
     }
 
     /// How many.
@@ -360,12 +409,18 @@ impl Annotations {
 
     fn render(&self, query: &str, limit: usize, warnings: bool) -> Vec<String> {
         let kind = if warnings { "warning" } else { "info" };
-        let mut texts: Vec<String> = self
-            .items
-            .iter()
-            .filter(|(_, annotation, _)| annotation.is_warning() == warnings)
-            .map(|(text, annotation, at)| format!("PromQL {kind}: {text}{} ({})", annotation.details(), Position::of(query, *at)))
-            .collect();
+        // Remarks that were gathered apart may say the same in the end.
+        let mut places: FxHashMap<String, usize> = FxHashMap::default();
+        let mut texts: Vec<String> = Vec::new();
+        for (annotation, at) in self.iter().filter(|(annotation, _)| annotation.is_warning() == warnings) {
+            let text = annotation.text();
+            let whole = format!("PromQL {kind}: {text}{} ({})", annotation.details(), Position::of(query, at));
+            let place = *places.entry(text).or_insert(texts.len());
+            match texts.get_mut(place) {
+                Some(earlier) => *earlier = whole,
+                None => texts.push(whole),
+            }
+        }
         if texts.len() > limit {
             let more = texts.len() - limit;
             texts.truncate(limit);

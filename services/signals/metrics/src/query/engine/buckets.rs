@@ -64,7 +64,7 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, call: &CallNode, steps: Steps)
     let input = evaluator.vector(&call.args[input_at], steps)?;
     if call.function != FunctionId::HistogramFraction {
         for (index, phis) in params.iter().enumerate() {
-            let remarks = super::aggregate::check_phis(phis);
+            let remarks = super::aggregate::check_each(phis.iter().copied());
             remarks.into_iter().for_each(|annotation| evaluator.annotate(annotation, call.args[param_at + index].at));
         }
     }

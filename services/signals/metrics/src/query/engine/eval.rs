@@ -76,6 +76,8 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) lookback: i64,
     /// Whether the query is one over a range, as opposed to one at a single time.
     pub(crate) is_range: bool,
+    /// Whether there are several steps where the evaluation is, or the end of a range is no step.
+    pub(super) several: bool,
     /// What is to be remarked.
     pub(crate) annotations: Annotations,
     /// The most samples to hold at once.
@@ -104,6 +106,8 @@ impl<'a> Evaluator<'a> {
             return Err(EvalError::TooManySamples);
         }
         let held = self.held;
+        let several = self.several;
+        self.several &= !node.invariant;
         let value = if node.invariant && steps.count > 1 {
             match self.eval_kind(node, Steps { count: 1, ..steps }, names)? {
                 Value::Scalar(values) => Value::Scalar(vec![values[0]; steps.count]),
@@ -116,6 +120,7 @@ impl<'a> Evaluator<'a> {
         } else {
             self.eval_kind(node, steps, names)?
         };
+        self.several = several;
         // What the operands held is released now.
         self.held = held;
         self.check_limit(value.weight())?;
@@ -214,11 +219,14 @@ impl<'a> Evaluator<'a> {
     fn aggregate(&mut self, node: &AggregateNode, at: usize, steps: Steps) -> Result<Batch, EvalError> {
         let param = node.param.as_ref().map(|param| self.eval(param, steps)).transpose()?;
         let param_at = node.param.as_ref().map_or(at, |param| param.at);
+        if let (AggregateOp::CountValues, Some(Value::Text(label))) = (node.op, &param) {
+            aggregate::count_label(label)?;
+        }
         let input = self.aggregated(node, steps)?;
         let input = self.only_floats(node, at, param.as_ref(), input);
         match (node.op, param) {
             (AggregateOp::CountValues, Some(Value::Text(label))) => {
-                aggregate::count_values(node, &label, &input, |values| self.check_limit(values / 2))
+                aggregate::count_values(node, aggregate::count_label(&label)?, &input, |values| self.check_limit(values / 2))
             }
             (AggregateOp::Quantile, Some(Value::Scalar(phis))) => {
                 aggregate::check_phis(&phis).into_iter().for_each(|annotation| self.annotate(annotation, param_at));
@@ -273,7 +281,7 @@ impl<'a> Evaluator<'a> {
                     input = input.without_histograms();
                 }
                 // A subquery is a range too; what is the same at all steps is sorted at one of them.
-                if (self.is_range || steps.count > 1) && !node.invariant {
+                if self.several {
                     self.annotate(Annotation::SortInRange, node.at);
                 }
                 if self.is_range {

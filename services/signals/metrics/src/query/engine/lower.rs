@@ -41,6 +41,7 @@ pub(super) fn lower_around(expr: &Expr, evaluation: Evaluation, options: &Option
         root,
         steps,
         is_range: evaluation.is_range(),
+        several: start != end,
         lookback_ms: options.lookback_ms,
         max_samples: options.max_samples,
         max_steps: options.max_steps,
@@ -110,7 +111,9 @@ impl Lowering<'_> {
             Expr::Matrix(matrix) => self.matrix(matrix, span)?,
             Expr::Subquery(subquery) => self.subquery(subquery, span)?,
         };
-        Ok(Node { kind, at: expr.span().start, invariant })
+        // Prometheus forgets where a subquery stands: what it remarks about one points to the beginning of the query.
+        let at = if matches!(expr, Expr::Subquery(_)) { 0 } else { expr.span().start };
+        Ok(Node { kind, at, invariant })
     }
 
     /// A part that is evaluated elsewhere, and what is left to be done with its rows.
@@ -147,11 +150,10 @@ impl Lowering<'_> {
         if let Some(constant) = self.constant(call.func.id) {
             return Ok((Kind::Number(constant), true));
         }
-        call.args.iter().try_for_each(|arg| check_extension(call, arg.unparenthesized()))?;
         let args = call.args.iter().map(|arg| self.node(arg, span)).collect::<Result<Vec<_>, _>>()?;
         let invariant = !depends_on_time(call.func.id) && args.iter().all(|arg| arg.invariant);
         let absent = call.args.first().map_or_else(Labels::empty, |arg| absent_labels(arg.unparenthesized()));
-        Ok((Kind::Call(CallNode { function: call.func.id, args, absent }), invariant))
+        Ok((Kind::Call(CallNode { function: call.func.id, name: call.func.name, args, absent }), invariant))
     }
 
     fn info(&mut self, call: &Call, span: Span) -> Result<(Kind, bool), EvalError> {
@@ -205,6 +207,8 @@ impl Lowering<'_> {
             FunctionId::Pi => Some(std::f64::consts::PI),
             FunctionId::Start => Some(super::numbers::seconds(self.start)),
             FunctionId::End => Some(super::numbers::seconds(self.end)),
+            // As Prometheus has it; in a duration the step of such a query is what it was given.
+            FunctionId::Step if self.start == self.end => Some(0.0),
             FunctionId::Step => Some(self.times.step.as_secs_f64()),
             FunctionId::Range => Some(self.times.range.as_secs_f64()),
             _ => None,
@@ -297,19 +301,6 @@ const fn depends_on_time(function: FunctionId) -> bool {
         function,
         DayOfMonth | DayOfWeek | DayOfYear | DaysInMonth | Hour | Minute | Month | PredictLinear | StartTimestamp | Time | Timestamp | Year
     )
-}
-
-/// Errors where an argument is anchored or smoothed for a function that cannot take it so.
-fn check_extension(call: &Call, arg: &Expr) -> Result<(), EvalError> {
-    use FunctionId::{Changes, Delta, Increase, Rate, Resets};
-    let Expr::Matrix(MatrixSelector { vector: VectorSelector { extension: Some(extension), .. }, .. }) = arg else { return Ok(()) };
-    let (modifier, allowed, fits) = match extension {
-        Extension::Anchored => {
-            ("anchored", "changes, delta, increase, rate, resets", matches!(call.func.id, Changes | Delta | Increase | Rate | Resets))
-        }
-        Extension::Smoothed => ("smoothed", "delta, increase, rate", matches!(call.func.id, Delta | Increase | Rate)),
-    };
-    if fits { Ok(()) } else { Err(EvalError::Extension { modifier, allowed, function: call.func.name }) }
 }
 
 /// The labels whose values a selector demands by exactly one `=`.

@@ -145,6 +145,15 @@ struct Seen {
     by_labels: FxHashMap<Labels, Vec<u64>>,
 }
 
+impl Seen {
+    /// Clears the steps at which there was a result.
+    fn subtract_from(&self, steps: &mut [u64]) {
+        for seen in std::iter::once(&self.any).chain(self.by_labels.values()).filter(|seen| !seen.is_empty()) {
+            bits::subtract(steps, seen);
+        }
+    }
+}
+
 impl Join<'_> {
     /// Errors when two series of the side of which there has to be one have a value at the same step.
     fn check_one_side(&self, rows: &[usize], relevant: &[u64], groups: &Groups<'_>, group: usize) -> Result<(), EvalError> {
@@ -176,6 +185,7 @@ impl Join<'_> {
         let mut seen = Seen::default();
         for many_row in many_rows {
             let left = Operand::Row(many.key(*many_row), many.values(*many_row));
+            self.remarks.turn = (false, *many_row);
             for one_row in one_rows {
                 let right = Operand::Row(one.key(*one_row), one.values(*one_row));
                 self.pair(left, right, &bits::both(many.present(*many_row), one.present(*one_row)), &mut seen)?;
@@ -188,9 +198,11 @@ impl Join<'_> {
         }
         if let Some(fill) = fill_many {
             for one_row in one_rows {
+                // Also where it met one that it does not go together with.
                 let mut alone = one.present(*one_row).to_vec();
-                bits::subtract(&mut alone, &union(many, many_rows));
+                seen.subtract_from(&mut alone);
                 let right = Operand::Row(one.key(*one_row), one.values(*one_row));
+                self.remarks.turn = (true, *one_row);
                 self.pair(Operand::Fill(group, fill), right, &alone, &mut seen)?;
             }
         }
@@ -241,7 +253,7 @@ impl Join<'_> {
             for step in bits::ones(present) {
                 let (many, one) = (many.point(step), one.point(step));
                 let (lhs, rhs) = if swapped { (one, many) } else { (many, one) };
-                match apply_points(op, lhs, rhs, remarks) {
+                match apply_points(op, lhs, rhs, step, remarks) {
                     None => bits::clear(&mut matched, step),
                     Some((_, holds)) if return_bool => row.set(step, truth(holds)),
                     Some((value, true)) => row.set_value(step, value),

@@ -140,14 +140,17 @@ pub(crate) fn nan_first(one: f64, other: f64) -> std::cmp::Ordering {
     other.is_nan().cmp(&one.is_nan()).then_with(|| one.partial_cmp(&other).unwrap_or(std::cmp::Ordering::Equal))
 }
 
-/// The greater of two; NaN when one of them is.
+/// The greater of two, as Go has it: a NaN is greater than all but +Inf.
 pub(crate) fn max(one: f64, other: f64) -> f64 {
-    if one.is_nan() || other.is_nan() { f64::NAN } else { one.max(other) }
+    match (one.is_nan() || other.is_nan(), one == f64::INFINITY || other == f64::INFINITY) {
+        (true, false) => f64::NAN,
+        _ => one.max(other),
+    }
 }
 
-/// The smaller of two; NaN when one of them is.
+/// The smaller of two, as Go has it: a NaN is smaller than all but -Inf.
 pub(crate) fn min(one: f64, other: f64) -> f64 {
-    if one.is_nan() || other.is_nan() { f64::NAN } else { one.min(other) }
+    -max(-one, -other)
 }
 
 /// A count as a float.

@@ -30,6 +30,8 @@ pub struct Plan {
     pub(super) root: Node,
     pub(super) steps: Steps,
     pub(super) is_range: bool,
+    /// Whether the end lies behind the start.
+    pub(super) several: bool,
     pub(super) lookback_ms: i64,
     pub(super) max_samples: usize,
     pub(super) max_steps: usize,
@@ -143,6 +145,8 @@ pub(crate) struct AggregateNode {
 #[derive(Clone, Debug)]
 pub(crate) struct CallNode {
     pub(crate) function: FunctionId,
+    /// As it is written.
+    pub(crate) name: &'static str,
     pub(crate) args: Vec<Node>,
     /// Of `absent` and `absent_over_time`: the labels that the argument's matchers name.
     pub(crate) absent: Labels,
@@ -211,6 +215,11 @@ impl Windows {
         self.fixed.unwrap_or_else(|| self.steps.at(step)).saturating_sub(self.offset)
     }
 
+    /// The end of the last window.
+    pub(crate) fn end_of_all(&self) -> i64 {
+        self.end(self.steps.count.saturating_sub(1))
+    }
+
     /// The samples of the window of a step among all.
     pub(crate) fn window<'a, S: Timed>(&self, samples: &'a [S], step: usize) -> &'a [S] {
         let end = self.end(step);
@@ -221,9 +230,8 @@ impl Windows {
 
     /// The times at which a subquery of step `step` is evaluated, so that every window has all of its samples: multiples of `step`.
     pub(crate) fn inner_steps(&self, step: i64) -> Steps {
-        let last = self.steps.count.saturating_sub(1);
         let bound = self.end(0).saturating_sub(self.range);
         let start = bound.div_euclid(step).saturating_add(1).saturating_mul(step);
-        Steps::range(start, self.end(last), step)
+        Steps::range(start, self.end_of_all(), step)
     }
 }

@@ -21,6 +21,7 @@ use super::starts::Starts;
 use crate::histogram::{Histogram, HistogramSample, ResetHint};
 use crate::merge::SeriesSamples;
 use crate::model::{Sample, is_stale};
+use crate::query::promql::ast::Extension;
 use crate::query::promql::functions::FunctionId;
 
 /// The series that a range vector draws from.
@@ -52,9 +53,14 @@ impl<'a> Inputs<'a> {
             Origin::Selector(selector) => Ok(Self::Stored(&evaluator.data[*selector], evaluator.starts_of(*selector), source.counts_only)),
             Origin::Subquery { expr, step } => {
                 let steps = windows.inner_steps(*step);
+                if steps.count == 0 {
+                    return Ok(Self::Computed(Batch::new(0), steps));
+                }
+                let outside = std::mem::replace(&mut evaluator.several, steps.start != windows.end_of_all());
                 evaluator.counting.enter();
                 let batch = evaluator.vector(expr, steps)?;
                 evaluator.counting.leave();
+                evaluator.several = outside;
                 Ok(Self::Computed(batch, steps))
             }
         }
@@ -113,6 +119,7 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, call: &CallNode, position: usi
     let Node { kind: Kind::Range(source), at, .. } = &call.args[position] else {
         unreachable!("the caller has found a range vector there");
     };
+    check_extension(call, source)?;
     let windows = Windows::of(source, steps);
     let inputs = Inputs::of(evaluator, source, windows)?;
     let mut params = Vec::new();
@@ -122,7 +129,6 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, call: &CallNode, position: usi
     let function = RangeFunction { id: call.function, params: &params, windows, extension: source.extension, lookback: evaluator.lookback };
     if inputs.len() > 0 {
         function.check()?;
-        function.remarks().into_iter().for_each(|remark| evaluator.annotate(remark, call.args[0].at));
     }
     let mut out = Batch::new(steps.count);
     let mut count = 0;
@@ -148,10 +154,24 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, call: &CallNode, position: usi
             evaluator.annotate(Annotation::PossibleNonCounter { metric: metric.to_owned() }, *at);
         }
     }
+    function.remarks(&out).into_iter().for_each(|remark| evaluator.annotate(remark, call.args[0].at));
     if call.function == FunctionId::AbsentOverTime {
         return Ok(absent(&out.any_present(), call.absent.clone(), true, steps.count));
     }
     Ok(out)
+}
+
+/// Errors where a range is anchored or smoothed for a function that cannot take it so.
+fn check_extension(call: &CallNode, source: &RangeSource) -> Result<(), EvalError> {
+    use FunctionId::{Changes, Delta, Increase, Rate, Resets};
+    let (modifier, allowed, fits) = match source.extension {
+        None => return Ok(()),
+        Some(Extension::Anchored) => {
+            ("anchored", "changes, delta, increase, rate, resets", matches!(call.function, Changes | Delta | Increase | Rate | Resets))
+        }
+        Some(Extension::Smoothed) => ("smoothed", "delta, increase, rate", matches!(call.function, Delta | Increase | Rate)),
+    };
+    if fits { Ok(()) } else { Err(EvalError::Extension { modifier, allowed, function: call.name }) }
 }
 
 /// True for a name that ends like that of a counter.

@@ -156,6 +156,7 @@ impl Plan {
             elsewhere,
             lookback: self.lookback_ms,
             is_range: self.is_range,
+            several: self.several,
             annotations: Annotations::default(),
             max_samples: self.max_samples,
             max_steps: self.max_steps,

@@ -1,6 +1,6 @@
 //! Remarks on the wire: their parts, not their texts, so that remarks of several parts of a query become one.
 
-use crate::query::engine::{Annotation, ForcedMonotonicity, NanEffect, Operation, SampleKind};
+use crate::query::engine::{Annotation, Extreme, ForcedMonotonicity, NanEffect, Operation, SampleKind};
 use crate::query::promql::ast::{AggregateOp, BinaryOp};
 use crate::wire::DecodeError;
 use crate::wire::codec::{Reader, put_bytes, put_signed, put_varint};
@@ -10,6 +10,10 @@ pub(super) fn put(out: &mut Vec<u8>, annotation: &Annotation) {
     match annotation {
         Annotation::InvalidQuantile { phi } => {
             out.push(1);
+            put_float(out, *phi);
+        }
+        Annotation::InvalidQuantiles { end, phi } => {
+            out.extend([21, place(&EXTREMES, *end)]);
             put_float(out, *phi);
         }
         Annotation::InvalidRatio { ratio, capped } => {
@@ -63,6 +67,7 @@ pub(super) fn put(out: &mut Vec<u8>, annotation: &Annotation) {
 
 const KINDS: [SampleKind; 2] = [SampleKind::Float, SampleKind::Histogram];
 const OPERATIONS: [Operation; 3] = [Operation::Addition, Operation::Subtraction, Operation::Aggregation];
+const EXTREMES: [Extreme; 2] = [Extreme::Greatest, Extreme::Least];
 const EFFECTS: [NanEffect; 3] = [NanEffect::QuantileIsNan, NanEffect::QuantileIsHigher, NanEffect::NotInFraction];
 
 /// The place of a value among all that it can be.
@@ -122,6 +127,10 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Annotation, DecodeError> {
         20 => {
             let effect = at(&EFFECTS, from)?;
             Annotation::NanObservations { metric: text(from)?, effect }
+        }
+        21 => {
+            let end = at(&EXTREMES, from)?;
+            Annotation::InvalidQuantiles { end, phi: float(from)? }
         }
         tag => return Err(DecodeError::Tag { what: "remark", tag }),
     })

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::histogram::{Buckets, ResetHint, Span};
-use crate::query::engine::{Annotation, ForcedMonotonicity, NanEffect, Operation, SampleKind};
+use crate::query::engine::{Annotation, Extreme, ForcedMonotonicity, NanEffect, Operation, SampleKind};
 use crate::query::promql::ast::{AggregateOp, BinaryOp};
 
 fn label_sets() -> impl Strategy<Value = Labels> {
@@ -17,6 +17,10 @@ fn remarks() -> impl Strategy<Value = Annotation> {
     let float = || any::<f64>();
     prop_oneof![
         float().prop_map(|phi| Annotation::InvalidQuantile { phi }),
+        (float(), any::<bool>()).prop_map(|(phi, least)| {
+            let end = if least { Extreme::Least } else { Extreme::Greatest };
+            Annotation::InvalidQuantiles { end, phi }
+        }),
         (float(), float()).prop_map(|(ratio, capped)| Annotation::InvalidRatio { ratio, capped }),
         (".*", ".*").prop_map(|(value, metric)| Annotation::BadBucketLabel { value, metric }),
         Just(Annotation::SortInRange),

@@ -2,10 +2,10 @@
 
 use crate::model::Sample;
 use crate::query::engine::annotations::Annotation;
-use crate::query::engine::batch::RowMut;
+use crate::query::engine::batch::{Batch, RowMut};
 use crate::query::engine::kernels::{self, Bordered, Each, Rate};
 use crate::query::engine::plan::Windows;
-use crate::query::engine::{EvalError, aggregate, numbers};
+use crate::query::engine::{EvalError, aggregate, bits, numbers};
 use crate::query::promql::ast::Extension;
 use crate::query::promql::functions::FunctionId;
 
@@ -31,9 +31,12 @@ impl RangeFunction<'_> {
         Ok(())
     }
 
-    /// What is to be remarked about the first argument.
-    pub(super) fn remarks(&self) -> Vec<Annotation> {
-        if self.id == FunctionId::QuantileOverTime { aggregate::check_phis(&self.params[0]) } else { Vec::new() }
+    /// What is to be remarked about the first argument, given the series of the answer: only where there are values.
+    pub(super) fn remarks(&self, out: &Batch) -> Vec<Annotation> {
+        if self.id != FunctionId::QuantileOverTime {
+            return Vec::new();
+        }
+        aggregate::check_each(bits::ones(&out.any_present()).map(|step| self.params[0][step]))
     }
 
     /// True for a function that has a meaning for counters alone.

@@ -1,4 +1,4 @@
-use super::{check, check_range};
+use super::{Evaluation, Options, ResultValue, check, check_range, evaluate};
 
 const PAIRS: &str = r#"
 a{x="1", y="p"} 1x20
@@ -17,6 +17,28 @@ fn scalars_meet_scalars() {
     check(load(), "1 > bool 2", "0");
     check(load(), "1 / 0", "Inf");
     check(load(), "0 / 0", "NaN");
+}
+
+#[test]
+fn what_is_never_evaluated_is_not_refused() {
+    let evaluation = Evaluation::Instant { at_ms: 60_000 };
+    let error = |query: &str| evaluate(query, evaluation, &Options::default(), Vec::new()).map(drop).map_err(|err| err.to_string());
+    assert!(error("max_over_time(mad_over_time(m[1m] anchored)[2m:1m])").is_err());
+    assert_eq!(error("max_over_time(mad_over_time(m[1m] anchored)[5s:50s])"), Ok(()));
+    let bad_label = Err("invalid label name \"\"".to_owned());
+    assert_eq!(error("count_values(\"\", mad_over_time(m[1m] anchored))"), bad_label);
+}
+
+#[test]
+fn the_step_of_one_step_is_none() {
+    let value = |end_ms: i64| {
+        let evaluation = Evaluation::Range { start_ms: 60_000, end_ms, step_ms: 5_000 };
+        match evaluate("vector(step())", evaluation, &Options::default(), Vec::new()).expect("the query has an answer").value {
+            ResultValue::Matrix(series) => series[0].samples[0].v,
+            other => panic!("a matrix was expected: {other:?}"),
+        }
+    };
+    assert_eq!([value(60_000), value(60_001), value(65_000)], [0.0, 5.0, 5.0]);
 }
 
 #[test]

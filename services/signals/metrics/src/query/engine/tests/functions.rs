@@ -62,6 +62,8 @@ fn numbers_are_mapped() {
     check(load, "round(m, 0.2)", "{k=\"a\"} -1.4\n{k=\"b\"} 2.6");
     check(load, "clamp(m, -1, 2)", "{k=\"a\"} -1\n{k=\"b\"} 2");
     check(load, "clamp(m, 2, -1)", "");
+    check("m Inf Inf Inf Inf Inf Inf Inf Inf Inf Inf Inf", "clamp_min(m, NaN)", "{} Inf");
+    check(load, "vector(max_of(NaN, Inf)) + vector(min_of(1, NaN))", "{} NaN");
     check(load, "clamp_max(m, NaN)", "{k=\"a\"} NaN\n{k=\"b\"} NaN");
     check(load, "sgn(m)", "{k=\"a\"} -1\n{k=\"b\"} 1");
     check(load, "scalar(m)", "NaN");

@@ -73,6 +73,8 @@ fn operators_of_histograms() {
     incompatible("h + 1", "histogram + float");
     incompatible("1 / h", "float / histogram");
     incompatible("h > bool h", "histogram > histogram");
+    // What has no result with its match is filled in for like what has no match; the last remark of a step is told.
+    incompatible("h > bool fill_left(1) h", "float > histogram");
     incompatible("f </ 1", "float </ float");
 }
 

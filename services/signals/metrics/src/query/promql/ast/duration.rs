@@ -126,9 +126,15 @@ pub enum DurationError {
         /// Where.
         span: Span,
     },
-    /// A value beyond 2^63 nanoseconds, or none at all.
-    #[error("duration out of range")]
+    /// A value beyond 2^63 nanoseconds.
+    #[error("duration is out of range")]
     OutOfRange {
+        /// Where.
+        span: Span,
+    },
+    /// No finite value.
+    #[error("duration is NaN or infinite")]
+    NotFinite {
         /// Where.
         span: Span,
     },
@@ -139,7 +145,11 @@ impl DurationError {
     #[must_use]
     pub const fn span(&self) -> Span {
         match *self {
-            Self::DivisionByZero { span } | Self::ModuloByZero { span } | Self::NotPositive { span } | Self::OutOfRange { span } => span,
+            Self::DivisionByZero { span }
+            | Self::ModuloByZero { span }
+            | Self::NotPositive { span }
+            | Self::OutOfRange { span }
+            | Self::NotFinite { span } => span,
         }
     }
 }
@@ -167,21 +177,35 @@ impl DurationExpr {
 
     /// Its value as an offset: milliseconds, also negative ones.
     pub fn offset_ms(&self, times: QueryTimes) -> Result<i64, DurationError> {
-        let seconds = self.seconds(times)?;
-        if seconds.is_nan() || seconds.abs() >= MAX_SECONDS {
-            return Err(DurationError::OutOfRange { span: self.span() });
-        }
-        #[allow(clippy::cast_possible_truncation)] // Below 2^63 / 10^6 by the check above.
-        let ms = (seconds * 1000.0).round() as i64;
-        Ok(ms)
+        self.whole_ms(self.finite_seconds(times)?)
     }
 
     /// Its value as a range or step: milliseconds, more than zero.
     pub fn positive_ms(&self, times: QueryTimes) -> Result<i64, DurationError> {
-        match self.offset_ms(times)? {
-            ms if ms > 0 => Ok(ms),
-            _ => Err(DurationError::NotPositive { span: self.span() }),
+        let seconds = self.finite_seconds(times)?;
+        let not_positive = DurationError::NotPositive { span: self.span() };
+        if seconds <= 0.0 {
+            return Err(not_positive);
         }
+        match self.whole_ms(seconds)? {
+            ms if ms > 0 => Ok(ms),
+            _ => Err(not_positive),
+        }
+    }
+
+    fn finite_seconds(&self, times: QueryTimes) -> Result<f64, DurationError> {
+        let seconds = self.seconds(times)?;
+        if seconds.is_finite() { Ok(seconds) } else { Err(DurationError::NotFinite { span: self.span() }) }
+    }
+
+    /// Seconds as milliseconds. What is finer is cut off, of a constant beyond its nanoseconds.
+    fn whole_ms(&self, seconds: f64) -> Result<i64, DurationError> {
+        if seconds.abs() >= MAX_SECONDS {
+            return Err(DurationError::OutOfRange { span: self.span() });
+        }
+        let ms = if matches!(self, Self::Literal(_)) { (seconds * 1e9).round() / 1e6 } else { seconds * 1000.0 };
+        #[allow(clippy::cast_possible_truncation)] // Below 2^63 / 10^6 by the check above.
+        Ok(ms as i64)
     }
 
     fn seconds(&self, times: QueryTimes) -> Result<f64, DurationError> {

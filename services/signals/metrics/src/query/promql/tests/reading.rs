@@ -136,6 +136,11 @@ fn durations_have_arithmetic() {
     assert!(matches!(range("foo[1 / (step() - 10)]"), Err(DurationError::DivisionByZero { .. })));
     assert!(matches!(range("foo[1 % (step() - 10)]"), Err(DurationError::ModuloByZero { .. })));
     assert!(matches!(range("foo[10 ^ 99 * step()]"), Err(DurationError::OutOfRange { .. })));
+    assert!(matches!(range("foo[10 ^ 999 * step()]"), Err(DurationError::NotFinite { .. })));
+    assert!(matches!(range("foo[-(10 ^ 99) * step()]"), Err(DurationError::NotPositive { .. })));
+    // What is finer than a millisecond is cut off.
+    assert_eq!(range("foo[step() / 6]"), Ok(1666));
+    assert_eq!(range("foo[1.6669]"), Ok(1666));
 }
 
 /// An offset without parentheses ends as soon as it can.
