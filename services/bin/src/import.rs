@@ -6,22 +6,21 @@
 
 mod source;
 
-use std::ops::Range;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
 use indicatif::ProgressBar;
-use metrics::import::{Batch, Batches, ImportError};
-use metrics::tsdb::{ChunkBytes, TsdbBlock, TsdbError};
+use metrics::import::{Checks, ImportError};
 use prometheus_client::registry::Registry;
-use runtime::{Clock, SystemClock};
-use serde::{Deserialize, Serialize};
-use signal::WriteOptions;
+use runtime::{Clock, Compute, SystemClock};
+use signal::{NewBlock, WriteOptions};
 use storage::block::{BlockId, BlockUpload, SignalId};
 use storage::bucket::Bucket;
 use storage::catalog::{Announcer, Catalog, CatalogError, Record};
 use storage::error::StoreError;
+use storage::imported::{self, Imported};
 use storage::time::TimeRange;
 
 use crate::command;
@@ -68,14 +67,6 @@ pub enum ImportFailed {
     /// Quartet's catalog.
     #[error("read the catalog")]
     Catalog(#[from] CatalogError),
-    /// A block cannot be read.
-    #[error("block {block}")]
-    Block {
-        /// Which.
-        block: String,
-        /// Why.
-        source: TsdbError,
-    },
     /// A block cannot be taken over.
     #[error("block {block}")]
     Import {
@@ -86,20 +77,13 @@ pub enum ImportFailed {
     },
 }
 
-/// What is noted of a block that was taken over: `import/<tenant>/<block>.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Note {
-    /// What it became.
-    blocks: Vec<BlockId>,
-    samples: u64,
-}
-
 /// Where blocks go.
 struct Target {
     bucket: Arc<dyn Bucket>,
     catalog: Catalog,
     announcer: Announcer,
     clock: Arc<dyn Clock>,
+    compute: Compute,
     window_ns: i64,
 }
 
@@ -150,6 +134,7 @@ async fn carry_out(order: &Order, config: &AllInOneConfig) -> Result<(), ImportF
         announcer: Announcer::new(bucket.clone(), clock.clone(), "import"),
         bucket,
         clock,
+        compute: Compute::default(),
         window_ns: config.0.ingester.block_window.as_ns().max(1),
     };
     target.catalog.refresh().await?;
@@ -159,7 +144,7 @@ async fn carry_out(order: &Order, config: &AllInOneConfig) -> Result<(), ImportF
     for block in &blocks {
         progress.set_message(format!("{} of {}", block.meta.ulid, block.tenant));
         let (note, fresh) = target.take(&source, block, &progress).await?;
-        total.samples += note.samples;
+        total.samples += note.rows;
         total.blocks += note.blocks.len();
         if fresh {
             total.done += 1
@@ -187,70 +172,46 @@ async fn carry_out(order: &Order, config: &AllInOneConfig) -> Result<(), ImportF
 
 impl Target {
     /// Takes one block over, unless that was done. True: it was not.
-    async fn take(&self, source: &Source, block: &SourceBlock, progress: &ProgressBar) -> Result<(Note, bool), ImportFailed> {
-        let key = format!("import/{}/{}.json", block.tenant, block.meta.ulid);
-        match self.bucket.get(&key).await {
-            Ok(bytes) => {
-                if let Ok(note) = serde_json::from_slice::<Note>(&bytes) {
-                    progress.inc(block.meta.stats.num_samples);
-                    return Ok((note, false));
-                }
-            }
-            Err(err) if err.is_not_found() => {}
-            Err(err) => return Err(err.into()),
+    async fn take(&self, source: &Source, block: &SourceBlock, progress: &ProgressBar) -> Result<(Imported, bool), ImportFailed> {
+        let id = block.meta.ulid;
+        if let Some(note) = imported::read(&*self.bucket, &block.tenant, id).await? {
+            progress.inc(block.meta.stats.num_samples);
+            return Ok((note, false));
         }
-        let name = || block.meta.ulid.to_string();
-        let unread = |source| ImportFailed::Block { block: name(), source };
-        let files = source.open_block(block).await?;
-        let opened = Arc::new(TsdbBlock::open(files.index, files.tombstones).map_err(unread)?);
-        let mut note = Note { blocks: Vec::new(), samples: 0 };
-        for batch in Batches::new(opened.series()) {
-            let batch = batch.map_err(unread)?;
-            let mut bytes = ChunkBytes::default();
-            for (segment, range) in &batch.wanted {
-                let Range { start, end } = range.clone();
-                let part = source.chunks(block, *segment, start as u64..end as u64).await?;
-                bytes.add(u32::try_from(*segment).unwrap_or(u32::MAX), start, part).map_err(unread)?;
-            }
-            let samples = self.batch(block, &opened, batch, bytes, &mut note).await?;
-            progress.inc(samples);
+        let failed = |source| ImportFailed::Import { block: id.to_string(), source };
+        let options = WriteOptions { tenant: block.tenant.clone(), window_ns: self.window_ns };
+        // What another store has served is taken as it is.
+        let checks = Checks::default();
+        let mut batches = metrics::import::convert(source.open_block(block).await?, checks, options, self.compute.clone(), 0);
+        let mut note = Imported { blocks: Vec::new(), rows: 0 };
+        while let Some(batch) = batches.next().await {
+            let batch = batch.map_err(failed)?;
+            note.rows += batch.samples;
+            note.blocks.extend(self.add(block, batch.blocks).await?);
+            progress.inc(batch.samples);
         }
         self.announcer.flush().await?;
-        let text = serde_json::to_vec(&note).expect("a note is plain JSON");
-        self.bucket.put(&key, text.into()).await?;
+        imported::write(&*self.bucket, &block.tenant, id, &note).await?;
         Ok((note, true))
     }
 
-    /// Writes, uploads and announces a batch. Returns the number of its samples.
-    async fn batch(
-        &self,
-        block: &SourceBlock,
-        opened: &Arc<TsdbBlock>,
-        batch: Batch,
-        bytes: ChunkBytes,
-        note: &mut Note,
-    ) -> Result<u64, ImportFailed> {
-        let options = WriteOptions { tenant: block.tenant.clone(), window_ns: self.window_ns };
-        let opened = opened.clone();
-        let work = tokio::task::spawn_blocking(move || batch.blocks(&opened, &bytes, &options));
-        let imported = work.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
-        let imported = imported.map_err(|source| ImportFailed::Import { block: block.meta.ulid.to_string(), source })?;
+    /// Uploads and announces blocks. Returns their names.
+    async fn add(&self, block: &SourceBlock, blocks: Vec<NewBlock>) -> Result<Vec<BlockId>, ImportFailed> {
         let signal = SignalId::parse(metrics::NAME.as_str()).expect("the name of a signal");
         let mut entries = Vec::new();
-        for new in imported.blocks {
+        for new in blocks {
             let now = self.clock.now_ns();
             let id = BlockId::new(self.clock.now_ms());
             let arrival = TimeRange { start: now, end: now };
             let upload = BlockUpload::cut(id, new.facts, new.data, new.index, arrival, self.catalog.number());
             entries.push(storage::block::upload(&*self.bucket, &block.tenant, &signal, upload).await?);
-            note.blocks.push(id);
         }
-        note.samples += imported.samples;
+        let ids = entries.iter().map(|entry| entry.id).collect();
         if let Some(record) = Record::add(entries) {
             self.announcer.announce(record);
             self.announcer.flush().await?;
         }
-        Ok(imported.samples)
+        Ok(ids)
     }
 }
 

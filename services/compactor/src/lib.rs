@@ -143,7 +143,7 @@ pub fn start(app: &mut App, config: &CompactorConfig, deps: Deps) -> Result<Comp
     }
     let context = YardContext {
         name: member,
-        plugins: plugins.clone(),
+        signals: plugins.iter().filter_map(|plugin| Some((plugin.name, plugin.uploads.clone()?))).collect(),
         bucket,
         announcer: announcer.clone(),
         catalog: catalog.clone(),
@@ -152,8 +152,8 @@ pub fn start(app: &mut App, config: &CompactorConfig, deps: Deps) -> Result<Comp
         tasks: tasks.clone(),
         window_ns,
     };
-    let yard = Yard::new(config, office.clone(), context);
-    tasks.detach("uploads", yard.clone().rounds(tasks.stopping()));
+    let yard = Yard::new(config, context);
+    tasks.detach("uploads", yard.clone().rounds(office.clone(), tasks.stopping()));
     let mut routes = Routes::new(door.clone());
     if !yard.mount(&mut routes) {
         routes.open(pages::no_uploads());

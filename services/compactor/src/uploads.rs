@@ -9,7 +9,7 @@ mod folder;
 mod parts;
 mod rounds;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use runtime::{Clock, Tasks};
-use signal::{Depot, DepotError, Plugins, Routes, UploadId, UploadState};
+use signal::{Depot, DepotError, Routes, SignalName, UploadId, UploadState, Uploads};
 use storage::bucket::Bucket;
 use storage::catalog::{Announcer, Catalog};
 use storage::{imported, layout};
@@ -27,7 +27,6 @@ use tenancy::TenantId;
 use ulid::Ulid;
 
 use crate::config::CompactorConfig;
-use crate::leader::Office;
 use crate::metrics::UploadMetrics;
 use folder::{Folder, Progress};
 
@@ -35,8 +34,8 @@ use folder::{Folder, Progress};
 pub struct YardContext {
     /// The name of this member.
     pub name: String,
-    /// The signals, some of which take uploads.
-    pub plugins: Plugins,
+    /// The signals that take uploads.
+    pub signals: BTreeMap<SignalName, Arc<dyn Uploads>>,
     /// Where uploads are kept and blocks go.
     pub bucket: Arc<dyn Bucket>,
     /// Where blocks are announced.
@@ -57,7 +56,6 @@ pub struct YardContext {
 pub struct Yard {
     context: YardContext,
     config: CompactorConfig,
-    office: Arc<Office>,
     /// What this process turns into blocks now.
     running: Mutex<BTreeSet<UploadId>>,
 }
@@ -69,20 +67,18 @@ struct Slot {
 }
 
 impl Yard {
-    /// Without work. `office` says whether this process is to look after uploads that others have let lie.
+    /// Without work.
     #[must_use]
-    pub fn new(config: &CompactorConfig, office: Arc<Office>, context: YardContext) -> Arc<Self> {
-        Arc::new(Self { context, config: config.clone(), office, running: Mutex::default() })
+    pub fn new(config: &CompactorConfig, context: YardContext) -> Arc<Self> {
+        Arc::new(Self { context, config: config.clone(), running: Mutex::default() })
     }
 
     /// Mounts the routes of all signals that take uploads. True: there is such a signal.
     pub fn mount(self: &Arc<Self>, routes: &mut Routes) -> bool {
-        let mut any = false;
-        for uploads in self.context.plugins.iter().filter_map(|plugin| plugin.uploads.as_ref()) {
+        for uploads in self.context.signals.values() {
             uploads.mount(routes, Arc::new(Shared(self.clone())));
-            any = true;
         }
-        any
+        !self.context.signals.is_empty()
     }
 
     fn folder(&self, upload: &UploadId) -> Folder {
@@ -184,3 +180,6 @@ impl fmt::Debug for YardContext {
         f.debug_struct("YardContext").field("name", &self.name).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,7 +175,6 @@ async fn requests_that_make_no_sense_have_their_answers() {
         assert!(answer.body.contains(r#""errorType":"bad_data""#) && answer.body.contains(text), "{path}: {answer:?}");
     }
     for path in [
-        "/api/v1/upload/block/01ARZ3NDEKTSV4RRFFQ69G5FAV/check",
         "/ingester/unregister-on-shutdown",
         "/ingester/prepare-instance-ring-downscale",
         "/ingester/prepare-partition-downscale",

@@ -348,6 +348,15 @@ impl Cluster {
         self.ingesters[zone] = Some(ingester);
     }
 
+    /// Stops the compactor, and starts it again.
+    pub(crate) async fn restart_compactor(self) -> Self {
+        let Self { compactor, .. } = self;
+        compactor.stop().await.expect("it stops in order");
+        let cluster = Self { compactor: self.town.compactor("compactor-0").await, ..self };
+        cluster.town.client.ready(cluster.compactor.http).await;
+        cluster
+    }
+
     /// Takes all heads into blocks, and waits until the catalog has them.
     pub(crate) async fn flush(&self) {
         for ingester in self.ingesters.iter().flatten() {

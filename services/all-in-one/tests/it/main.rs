@@ -17,3 +17,4 @@ mod pages;
 mod replicas;
 mod restart;
 mod results;
+mod uploads;

@@ -1,14 +1,17 @@
 //! The other store: where its blocks are, and their files.
 
-use std::ops::Range;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use metrics::import::BlockFiles;
 use metrics::tsdb::{BlockMeta, MetaError};
 use prometheus_client::registry::Registry;
 use runtime::Clock;
+use storage::block::{ObjectRange, Ranged};
 use storage::bucket::{Bucket, OpenError, StorageConfig};
+use storage::catalog::FileRef;
 use storage::error::StoreError;
 use tenancy::TenantId;
 use ulid::Ulid;
@@ -41,12 +44,6 @@ pub(super) struct SourceBlock {
     prefix: String,
 }
 
-/// Files of a block that are read whole.
-pub(super) struct Opened {
-    pub(super) index: Bytes,
-    pub(super) tombstones: Option<Bytes>,
-}
-
 /// Why the other store cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -77,6 +74,12 @@ pub enum SourceError {
         prefix: String,
         /// Why.
         source: MetaError,
+    },
+    /// A block that says what it is, and has no index.
+    #[error("{prefix}index is not there")]
+    NoIndex {
+        /// Where.
+        prefix: String,
     },
     /// A name that no tenant can have.
     #[error("{name:?} cannot be the name of a tenant")]
@@ -175,18 +178,25 @@ impl Source {
         }
     }
 
-    /// The files of a block that are read whole.
-    pub(super) async fn open_block(&self, block: &SourceBlock) -> Result<Opened, SourceError> {
-        let index = self.bucket.get(&format!("{}index", block.prefix)).await?;
-        let tombstones = self.optional(&format!("{}tombstones", block.prefix)).await?;
-        Ok(Opened { index, tombstones })
-    }
-
-    /// A part of a file below `chunks/`, which are numbered from 1; an end beyond the file's means its end.
-    pub(super) async fn chunks(&self, block: &SourceBlock, segment: u64, range: Range<u64>) -> Result<Bytes, SourceError> {
-        let key = format!("{}chunks/{:06}", block.prefix, segment + 1);
-        let end = range.end.min(self.bucket.head(&key).await?.size);
-        Ok(self.bucket.get_range(&key, range.start..end.max(range.start + 1)).await?)
+    /// The files of a block.
+    pub(super) async fn open_block(&self, block: &SourceBlock) -> Result<BlockFiles, SourceError> {
+        let (mut index, mut tombstones, mut chunks) = (None, None, BTreeMap::new());
+        for object in self.bucket.list(&block.prefix, None).await? {
+            let name = object.key[block.prefix.len()..].to_owned();
+            let file = FileRef { object: object.key, offset: 0, len: object.size };
+            let file: Arc<dyn Ranged> = Arc::new(ObjectRange::new(self.bucket.clone(), &file));
+            match name.as_str() {
+                "index" => index = Some(file),
+                "tombstones" => tombstones = Some(file),
+                // Numbered from 1.
+                name => match name.strip_prefix("chunks/").and_then(|number| number.parse::<u64>().ok()) {
+                    Some(number @ 1..) => drop(chunks.insert(number - 1, file)),
+                    _ => {}
+                },
+            }
+        }
+        let index = index.ok_or_else(|| SourceError::NoIndex { prefix: block.prefix.clone() })?;
+        Ok(BlockFiles { index, chunks, tombstones })
     }
 }
 

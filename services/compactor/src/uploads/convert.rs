@@ -79,8 +79,7 @@ impl Slot {
 
     async fn convert(&self, folder: &Folder) -> Result<(), ConvertError> {
         let name = self.upload.signal.as_str();
-        let plugin = self.yard.context.plugins.get(name).and_then(|plugin| plugin.uploads.clone());
-        let uploads = plugin.ok_or(ConvertError::Signalless(name))?;
+        let uploads = self.yard.context.signals.get(&self.upload.signal).cloned().ok_or(ConvertError::Signalless(name))?;
         let about = folder.about().await?.ok_or(ConvertError::Gone)?;
         let whole = Uploaded { upload: self.upload.clone(), about, files: folder.files().await? };
         let entries = self.steps(&*uploads, folder, &whole).await?;

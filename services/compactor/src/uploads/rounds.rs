@@ -12,13 +12,14 @@ use tracing::{info, warn};
 
 use super::Yard;
 use super::folder::{Folder, Progress};
+use crate::leader::Office;
 
 impl Yard {
-    /// Looks through all uploads now and then, while this process leads.
-    pub async fn rounds(self: Arc<Self>, stop: CancellationToken) {
+    /// Looks through all uploads now and then, while this process has the office of the leader.
+    pub async fn rounds(self: Arc<Self>, office: Arc<Office>, stop: CancellationToken) {
         let pause = self.config.plan_period.get().max(Duration::from_millis(10));
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-            if self.office.is_held()
+            if office.is_held()
                 && let Some(Err(err)) = stop.run_until_cancelled(self.round()).await
             {
                 warn!(error = %Chain(&err), "uploads could not be looked after");
@@ -31,9 +32,7 @@ impl Yard {
         let bucket = &self.context.bucket;
         for name in bucket.folders(layout::UPLOADS).await? {
             let Ok(tenant) = TenantId::parse(&name) else { continue };
-            for plugin in self.context.plugins.iter() {
-                let Some(uploads) = &plugin.uploads else { continue };
-                let signal = plugin.name;
+            for (&signal, uploads) in &self.context.signals {
                 for name in bucket.folders(&format!("{}{tenant}/{signal}/", layout::UPLOADS)).await? {
                     let Ok(id) = name.parse() else { continue };
                     self.look_after(&UploadId { tenant: tenant.clone(), signal, id }, &**uploads).await?;

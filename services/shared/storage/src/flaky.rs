@@ -70,6 +70,12 @@ impl Flaky {
         self.faults.lock().script.push_back(Scripted { operation, key_part: key_part.to_owned(), fault });
     }
 
+    /// How many faults were ordered that no request has met yet.
+    #[must_use]
+    pub fn ordered(&self) -> usize {
+        self.faults.lock().script.len()
+    }
+
     /// Sets other shares from now on.
     pub fn set(&self, config: &FlakyConfig) {
         self.faults.lock().config = config.clone();

@@ -1,30 +1,62 @@
-//! Takes over blocks of Prometheus and Mimir: [`Batches`] says what to read of a [`TsdbBlock`], [`Batch::blocks`] makes Quartet's blocks of it.
+//! Takes over blocks of Prometheus and Mimir: [`convert`] reads a block of the TSDB batch by batch and makes Quartet's blocks of it.
 //!
 //! A block of the TSDB may be far larger than memory, so its series are taken in batches, each with the one range of every file below
-//! `chunks/` that holds its chunks. Small blocks are what comes out; compaction merges them like those of an ingester.
+//! `chunks/` that holds its chunks; only its index is in memory as a whole. Small blocks are what comes out; compaction merges them like
+//! those of an ingester.
+
+mod batch;
 
 use std::collections::BTreeMap;
-use std::iter::Peekable;
-use std::ops::Range;
 use std::sync::Arc;
 
-use signal::{BlockFormat, Cut, CutId, NewBlock, SignalError, TimeRange, WriteOptions};
+use bytes::Bytes;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use runtime::compute::Lost;
+use runtime::{Classify, Compute, ErrorKind};
+use signal::{NewBlock, SignalError, WriteOptions};
+use storage::block::Ranged;
+use storage::error::StoreError;
 
-use crate::block::MetricsBlocks;
-use crate::block::cut::{CutData, SeriesRows};
-use crate::chunk::{encode_histogram_run, encode_run};
-use crate::tsdb::{ChunkBytes, SeriesEntry, TsdbBlock, TsdbError};
+pub use batch::Batch;
+
+use crate::tsdb::{ChunkBytes, Health, TsdbBlock, TsdbError};
 
 /// About how many bytes of chunks, as the TSDB has them, a batch has.
 const BATCH_BYTES: usize = 32 << 20;
 
-/// Why a batch cannot be taken over.
+/// Bytes of chunks of one batch at most: those of one that holds a single series, or whose chunks lie far apart.
+const MAX_BATCH_BYTES: u64 = 1 << 30;
+
+/// Bytes of an index at most.
+const MAX_INDEX_BYTES: u64 = 4 << 30;
+
+/// Why a block cannot be taken over.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
     /// The block cannot be read.
     #[error(transparent)]
     Tsdb(#[from] TsdbError),
+    /// Its index tells of chunks as it should not.
+    #[error("{0}")]
+    Unhealthy(String),
+    /// A file that is not there.
+    #[error("open {name}: no such file or directory")]
+    Missing {
+        /// Which.
+        name: String,
+    },
+    /// More bytes than are held in memory.
+    #[error("{what} has {len} bytes, at most {limit} are taken over")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// Its length.
+        len: u64,
+        /// How many may be.
+        limit: u64,
+    },
     /// Quartet's block cannot be written.
     #[error("write a block")]
     Write(#[from] SignalError),
@@ -36,14 +68,45 @@ pub enum ImportError {
         /// Written.
         written: u64,
     },
+    /// The files cannot be read now.
+    #[error("read the block")]
+    Store(#[from] StoreError),
+    /// A computation was lost.
+    #[error("compute")]
+    Lost(#[from] Lost),
 }
 
-/// Series that are taken over together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
-    series: Vec<SeriesEntry>,
-    /// What must be read of each file below `chunks/`, by its number from 0: from where to where. Ends beyond the file's end mean its end.
-    pub wanted: BTreeMap<u64, Range<usize>>,
+impl Classify for ImportError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Store(err) => err.kind(),
+            Self::Lost(_) => ErrorKind::Internal,
+            // Writing waits for nothing: what fails would fail again.
+            Self::Tsdb(_) | Self::Unhealthy(_) | Self::Missing { .. } | Self::TooLarge { .. } | Self::Write(_) | Self::Count { .. } => {
+                ErrorKind::BadInput
+            }
+        }
+    }
+}
+
+/// The files of a block.
+#[derive(Clone, Debug)]
+pub struct BlockFiles {
+    /// `index`.
+    pub index: Arc<dyn Ranged>,
+    /// Those below `chunks/`, by their numbers from 0: `chunks/000001` is 0.
+    pub chunks: BTreeMap<u64, Arc<dyn Ranged>>,
+    /// `tombstones`; a block without deletes may have none.
+    pub tombstones: Option<Arc<dyn Ranged>>,
+}
+
+/// How far a block is believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checks {
+    /// The first and the last time that the index may tell of, ms; none: it is not asked.
+    pub times: Option<(i64, i64)>,
+    /// Whether samples must be in order, and within the times that the index has of their chunk.
+    pub samples: bool,
 }
 
 /// What became of a batch.
@@ -55,101 +118,96 @@ pub struct Imported {
     pub series: u64,
     /// Samples.
     pub samples: u64,
+    /// Where the next batch begins.
+    pub next: u64,
 }
 
-/// The batches of a block, in the order of their series.
-#[derive(Debug)]
-pub struct Batches<I: Iterator<Item = Result<SeriesEntry, TsdbError>>> {
-    series: Peekable<I>,
-    bytes: usize,
+/// A block in the work.
+struct Conversion {
+    block: Arc<TsdbBlock>,
+    files: BlockFiles,
+    compute: Compute,
+    options: WriteOptions,
+    next: u64,
 }
 
-impl<I: Iterator<Item = Result<SeriesEntry, TsdbError>>> Batches<I> {
-    /// Of the series of a block: see [`TsdbBlock::series`].
-    pub fn new(series: I) -> Self {
-        Self { series: series.peekable(), bytes: BATCH_BYTES }
+/// Makes Quartet's blocks of a block, batch by batch. The pool does the heavy part.
+///
+/// * `from`: where to begin: 0, or [`Imported::next`] of the batch before. What was checked at 0 is not checked again.
+pub fn convert(
+    files: BlockFiles,
+    checks: Checks,
+    options: WriteOptions,
+    compute: Compute,
+    from: u64,
+) -> BoxStream<'static, Result<Imported, ImportError>> {
+    let open = async move {
+        let index = whole("the index", &files.index, MAX_INDEX_BYTES).await?;
+        let tombstones = match &files.tombstones {
+            Some(file) => Some(whole("the file of tombstones", file, MAX_INDEX_BYTES).await?),
+            None => None,
+        };
+        let block = compute.run(move || open(index, tombstones, checks, from)).await??;
+        let begun = Conversion { block: Arc::new(block), files, compute, options, next: from };
+        Ok::<_, ImportError>(stream::try_unfold(begun, Conversion::step))
+    };
+    stream::once(open).try_flatten().boxed()
+}
+
+/// Opens a block and, at its beginning, checks it.
+fn open(index: Bytes, tombstones: Option<Bytes>, checks: Checks, from: u64) -> Result<TsdbBlock, ImportError> {
+    let block = TsdbBlock::open(index, tombstones)?;
+    let asked = checks.times.filter(|_| from == 0);
+    if let Some(fault) = asked.map(|times| Health::of(&block, times)).transpose()?.and_then(|health| health.fault()) {
+        return Err(ImportError::Unhealthy(fault));
+    }
+    Ok(if checks.samples { block.strict() } else { block })
+}
+
+/// A file that is needed as a whole.
+async fn whole(what: &'static str, file: &Arc<dyn Ranged>, limit: u64) -> Result<Bytes, ImportError> {
+    let len = file.len();
+    if len > limit {
+        return Err(ImportError::TooLarge { what, len, limit });
+    }
+    Ok(file.read(0..len).await?)
+}
+
+impl Conversion {
+    /// Takes the next batch; none: there is nothing left.
+    async fn step(mut self) -> Result<Option<(Imported, Self)>, ImportError> {
+        let (block, from) = (self.block.clone(), self.next);
+        let Some(batch) = self.compute.run(move || Batch::read(&block, from, BATCH_BYTES)).await?? else { return Ok(None) };
+        let bytes = self.chunks(&batch).await?;
+        let (block, options) = (self.block.clone(), self.options.clone());
+        let imported = self.compute.run(move || batch.blocks(&block, &bytes, &options)).await??;
+        self.next = imported.next;
+        Ok(Some((imported, self)))
     }
 
-    /// The same with batches of about so many bytes of chunks.
-    #[must_use]
-    pub fn of_bytes(self, bytes: usize) -> Self {
-        Self { bytes, ..self }
-    }
-}
-
-impl<I: Iterator<Item = Result<SeriesEntry, TsdbError>>> Iterator for Batches<I> {
-    type Item = Result<Batch, TsdbError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut batch = Batch { series: Vec::new(), wanted: BTreeMap::new() };
-        while batch.bytes() < self.bytes {
-            match self.series.next() {
-                Some(Ok(entry)) => batch.push(entry),
-                Some(Err(err)) => return Some(Err(err)),
-                None => break,
+    /// Reads what a batch needs of the files below `chunks/`.
+    async fn chunks(&self, batch: &Batch) -> Result<ChunkBytes, ImportError> {
+        let (mut bytes, mut total) = (ChunkBytes::default(), 0u64);
+        for (segment, range) in &batch.wanted {
+            let name = || format!("chunks/{:06}", segment.saturating_add(1));
+            let file = self.files.chunks.get(segment).ok_or_else(|| ImportError::Missing { name: name() })?;
+            let start = range.start as u64;
+            let end = (range.end as u64).min(file.len());
+            if start >= end {
+                return Err(TsdbError::Corrupt { file: "chunks", what: "a chunk that is not there", at: range.start }.into());
             }
-        }
-        if batch.series.is_empty() {
-            return None;
-        }
-        batch.end(self.series.peek().and_then(|next| next.as_ref().ok()));
-        Some(Ok(batch))
-    }
-}
-
-impl Batch {
-    /// Bytes from the first to the last chunk.
-    fn bytes(&self) -> usize {
-        self.wanted.values().map(ExactSizeIterator::len).sum()
-    }
-
-    fn push(&mut self, entry: SeriesEntry) {
-        for chunk in &entry.chunks {
-            let at = chunk.reference.at;
-            let range = self.wanted.entry(chunk.reference.segment).or_insert(at..at + 1);
-            *range = range.start.min(at)..range.end.max(at + 1);
-        }
-        self.series.push(entry);
-    }
-
-    /// A chunk does not say in the index how long it is: the last one of a file ends where the next series begins, if that stands after it,
-    /// or with the file.
-    fn end(&mut self, next: Option<&SeriesEntry>) {
-        let next = next.and_then(|entry| entry.chunks.first()).map(|chunk| chunk.reference);
-        for (segment, range) in &mut self.wanted {
-            range.end = match next {
-                Some(next) if next.segment == *segment && next.at >= range.end => next.at,
-                _ => usize::MAX,
-            };
-        }
-    }
-
-    /// Makes blocks of the batch. Heavy on the CPU.
-    ///
-    /// * `bytes`: what [`Batch::wanted`] asks for.
-    pub fn blocks(&self, block: &TsdbBlock, bytes: &ChunkBytes, options: &WriteOptions) -> Result<Imported, ImportError> {
-        let (mut series, mut samples) = (Vec::with_capacity(self.series.len()), 0);
-        for entry in &self.series {
-            let read = block.samples(entry, bytes)?;
-            samples += (read.samples.len() + read.histograms.len()) as u64;
-            let chunks: Vec<_> = encode_run(&read.samples).chain(encode_histogram_run(&read.histograms)).collect();
-            if !chunks.is_empty() {
-                series.push(SeriesRows { labels: read.labels, chunks, exemplars: Vec::new() });
+            total = total.saturating_add(end - start);
+            if total > MAX_BATCH_BYTES {
+                return Err(ImportError::TooLarge {
+                    what: "what lies between the chunks of some series",
+                    len: total,
+                    limit: MAX_BATCH_BYTES,
+                });
             }
+            let part = file.read(start..end).await?;
+            bytes.add(*segment, range.start, part)?;
         }
-        if series.is_empty() {
-            return Ok(Imported { blocks: Vec::new(), series: 0, samples });
-        }
-        let count = series.len() as u64;
-        let data = CutData::new(series, Vec::new());
-        // What a cut says beside its data is for ingesters.
-        let cut = Cut { id: CutId(0), range: TimeRange::ALL, rows: samples, data: Arc::new(data) };
-        let blocks = MetricsBlocks.write(&cut, options)?;
-        let written = blocks.iter().map(|block| block.facts.rows).sum();
-        if written != samples {
-            return Err(ImportError::Count { read: samples, written });
-        }
-        Ok(Imported { blocks, series: count, samples })
+        Ok(bytes)
     }
 }
 

@@ -20,6 +20,7 @@ pub mod policy;
 pub mod promqltest;
 pub mod query;
 pub mod tsdb;
+pub mod uploads;
 pub mod wire;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use crate::ingest::MetricsReceivers;
 use crate::limits::MetricsLimits;
 use crate::policy::MetricsPolicy;
 use crate::query::MetricsQueries;
+use crate::uploads::MetricsUploads;
 
 /// The signal's name.
 pub const NAME: SignalName = SignalName::new("metrics");
@@ -79,7 +81,7 @@ pub fn plugin(deps: &Deps) -> Plugin {
         blocks: Arc::new(MetricsBlocks),
         queries: Arc::new(MetricsQueries::new(deps)),
         policy: Arc::new(MetricsPolicy::new(deps.limits.clone())),
-        uploads: None,
+        uploads: Some(Arc::new(MetricsUploads::new(deps))),
     }
 }
 

@@ -208,10 +208,18 @@ settings! {
         pub compactor_tenant_shard_size: u64 = 0,
         /// No effect: a merge reads all blocks of its window.
         pub compactor_split_groups: u64 = 1,
-        /// No effect: files that belong to no block go after `catalog.orphans_after`.
+        /// How long an uploaded block (`mimirtool backfill`) is kept that nobody goes on with, or that could not be taken over; `0s`, and all below
+        /// 4 hours: for ever. Files of Quartet's own blocks that belong to none go after `catalog.orphans_after`.
         pub compactor_partial_block_deletion_delay: HumanDuration = HumanDuration::from_secs(86_400),
-        /// No effect yet: blocks are not taken by HTTP; `quartet import` takes them.
+        /// Whether blocks of Prometheus and Mimir may be uploaded to compactors (`mimirtool backfill`).
         pub compactor_block_upload_enabled: bool = false,
+        /// Whether an uploaded block is refused whose files are not as its `meta.json` says, or whose index tells of chunks that overlap within a
+        /// series or are outside the times of the block. Else all is taken over that can be read.
+        pub compactor_block_upload_validation_enabled: bool = true,
+        /// Whether, where uploaded blocks are checked at all, their samples must be in order and within the times of their chunks.
+        pub compactor_block_upload_verify_chunks: bool = true,
+        /// Bytes of all files of an uploaded block; 0 is no limit.
+        pub compactor_block_upload_max_block_size_bytes: u64 = 0,
         /// No effect: instant queries are split by series, not by time.
         pub split_instant_queries_by_interval: HumanDuration = HumanDuration::from_secs(0),
         /// No effect: queries for labels and series are answered from indexes.

@@ -9,6 +9,7 @@
 mod bits;
 mod chunks;
 mod floats;
+mod health;
 mod histograms;
 mod index;
 mod meta;
@@ -17,6 +18,7 @@ mod tombstones;
 use bytes::Bytes;
 
 pub use chunks::{ChunkBytes, ChunkReference};
+pub use health::Health;
 pub use index::{ChunkPlace, SeriesEntry};
 pub use meta::{BlockMeta, MetaError};
 
@@ -79,6 +81,8 @@ pub enum TsdbError {
 pub struct TsdbBlock {
     index: Index,
     tombstones: Tombstones,
+    /// Whether samples must be as the index says of their chunk.
+    strict: bool,
 }
 
 impl TsdbBlock {
@@ -86,12 +90,24 @@ impl TsdbBlock {
     ///
     /// * `index`, `tombstones`: the files of these names; a block without deletes may have no tombstones.
     pub fn open(index: Bytes, tombstones: Option<Bytes>) -> Result<Self, TsdbError> {
-        Ok(Self { index: Index::open(index)?, tombstones: tombstones.map(|file| Tombstones::read(&file)).transpose()?.unwrap_or_default() })
+        let tombstones = tombstones.map(|file| Tombstones::read(&file)).transpose()?.unwrap_or_default();
+        Ok(Self { index: Index::open(index)?, tombstones, strict: false })
+    }
+
+    /// The same block, whose samples are refused where they are not in order, or outside the times that the index has of their chunk.
+    #[must_use]
+    pub fn strict(self) -> Self {
+        Self { strict: true, ..self }
     }
 
     /// Its series with the places of their chunks, in the order of their labels.
     pub fn series(&self) -> impl Iterator<Item = Result<SeriesEntry, TsdbError>> + '_ {
-        self.index.series()
+        self.index.series(0)
+    }
+
+    /// As [`TsdbBlock::series`], from the place of one of them on: 0, or [`SeriesEntry::next`] of the one before.
+    pub fn series_from(&self, place: u64) -> impl Iterator<Item = Result<SeriesEntry, TsdbError>> + '_ {
+        self.index.series(place)
     }
 
     /// The samples of a series, whose chunks lie in `bytes`. A series whose samples are all deleted has none.
@@ -101,11 +117,16 @@ impl TsdbBlock {
         for chunk in &entry.chunks {
             let (encoding, data) = bytes.chunk(chunk.reference)?;
             let failed = |what| TsdbError::Chunk { series: entry.labels.to_string(), what };
+            let before = (samples.len(), histograms.len());
             match encoding {
                 1 => floats::decode(data, &mut samples).map_err(failed)?,
                 2 => histograms::decode_integers(data, &mut histograms).map_err(failed)?,
                 3 => histograms::decode_floats(data, &mut histograms).map_err(failed)?,
                 encoding => return Err(TsdbError::Encoding { series: entry.labels.to_string(), encoding }),
+            }
+            if self.strict {
+                chunk.check(samples[before.0..].iter().map(|sample| sample.t)).map_err(failed)?;
+                chunk.check(histograms[before.1..].iter().map(|sample| sample.t)).map_err(failed)?;
             }
         }
         let deleted = self.tombstones.of(entry.reference);

@@ -28,7 +28,7 @@ impl ChunkBytes {
     /// * `start`: where in the file the part begins.
     ///
     /// Errors: a part that begins a file says that it is none of chunks, or of an unknown version.
-    pub fn add(&mut self, segment: u32, start: usize, bytes: Shared) -> Result<(), TsdbError> {
+    pub fn add(&mut self, segment: u64, start: usize, bytes: Shared) -> Result<(), TsdbError> {
         if start == 0 {
             let mut from = Bytes::new(FILE, &bytes, 0, bytes.len())?;
             if from.u32()? != MAGIC {
@@ -39,7 +39,7 @@ impl ChunkBytes {
                 return Err(TsdbError::Version { file: FILE, version });
             }
         }
-        self.parts.push(Part { segment: u64::from(segment), start, bytes });
+        self.parts.push(Part { segment, start, bytes });
         Ok(())
     }
 

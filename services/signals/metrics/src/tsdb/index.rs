@@ -13,6 +13,8 @@ const MAGIC: u32 = 0xbaaa_d700;
 const CONTENTS: usize = 6 * 8 + 4;
 /// Series begin at multiples of so many bytes.
 const ALIGNED: usize = 16;
+/// Bytes of all names and values of one series at most: a few symbols can be named any number of times.
+const LABEL_BYTES: usize = 16 << 20;
 
 /// An opened index.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct SeriesEntry {
     pub labels: Labels,
     /// Its chunks, sorted by time.
     pub chunks: Vec<ChunkPlace>,
+    /// The place in the file behind it, where the next series begins.
+    pub next: u64,
 }
 
 /// A chunk, before it is read.
@@ -45,6 +49,23 @@ pub struct ChunkPlace {
     pub max_time: i64,
     /// Where it is.
     pub reference: ChunkReference,
+}
+
+impl ChunkPlace {
+    /// Whether the times of its samples are as the index says. Errors: what is wrong.
+    pub(super) fn check(&self, times: impl Iterator<Item = i64>) -> Result<(), &'static str> {
+        let mut last = None;
+        for t in times {
+            if last.is_some_and(|last| t <= last) {
+                return Err("samples of a chunk are not in the order of their times");
+            }
+            if !(self.min_time..=self.max_time).contains(&t) {
+                return Err("a sample is outside the times that the index has of its chunk");
+            }
+            last = Some(t);
+        }
+        Ok(())
+    }
 }
 
 impl Index {
@@ -71,25 +92,22 @@ impl Index {
         Ok(Self { file, version, symbols, series: (series, end) })
     }
 
-    /// All series, in the order in which they stand: that of their labels.
-    pub(super) fn series(&self) -> impl Iterator<Item = Result<SeriesEntry, TsdbError>> + '_ {
-        let mut at = self.series.0.next_multiple_of(ALIGNED);
+    /// All series from a place on, in the order in which they stand: that of their labels.
+    pub(super) fn series(&self, from: u64) -> impl Iterator<Item = Result<SeriesEntry, TsdbError>> + '_ {
+        let mut at = usize::try_from(from).unwrap_or(usize::MAX).max(self.series.0.next_multiple_of(ALIGNED));
         std::iter::from_fn(move || {
             // Zeros before the next section are padding, not a series: a series has a length.
             if at >= self.series.1 || self.file.get(at).is_none_or(|byte| *byte == 0) {
                 return None;
             }
             let entry = self.entry(at);
-            at = match &entry {
-                Ok((_, end)) => end.next_multiple_of(ALIGNED),
-                Err(_) => usize::MAX,
-            };
-            Some(entry.map(|(entry, _)| entry))
+            at = entry.as_ref().map_or(usize::MAX, |entry| usize::try_from(entry.next).unwrap_or(usize::MAX));
+            Some(entry)
         })
     }
 
-    /// The series at a place, and where it ends.
-    fn entry(&self, at: usize) -> Result<(SeriesEntry, usize), TsdbError> {
+    /// The series at a place.
+    fn entry(&self, at: usize) -> Result<SeriesEntry, TsdbError> {
         let mut from = Bytes::new(FILE, &self.file, at, self.file.len())?;
         let len = from.len()?;
         let (start, end) = (from.at(), from.at() + len);
@@ -99,15 +117,21 @@ impl Index {
         let mut rest = Bytes::new(FILE, &self.file, end, self.file.len())?;
         rest.checksum(&self.file[start..end])?;
         let reference = if self.version == 1 { at as u64 } else { (at / ALIGNED) as u64 };
-        Ok((SeriesEntry { reference, labels, chunks }, rest.at()))
+        Ok(SeriesEntry { reference, labels, chunks, next: rest.at().next_multiple_of(ALIGNED) as u64 })
     }
 
     fn labels(&self, body: &mut Bytes<'_>) -> Result<Labels, TsdbError> {
         let count = body.len()?;
         let mut pairs = Vec::with_capacity(count.min(64));
+        let mut bytes = 0;
         for _ in 0..count {
             let (name, value) = (body.uvarint()?, body.uvarint()?);
-            pairs.push((self.symbol(name)?, self.symbol(value)?));
+            let pair = (self.symbol(name)?, self.symbol(value)?);
+            bytes += pair.0.len() + pair.1.len();
+            if bytes > LABEL_BYTES {
+                return Err(body.corrupt("a series with too much text"));
+            }
+            pairs.push(pair);
         }
         Ok(Labels::from_pairs(pairs))
     }
