@@ -16,7 +16,7 @@ use runtime::{App, Compute, Role, StopError, Tasks};
 use signal::Plugins;
 
 pub use config::StoreGatewayConfig;
-use metrics::GatewayMetrics;
+use metrics::{GatewayMetrics, Known};
 use scan::{LeafService, Scans};
 use storage::block::OpenBlock;
 use storage::catalog::Catalog;
@@ -47,6 +47,8 @@ pub struct StoreGateway {
 /// Makes the service that scans blocks; the all-in-one mounts it beside the ingester's.
 #[must_use]
 pub fn service(app: &mut App, config: &StoreGatewayConfig, deps: Deps) -> LeafService {
+    let known = Known { catalog: deps.catalog.clone(), clock: app.clock.clone() };
+    known.register(&mut app.registry);
     app.http.main(pages::routes(deps.catalog));
     let metrics = GatewayMetrics::register(&mut app.registry);
     let scans = Scans { threads: Compute::new(config.max_scans), tasks: app.tasks.clone() };

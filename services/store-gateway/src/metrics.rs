@@ -1,14 +1,22 @@
 //! Instruments of the store-gateway, by the names of Mimir's dashboards.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use runtime::Clock;
 use signal::{Amount, ScanAccount, Stage};
+use storage::catalog::Catalog;
+
+/// Dashboards look for this label: in Mimir, other components had the names once.
+const COMPONENT: (Cow<'static, str>, Cow<'static, str>) = (Cow::Borrowed("component"), Cow::Borrowed("store-gateway"));
 
 /// How a histogram of a family is made.
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -56,6 +64,36 @@ pub struct GatewayMetrics {
     stages: Histograms<Part>,
 }
 
+/// What this process knows of the bucket, by the names of Mimir's stores: looked up when it is asked for.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Known {
+    /// Registers it.
+    pub(crate) fn register(self, registry: &mut Registry) {
+        registry.sub_registry_with_prefix("cortex_bucket_stores").sub_registry_with_label(COMPONENT).register_collector(Box::new(self));
+    }
+}
+
+impl Collector for Known {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let tenants = i64::try_from(self.catalog.map().tenants().len()).unwrap_or(i64::MAX);
+        let read = self.catalog.age_of_last_success();
+        let read = read.map_or(0, |age| (self.clock.now_ms() - i64::try_from(age.as_millis()).unwrap_or(i64::MAX)).max(0) / 1000);
+        for (name, help, value) in [
+            ("tenants_discovered", "Tenants that have blocks", tenants),
+            ("tenants_synced", "Tenants whose blocks this process can be asked for: all of them", tenants),
+            ("blocks_last_successful_sync_timestamp_seconds", "When the catalog was last read, seconds since the Unix epoch", read),
+        ] {
+            encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+}
+
 /// How long the role had to do with a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Waits {
@@ -69,9 +107,7 @@ impl GatewayMetrics {
     /// Makes and registers them.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        // Dashboards look for the label: in Mimir, other components had the names once.
-        let component = (Cow::Borrowed("component"), Cow::Borrowed("store-gateway"));
-        let registry = registry.sub_registry_with_prefix("cortex_bucket_store").sub_registry_with_label(component);
+        let registry = registry.sub_registry_with_prefix("cortex_bucket_store").sub_registry_with_label(COMPONENT);
         registry.register("block_loads", "Blocks that were scanned", metrics.blocks.clone());
         registry.register("blocks_gone", "Blocks asked for whose object was gone", metrics.gone.clone());
         registry.register("block_load_failures", "Blocks that could not be scanned", metrics.failed.clone());

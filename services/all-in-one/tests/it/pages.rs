@@ -106,6 +106,8 @@ async fn what_a_write_and_a_query_move_is_shown_by_each_role() {
         (&cluster.querier, "prometheus_engine_query_duration_seconds_count", 6.0),
         (&cluster.querier, "prometheus_engine_queries_concurrent_max", 1.0),
         (&cluster.store_gateway, "cortex_bucket_store_series_blocks_queried_sum", 1.0),
+        (&cluster.store_gateway, "cortex_bucket_stores_tenants_synced", 1.0),
+        (&cluster.store_gateway, "cortex_bucket_stores_blocks_last_successful_sync_timestamp_seconds", (now / 1000 - 60) as f64),
         (&cluster.store_gateway, "cortex_bucket_store_series_data_size_fetched_bytes_sum", 1.0),
         (&cluster.store_gateway, "cortex_bucket_store_series_data_touched_sum", SERIES as f64),
         (&cluster.store_gateway, "cortex_bucket_store_series_data_size_touched_bytes_sum", 1.0),

@@ -1,6 +1,7 @@
 //! What every process of a cluster opens before its role starts: the bucket and its marker, the catalog, channels to other
 //! processes, the ring. Knows no signal and no role.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ring::{Cluster, RingConfig};
@@ -52,8 +53,10 @@ impl Node {
     /// Opens the bucket, which must be this cluster's, and begins to follow its catalog.
     pub async fn open(app: &mut App, settings: Settings<'_>) -> Result<Self, StartError> {
         let failed = |what: &'static str| move |err: Box<dyn std::error::Error + Send + Sync>| StartError::new(what, err);
-        let bucket = storage::bucket::open(settings.storage, &app.clock, &mut app.registry)
-            .map_err(|err| failed("open the object store")(err.into()))?;
+        // Dashboards tell who asks the store by this label.
+        let registry = app.registry.sub_registry_with_label((Cow::Borrowed("component"), Cow::Borrowed(app.role)));
+        let bucket =
+            storage::bucket::open(settings.storage, &app.clock, registry).map_err(|err| failed("open the object store")(err.into()))?;
         storage::marker::claim(&*bucket, &settings.cluster.id, settings.storage.marker_wait.get())
             .await
             .map_err(|err| failed("claim the bucket for this cluster")(err.into()))?;

@@ -61,7 +61,8 @@ pub struct SettingDoc {
     pub doc: String,
     /// Its default, as it would stand in the YAML.
     pub default: String,
-    /// What values look like: `duration`, `bytes`, `integer`, `number`, `text`, `true or false`, or the choices.
+    /// What values look like: `duration`, `bytes`, `integer`, `number`, `text`, `true or false`, or the choices. Entries of a `map` are laid
+    /// over those before one by one, a `whole map` takes the place of the one before.
     pub kind: String,
 }
 

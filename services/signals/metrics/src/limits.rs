@@ -6,6 +6,7 @@ mod queries;
 mod retention;
 mod trackers;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use runtime::config::HumanDuration;
@@ -55,6 +56,8 @@ settings! {
         pub ingestion_rate: f64 = 10_000.0,
         /// Samples and metadata that may come at once.
         pub ingestion_burst_size: u64 = 200_000,
+        /// If it is above 0: how many seconds of `ingestion_rate` may come at once, whatever `ingestion_burst_size` says.
+        pub ingestion_burst_factor: f64 = 0.0,
         /// Series with recent samples over all ingesters; 0 is no limit.
         pub max_global_series_per_user: u64 = 150_000,
         /// Series that got a sample within twenty minutes, over all ingesters: others are answered with 429. 0 is no limit.
@@ -198,6 +201,10 @@ settings! {
         pub max_label_names_limit: u64 = 0,
         /// Values of a label that an answer may hold; 0 is no limit.
         pub max_label_values_limit: u64 = 0,
+        /// Series that an answer to a question for series may hold; 0 is no limit.
+        pub max_series_query_limit: u64 = 0,
+        /// Items of one list that the cardinality of labels may be asked for; 0 is no limit.
+        pub cardinality_analysis_max_results: u64 = 0,
         /// How long blocks are kept; `0s` is for ever.
         pub compactor_blocks_retention_period: HumanDuration = HumanDuration::from_secs(0),
         /// How long some series are kept, whatever is said of all: a list of `selector`, `period` (`0s` is for ever) and `priority` (the highest holds).
@@ -226,6 +233,74 @@ settings! {
         pub results_cache_ttl_for_labels_query: HumanDuration = HumanDuration::from_secs(0),
         /// No effect: cardinalities are counted when they are asked for.
         pub results_cache_ttl_for_cardinality_query: HumanDuration = HumanDuration::from_secs(0),
+        /// No effect: `ingest.metrics.ha_tracker_update_timeout` holds for all tenants.
+        pub ha_tracker_update_timeout: HumanDuration = HumanDuration::from_secs(15),
+        /// No effect: `ingest.metrics.ha_tracker_update_timeout_jitter_max` holds for all tenants.
+        pub ha_tracker_update_timeout_jitter_max: HumanDuration = HumanDuration::from_secs(5),
+        /// No effect: `ingest.metrics.ha_tracker_failover_timeout` holds for all tenants.
+        pub ha_tracker_failover_timeout: HumanDuration = HumanDuration::from_secs(30),
+        /// No effect: replicas are elected by when their samples come, not by the times of these.
+        pub ha_tracker_sample_failover_timeout: HumanDuration = HumanDuration::from_secs(0),
+        /// No effect: metadata without the name of a metric is always refused.
+        pub enforce_metadata_metric_name: bool = true,
+        /// No effect: counters of what is refused have no label `group`.
+        pub separate_metrics_group_label: String = String::new(),
+        /// No effect: heads are cut by their age and size.
+        pub early_head_compaction_owned_series_threshold: u64 = 0,
+        /// No effect: heads are cut by their age and size.
+        pub early_head_compaction_min_estimated_series_reduction_percentage: u64 = 15,
+        /// No effect: blocks have no labels.
+        pub out_of_order_blocks_external_label_enabled: bool = false,
+        /// No effect: there are no partitions.
+        pub ingestion_partitions_tenant_shard_size: u64 = 0,
+        /// No effect: a write that was answered is read at once.
+        pub ingest_storage_read_consistency: String = "eventual".to_owned(),
+        /// No effect: what a query fetches is counted, not estimated.
+        pub max_estimated_fetched_chunks_per_query_multiplier: f64 = 0.0,
+        /// No effect: regular expressions of any length are matched in shards.
+        pub query_sharding_max_regexp_size_bytes: u64 = 4096,
+        /// No effect: errors are not cached.
+        pub results_cache_ttl_for_errors: HumanDuration = HumanDuration::from_secs(300),
+        /// No effect: names of metrics go where a function or operator drops them.
+        pub enable_delayed_name_removal: bool = false,
+        /// No effect: subqueries run within their query.
+        pub subquery_spin_off_enabled: bool = false,
+        /// No effect: questions for labels are asked as they came.
+        pub labels_query_optimizer_enabled: bool = true,
+        /// No effect: answers take of the memory of queries.
+        pub label_names_and_values_results_max_size_bytes: u64 = 400 << 20,
+        /// No effect: answers take of the memory of queries.
+        pub active_series_results_max_size_bytes: u64 = 400 << 20,
+        /// No effect: there is no attribution of costs.
+        pub max_cost_attribution_cardinality: u64 = 2000,
+        /// No effect: there is no attribution of costs.
+        pub cost_attribution_cooldown: HumanDuration = HumanDuration::from_secs(0),
+        /// No effect: shards of store-gateways span all zones.
+        pub store_gateway_tenant_shard_size_per_zone: u64 = 0,
+        /// No effect: blocks of any age are merged.
+        pub compactor_max_lookback: HumanDuration = HumanDuration::from_secs(0),
+        /// No effect: how many blocks go up at once is a matter of the process.
+        pub compactor_max_per_block_upload_concurrency: u64 = 8,
+        /// No effect yet: there is no ruler.
+        pub ruler_evaluation_consistency_max_delay: HumanDuration = HumanDuration::from_secs(0),
+        /// No effect yet: there is no ruler.
+        pub ruler_recording_rules_evaluation_enabled: bool = true,
+        /// No effect yet: there is no ruler.
+        pub ruler_alerting_rules_evaluation_enabled: bool = true,
+        /// No effect yet: there is no ruler.
+        pub ruler_sync_rules_on_changes_enabled: bool = true,
+        /// No effect yet: there is no ruler.
+        pub ruler_max_rules_per_rule_group_by_namespace: BTreeMap<String, u64> = BTreeMap::new(),
+        /// No effect yet: there is no ruler.
+        pub ruler_max_rule_groups_per_tenant_by_namespace: BTreeMap<String, u64> = BTreeMap::new(),
+        /// No effect yet: there is no ruler.
+        pub ruler_protected_namespaces: CommaList = CommaList::default(),
+        /// No effect yet: there is no ruler.
+        pub ruler_max_independent_rule_evaluation_concurrency_per_tenant: u64 = 4,
+        /// No effect yet: there is no ruler.
+        pub ruler_min_rule_evaluation_interval: HumanDuration = HumanDuration::from_secs(0),
+        /// No effect yet: there is no ruler.
+        pub ruler_max_rule_evaluation_results: u64 = 0,
         /// No effect yet: there is no ruler.
         pub ruler_evaluation_delay_duration: HumanDuration = HumanDuration::from_secs(60),
         /// No effect yet: there is no ruler.
@@ -238,6 +313,26 @@ settings! {
         pub alertmanager_max_config_size_bytes: u64 = 0,
         /// No effect: there is no Alertmanager.
         pub alertmanager_notification_rate_limit: f64 = 0.0,
+        /// No effect: there is no Alertmanager.
+        pub alertmanager_notification_rate_limit_per_integration: BTreeMap<String, f64> = BTreeMap::new(),
+        /// No effect: there is no Alertmanager.
+        pub alertmanager_receivers_firewall_block_cidr_networks: CommaList = CommaList::default(),
+        /// No effect: there is no Alertmanager.
+        pub alertmanager_receivers_firewall_block_private_addresses: bool = false,
+        /// No effect: there is no Alertmanager.
+        pub alertmanager_max_silences_count: u64 = 0,
+        /// No effect: there is no Alertmanager.
+        pub alertmanager_max_silence_size_bytes: u64 = 0,
+        /// No effect: there is no Alertmanager.
+        pub alertmanager_max_templates_count: u64 = 0,
+        /// No effect: there is no Alertmanager.
+        pub alertmanager_max_template_size_bytes: u64 = 0,
+        /// No effect: there is no Alertmanager.
+        pub alertmanager_max_dispatcher_aggregation_groups: u64 = 0,
+        /// No effect: there is no Alertmanager.
+        pub alertmanager_max_alerts_count: u64 = 0,
+        /// No effect: there is no Alertmanager.
+        pub alertmanager_max_alerts_size_bytes: u64 = 0,
     }
 }
 
@@ -267,6 +362,7 @@ impl MetricsLimits {
             (&mut self.max_query_parallelism, other.max_query_parallelism),
             (&mut self.max_label_names_limit, other.max_label_names_limit),
             (&mut self.max_label_values_limit, other.max_label_values_limit),
+            (&mut self.max_series_query_limit, other.max_series_query_limit),
         ];
         for (mine, others) in counts {
             // 0 is no limit.

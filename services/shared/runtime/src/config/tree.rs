@@ -207,7 +207,7 @@ fn from_text(kind: &str, text: &str) -> Value {
         "list" if !text.trim_start().starts_with('[') => {
             Value::Sequence(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect())
         }
-        "list" | "map" => any(text),
+        "list" | "map" | "whole map" => any(text),
         _ => plain(),
     }
 }

@@ -33,7 +33,7 @@ const DEFAULT_LIMIT: usize = 20;
 pub(super) async fn label_names(State(api): State<Api>, caller: Caller, params: Params) -> Response {
     answer(&api, &caller, "cardinality_label_names", |guard| {
         check_enabled(guard, &caller)?;
-        let limit = limit(&params)?;
+        let limit = limit(&params, guard.limits.cardinality_analysis_max_results)?;
         let query = CardinalityQuery { sets: selector(&params, false)?, since: since(&api, &params)?, what: Counted::Values };
         Ok((query, move |counts: Value| names_json(counts, limit)))
     })
@@ -54,7 +54,7 @@ pub(super) async fn label_values(State(api): State<Api>, caller: Caller, params:
         if names.len() > most {
             return Err(PromError::bad_data(format!("label_names size must not exceed {most} (actual: {})", names.len())));
         }
-        let limit = limit(&params)?;
+        let limit = limit(&params, guard.limits.cardinality_analysis_max_results)?;
         let what = Counted::Series { names: names.clone() };
         let query = CardinalityQuery { sets: selector(&params, false)?, since: since(&api, &params)?, what };
         Ok((query, move |counts: Value| values_json(counts, &names, limit)))
@@ -181,8 +181,16 @@ fn active_since(api: &Api) -> i64 {
     api.deps.clock.now_ms().saturating_sub(ACTIVE_MS)
 }
 
-/// `limit`: unlike Mimir's it may be above 500.
-fn limit(params: &Params) -> Result<usize, PromError> {
+/// `limit`: unlike Mimir's it may be above 500, unless the tenant's limits say otherwise.
+fn limit(params: &Params, most: u64) -> Result<usize, PromError> {
+    let limit = asked_limit(params)?;
+    if most > 0 && limit as u64 > most {
+        return Err(PromError::bad_data(format!("'limit' param cannot be greater than '{most}'")));
+    }
+    Ok(limit)
+}
+
+fn asked_limit(params: &Params) -> Result<usize, PromError> {
     match params.get("limit") {
         "" => Ok(DEFAULT_LIMIT),
         text => {

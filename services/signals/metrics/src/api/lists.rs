@@ -55,11 +55,11 @@ pub(super) async fn label_values(
 pub(super) async fn series(State(api): State<Api>, caller: Caller, params: Params) -> Result<Response, PromError> {
     let request = Request { api, caller, params };
     request
-        .answer("series", |params, _| {
+        .answer("series", |params, limits| {
             if params.all("match[]").next().is_none() {
                 return Err(PromError::bad_data("no match[] parameter provided"));
             }
-            let limit = times::limit(params)?;
+            let limit = least(times::limit(params)?, limits.max_series_query_limit);
             let sets = matcher_sets(params).map_err(|err| PromError::parameter("match[]", err))?;
             Ok((LeafQuery::Series { sets, limit: one_more(limit) }, limit))
         })

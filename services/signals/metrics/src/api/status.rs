@@ -45,8 +45,10 @@ pub(super) async fn user_limits(State(api): State<Api>, caller: Caller) -> Resul
     let tenant = caller.tenants.single().map_err(PromError::bad_data)?;
     let limits = api.deps.limits.of(tenant);
     let body = serde_json::json!({
+        "compactor_blocks_retention_period_seconds": limits.compactor_blocks_retention_period.get().as_secs(),
         "ingestion_rate": limits.ingestion_rate,
         "ingestion_burst_size": limits.ingestion_burst_size,
+        "ingestion_burst_factor": limits.ingestion_burst_factor,
         "max_global_series_per_user": limits.max_global_series_per_user,
         "max_global_series_per_metric": limits.max_global_series_per_metric,
         "max_global_exemplars_per_user": limits.max_global_exemplars_per_user,

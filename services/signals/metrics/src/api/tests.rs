@@ -1,6 +1,7 @@
 //! Requests against the routes; queriers and leaves are in memory.
 
 mod about;
+mod caps;
 mod leaf;
 mod results;
 mod sharded;

@@ -270,16 +270,26 @@ impl Intake {
 
     /// The tenant's rate of samples, exemplars and metadata, and that of this distributor. What was refused already does not count.
     fn take_items(&self, tenant: &TenantId, limits: &MetricsLimits, checked: &Checked) -> Result<(), PushError> {
-        let (rate, burst) = (limits.ingestion_rate, limits.ingestion_burst_size);
+        let rate = limits.ingestion_rate;
+        let mut share = self.share(rate, limits.ingestion_burst_size);
+        let mut burst = share.burst;
+        if limits.ingestion_burst_factor > 0.0 {
+            // As in Mimir: the burst is divided with the rate, and told undivided.
+            share.burst = whole(share.per_second * limits.ingestion_burst_factor);
+            burst = whole(rate * limits.ingestion_burst_factor);
+        }
         let (items, now) = (checked.good.all(), self.deps.clock.now_ns());
         if items == 0 {
             return Ok(());
         }
-        if !self.items.allow(tenant, self.share(rate, burst), now, items) {
+        if !self.items.allow(tenant, share, now, items) {
             self.deps.instruments.discard_samples(tenant, "rate_limited", checked.good.points());
             discard(&self.deps.instruments.discarded_exemplars, tenant, "rate_limited", checked.good.exemplars);
             discard(&self.deps.instruments.discarded_metadata, tenant, "rate_limited", checked.good.metadata);
-            let above = if items > burst { PushError::IngestionBurst { burst, items } } else { PushError::IngestionRate { rate, burst } };
+            let above = match share.burst {
+                most if items > most => PushError::IngestionBurst { burst: most, items },
+                _ => PushError::IngestionRate { rate, burst },
+            };
             return Err(above.of_rate(limits));
         }
         let own = self.deps.ingest.max_ingestion_rate;

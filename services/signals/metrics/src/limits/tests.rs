@@ -18,3 +18,15 @@ fn limits_of_absent_roles_are_read() {
     assert!((limits.ingestion_rate - 7.0).abs() < f64::EPSILON);
     assert_eq!((limits.ruler_max_rules_per_rule_group, limits.ruler_max_rule_groups_per_tenant), (50, 70));
 }
+
+/// Names of limits that only tune what is not here, as files of Mimir 2 and 3 have them.
+#[test]
+fn limits_that_only_tune_what_is_not_here_are_read() {
+    let text = r#"{"ha_tracker_failover_timeout": "1m", "early_head_compaction_owned_series_threshold": 1500000, "results_cache_ttl_for_errors": "5m",
+        "ruler_max_rules_per_rule_group_by_namespace": {"a": 30}, "ruler_protected_namespaces": "a,b", "alertmanager_max_silences_count": 10,
+        "alertmanager_notification_rate_limit_per_integration": {"email": 0.5}, "ingest_storage_read_consistency": "strong", "request_rate": 3}"#;
+    let limits: MetricsLimits = serde_json::from_str(text).expect("all of them are known");
+    assert!((limits.request_rate - 3.0).abs() < f64::EPSILON);
+    let refused = serde_json::from_str::<MetricsLimits>(r#"{"blocked_requests": []}"#).expect_err("it would not be in force");
+    assert!(refused.to_string().contains("unknown field `blocked_requests`"), "{refused}");
+}

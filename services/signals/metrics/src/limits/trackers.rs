@@ -82,13 +82,17 @@ impl From<CustomTrackers> for BTreeMap<String, String> {
 impl Setting for CustomTrackers {
     fn describe(&self, at: &str, doc: &str, out: &mut Vec<SettingDoc>) {
         let default = serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned());
-        out.push(SettingDoc::leaf(at, doc, default, "map"));
+        // As in Mimir: a tenant's selectors take the place of those for all.
+        out.push(SettingDoc::leaf(at, doc, default, "whole map"));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use runtime::config::patch;
+
     use super::*;
+    use crate::limits::MetricsLimits;
 
     fn trackers(json: &str) -> Result<CustomTrackers, String> {
         serde_json::from_str(json).map_err(|err| err.to_string())
@@ -109,6 +113,21 @@ mod tests {
             let err = trackers(&format!(r#"{{"dev": "{selector}"}}"#)).unwrap_err();
             assert!(err.starts_with("active series tracker \"dev\", selector "), "{err}");
         }
+    }
+
+    #[test]
+    fn a_tenants_take_the_place_of_those_for_all() {
+        let limits = |base: &MetricsLimits, yaml: &str| patch(base, serde_yaml_ng::from_str(yaml).unwrap(), "a file").unwrap();
+        let names = |limits: &MetricsLimits| {
+            let of = |trackers: &CustomTrackers| trackers.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+            (of(&limits.active_series_custom_trackers), of(&limits.active_series_additional_custom_trackers))
+        };
+        let all = limits(&MetricsLimits::default(), "active_series_custom_trackers: {a: '{x=\"1\"}', b.c: '{x=\"2\"}'}");
+        assert_eq!(names(&all), (vec!["a".to_owned(), "b.c".to_owned()], vec![]));
+        let tenant = limits(&all, "active_series_additional_custom_trackers: {d: '{x=\"1\"}'}");
+        assert_eq!(names(&tenant), (vec!["a".to_owned(), "b.c".to_owned()], vec!["d".to_owned()]));
+        assert_eq!(names(&limits(&all, "active_series_custom_trackers: {e: '{x=\"1\"}'}")).0, ["e"]);
+        assert_eq!(names(&limits(&all, "active_series_custom_trackers: {}")).0, Vec::<String>::new());
     }
 
     #[test]

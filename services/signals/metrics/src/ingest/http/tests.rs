@@ -250,6 +250,19 @@ async fn the_rate_of_samples_is_divided_among_distributors() {
 }
 
 #[tokio::test]
+async fn bursts_may_be_seconds_of_the_rate() {
+    let limits = MetricsLimits { ingestion_rate: 2.0, ingestion_burst_factor: 2.0, ingestion_burst_size: 1, ..MetricsLimits::default() };
+    let world = world(limits);
+    world.sink.writers.store(2, Ordering::SeqCst);
+    let three = snappy(&body_of(&[series(SERIES, &[(NOW, 1.0), (NOW + 1, 1.0), (NOW + 2, 1.0)])]));
+    let (status, text) = world.push(&[], three).await;
+    assert!(status == 429 && text.contains("exceeded the ingestion burst size limit, set to 2, with 3 items."), "{text}");
+    assert_eq!([world.push(&[], good()).await.0, world.push(&[], good()).await.0], [200, 200]);
+    let (status, text) = world.push(&[], good()).await;
+    assert!(status == 429 && text.contains("set to 2 items/s with a maximum allowed burst of 4."), "{text}");
+}
+
+#[tokio::test]
 async fn the_rate_of_requests() {
     let world = world(MetricsLimits { request_rate: 1.0, request_burst_size: 1, ..MetricsLimits::default() });
     assert_eq!(world.push(&[], good()).await.0, 200);
