@@ -74,6 +74,9 @@ impl fmt::Debug for Routes {
     }
 }
 
+/// Answers below this size, bytes, are sent as they are: they fit into one packet, and compressing them costs more than they take.
+const COMPRESSED_ABOVE: u64 = 1024;
+
 /// Marks an answer (as an extension) that is sent as it is, also to clients that accept gzip.
 #[derive(Clone, Copy, Debug)]
 pub struct Uncompressed;
@@ -82,7 +85,11 @@ impl Uncompressed {
     /// The answers that are compressed for clients that ask.
     pub(crate) fn predicate() -> impl Predicate {
         let unmarked = |_: StatusCode, _: http::Version, _: &HeaderMap, extensions: &http::Extensions| extensions.get::<Self>().is_none();
-        SizeAbove::default().and(NotForContentType::GRPC).and(NotForContentType::IMAGES).and(NotForContentType::SSE).and(unmarked)
+        SizeAbove::new(COMPRESSED_ABOVE)
+            .and(NotForContentType::GRPC)
+            .and(NotForContentType::IMAGES)
+            .and(NotForContentType::SSE)
+            .and(unmarked)
     }
 }
 

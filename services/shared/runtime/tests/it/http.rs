@@ -16,6 +16,7 @@ fn routes() -> Router {
         .route("/api/v1/label/{name}/values", get(async || "values"))
         .route("/panic", get(async || -> &'static str { panic!("on purpose") }))
         .route("/long", get(async || "long ".repeat(1000)))
+        .route("/short", get(async || "short ".repeat(100)))
         .merge(uncompressed(Router::new().route("/api/v1/push", get(async || "long ".repeat(1000)))))
         .route("/limited", post(limited))
 }
@@ -63,9 +64,13 @@ async fn a_panic_is_500_and_the_connection_stays() {
 #[tokio::test]
 async fn answers_are_compressed_for_those_who_ask_but_not_of_pushes() {
     let running = serving(routes()).await;
-    for (path, accepted, encoding) in
-        [("/long", "gzip", Some("gzip")), ("/long", "identity", None), ("/api/v1/push", "gzip", None), ("/api/v1/hello", "gzip", None)]
-    {
+    for (path, accepted, encoding) in [
+        ("/long", "gzip", Some("gzip")),
+        ("/long", "identity", None),
+        ("/short", "gzip", None),
+        ("/api/v1/push", "gzip", None),
+        ("/api/v1/hello", "gzip", None),
+    ] {
         let url = format!("http://{}{path}", running.http);
         let response = client().get(url).header("accept-encoding", accepted).send().await.unwrap();
         let found = response.headers().get("content-encoding").map(|value| value.to_str().unwrap().to_owned());
