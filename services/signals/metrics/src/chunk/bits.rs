@@ -4,6 +4,9 @@
 /// would leave a third of all that memory empty.
 const GROW_BYTES: usize = 32;
 
+/// How many bits a filled window has at least.
+const FILLED: u32 = 57;
+
 /// Collects bits.
 #[derive(Clone, Debug, Default)]
 pub struct BitWriter {
@@ -58,7 +61,7 @@ pub struct BitReader<'a> {
     bytes: &'a [u8],
     /// Bits that were loaded and not yet taken, at the top.
     window: u64,
-    /// How many of them are real.
+    /// How many of them may be taken.
     loaded: u32,
 }
 
@@ -76,6 +79,14 @@ impl<'a> BitReader<'a> {
     }
 
     fn fill(&mut self) {
+        if let Some(next) = self.bytes.first_chunk() {
+            // Of the bits that do not fill a byte some stand in the window as well; they are put there once more when their byte is taken.
+            self.window |= u64::from_be_bytes(*next) >> self.loaded;
+            let bytes = (64 - self.loaded) / 8;
+            self.loaded += 8 * bytes;
+            self.bytes = &self.bytes[bytes as usize..];
+            return;
+        }
         while self.loaded <= 56 {
             let Some((first, rest)) = self.bytes.split_first() else { return };
             self.window |= u64::from(*first) << (56 - self.loaded);
@@ -86,9 +97,9 @@ impl<'a> BitReader<'a> {
 
     /// The next `count` bits as a number; `None` when fewer are left. `count` is at most 64.
     pub fn read(&mut self, count: u32) -> Option<u64> {
-        if count > 32 {
-            let high = self.read(count - 32)?;
-            return Some(high << 32 | self.read(32)?);
+        if count > FILLED {
+            let high = self.read(count - FILLED)?;
+            return Some(high << FILLED | self.read(FILLED)?);
         }
         if count == 0 {
             return Some(0);
@@ -107,6 +118,15 @@ impl<'a> BitReader<'a> {
 
     /// The next bit.
     pub fn bit(&mut self) -> Option<bool> {
-        self.read(1).map(|bit| bit == 1)
+        if self.loaded == 0 {
+            self.fill();
+            if self.loaded == 0 {
+                return None;
+            }
+        }
+        let bit = self.window >> 63 == 1;
+        self.window <<= 1;
+        self.loaded -= 1;
+        Some(bit)
     }
 }
