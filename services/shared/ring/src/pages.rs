@@ -10,6 +10,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use runtime::http::accepts_json;
+use runtime::http::html::{escaped, head};
 use runtime::{Chain, Clock};
 use serde::{Deserialize, Serialize};
 
@@ -144,30 +145,3 @@ fn html(role: Option<&str>, view: &View, rows: &[Row<'_>], can_forget: bool) -> 
     page.push_str("</table></form>");
     page
 }
-
-fn head(title: &str) -> String {
-    let title = escaped(title);
-    format!(
-        "<!doctype html><meta charset=\"utf-8\"><title>{title}</title><style>body{{font-family:sans-serif}}\
-         td,th{{padding:.2em .8em;text-align:left;border-bottom:1px solid #ddd}}</style><h1>{title}</h1>"
-    )
-}
-
-/// A text as HTML shows it, in and out of quotes.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,5 +1,6 @@
 //! The HTTP side of a process: routes on their way to the servers, and helpers for handlers.
 
+pub mod html;
 mod table;
 
 use std::collections::BTreeMap;

@@ -41,6 +41,14 @@ pub struct HeadContext {
     pub clock: Arc<dyn Clock>,
 }
 
+impl HeadContext {
+    /// Of an ingester that has all series: there is no cluster to divide limits among.
+    #[must_use]
+    pub fn alone(directory: PathBuf, clock: Arc<dyn Clock>) -> Self {
+        Self { directory, share: Arc::new(Whole), clock }
+    }
+}
+
 impl fmt::Debug for HeadContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HeadContext").field("directory", &self.directory).finish_non_exhaustive()
@@ -51,6 +59,15 @@ impl fmt::Debug for HeadContext {
 pub trait Share: Send + Sync {
     /// `limit` series or streams over all ingesters become this many here, never 0 for a limit above 0. 0 means no limit and stays so.
     fn of(&self, tenant: &TenantId, limit: u64) -> u64;
+}
+
+/// All of it.
+struct Whole;
+
+impl Share for Whole {
+    fn of(&self, _: &TenantId, limit: u64) -> u64 {
+        limit
+    }
 }
 
 /// The recent data of one tenant and signal.

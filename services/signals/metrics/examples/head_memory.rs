@@ -22,7 +22,6 @@ use quartet_metrics::limits::MetricsLimits;
 use quartet_metrics::query::QueryConfig;
 use quartet_metrics::wire::codec::{put_bytes, put_varint};
 use runtime::{Compute, ManualClock};
-use signal::head::Share;
 use signal::{BlockFormat, Head, HeadContext, Prepared, Push, PushItem, SegmentId, WriteOptions};
 use storage::wal::{Fsync, Replay, Wal, WalConfig, WalError, WalMetrics};
 use tenancy::{Overrides, TenantId};
@@ -31,15 +30,6 @@ const PER_PUSH: usize = 1_000;
 const START: i64 = 1_768_471_200_000;
 const INTERVAL: i64 = 15_000;
 const HOUR_NS: i64 = 3_600_000_000_000;
-
-/// One ingester has all series.
-struct Alone;
-
-impl Share for Alone {
-    fn of(&self, _: &TenantId, limit: u64) -> u64 {
-        limit
-    }
-}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -136,7 +126,7 @@ fn head(directory: &Path) -> MetricsHead {
         retention: Default::default(),
         query: QueryConfig::default(),
     };
-    let context = HeadContext { directory: directory.join("heads"), share: Arc::new(Alone), clock };
+    let context = HeadContext::alone(directory.join("heads"), clock);
     MetricsHeads::new(deps).open_head(&TenantId::anonymous(), &context)
 }
 

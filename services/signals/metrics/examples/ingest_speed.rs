@@ -15,7 +15,6 @@ use quartet_metrics::query::QueryConfig;
 use quartet_metrics::wire::LeafQuery;
 use quartet_metrics::{Deps, ingest};
 use runtime::{Compute, ManualClock};
-use signal::head::Share;
 use signal::{Head, HeadContext, Item, Push, PushItem, ScanQuery, SegmentId, TimeRange};
 use tenancy::{Overrides, TenantId};
 
@@ -23,15 +22,6 @@ const SERIES: usize = 50_000;
 const PER_PUSH: usize = 1_000;
 const SCRAPES: usize = 20;
 const START: i64 = 1_768_471_200_000;
-
-/// One ingester has all series.
-struct Alone;
-
-impl Share for Alone {
-    fn of(&self, _: &TenantId, limit: u64) -> u64 {
-        limit
-    }
-}
 
 fn main() {
     let bodies = bodies();
@@ -51,7 +41,7 @@ fn main() {
         retention: Default::default(),
         query: QueryConfig::default(),
     };
-    let context = HeadContext { directory: PathBuf::new(), share: Arc::new(Alone), clock: deps.clock.clone() };
+    let context = HeadContext::alone(PathBuf::new(), deps.clock.clone());
     let head = MetricsHeads::new(deps).open_head(&tenant, &context);
     let (mut decompress, mut decode, mut prepare, mut commit) = (Duration::ZERO, Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let mut record = 0;

@@ -8,6 +8,8 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 use serde_json::{Map, Value};
 
+use super::html::{escaped, head};
+
 /// Whether who asks for a page is a tool, which accepts JSON.
 #[must_use]
 pub fn accepts_json(headers: &HeaderMap) -> bool {
@@ -57,11 +59,8 @@ impl Table {
     }
 
     fn html(&self) -> String {
-        let title = escaped(&self.title);
-        let mut page = format!(
-            "<!doctype html><meta charset=\"utf-8\"><title>{title}</title><style>body{{font-family:sans-serif}}\
-             td,th{{padding:.2em .8em;text-align:left;border-bottom:1px solid #ddd}}</style><h1>{title}</h1><table><tr>"
-        );
+        let mut page = head(&self.title);
+        page.push_str("<table><tr>");
         for column in &self.columns {
             // Writing to a String cannot fail.
             let _ = write!(page, "<th>{}", escaped(column));
@@ -81,10 +80,6 @@ impl Table {
 fn key(column: &str) -> String {
     let words = column.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("_")
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -18,7 +18,6 @@ use quartet_metrics::model::Sample;
 use quartet_metrics::query::QueryConfig;
 use runtime::{Compute, ManualClock};
 use rustc_hash::FxHashMap;
-use signal::head::Share;
 use signal::{Head, HeadContext, Push, PushItem, SegmentId};
 use tenancy::{Overrides, TenantId};
 use xxhash_rust::xxh3::xxh3_64;
@@ -27,15 +26,6 @@ use crate::data::{INTERVAL, START, item, labels};
 
 const SERIES: usize = 50_000;
 const PER_PUSH: usize = 1_000;
-
-/// One ingester has all series.
-struct Alone;
-
-impl Share for Alone {
-    fn of(&self, _: &TenantId, limit: u64) -> u64 {
-        limit
-    }
-}
 
 /// Scrapes without an end, in pushes.
 #[derive(Default)]
@@ -104,6 +94,6 @@ fn head() -> MetricsHead {
         retention: Default::default(),
         query: QueryConfig::default(),
     };
-    let context = HeadContext { directory: PathBuf::new(), share: Arc::new(Alone), clock };
+    let context = HeadContext::alone(PathBuf::new(), clock);
     MetricsHeads::new(deps).open_head(&TenantId::anonymous(), &context)
 }

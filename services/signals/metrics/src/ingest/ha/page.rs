@@ -1,14 +1,13 @@
 //! `/distributor/ha_tracker`: which replicas are elected. HTML for people, JSON for tools.
 
-use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
 use axum::http::HeaderMap;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use runtime::Chain;
-use runtime::http::accepts_json;
+use runtime::http::{Table, accepts_json};
 use serde::Serialize;
 use tracing::warn;
 
@@ -47,7 +46,7 @@ impl HaTracker {
             warn!(error = %Chain(&err), "the page of high-availability pairs shows what was known before");
         }
         let page = Page { elected: self.rows(), now: Rfc3339(self.0.clock.now_ms()).to_string() };
-        if accepts_json(headers) { Json(page).into_response() } else { Html(html(&page)).into_response() }
+        if accepts_json(headers) { Json(page).into_response() } else { table(&page).page() }
     }
 
     fn rows(&self) -> Vec<Row> {
@@ -68,28 +67,12 @@ impl HaTracker {
     }
 }
 
-fn html(page: &Page) -> String {
-    let mut out = String::from(
-        "<!DOCTYPE html><html><head><meta charset=\"utf-8\"><title>High-availability pairs</title></head><body>\
-         <h1>High-availability pairs</h1>",
-    );
-    let mut write = |text: std::fmt::Arguments<'_>| out.write_fmt(text).expect("a String takes everything");
-    write(format_args!("<p>{} pairs, at {}</p><table border=\"1\"><tr>", page.elected.len(), page.now));
-    for title in ["Tenant", "Cluster", "Elected replica", "Elected at", "Last heard", "Term"] {
-        write(format_args!("<th>{title}</th>"));
-    }
+fn table(page: &Page) -> Table {
+    let columns = ["Tenant", "Cluster", "Elected replica", "Elected at", "Last heard", "Term"];
+    let mut table = Table::new(format!("High-availability pairs, {}", page.now), columns);
     for Row { user, cluster, replica, elected_at, received_at, term } in &page.elected {
-        write(format_args!("</tr><tr>"));
-        for cell in [user, cluster, replica, elected_at, received_at] {
-            write(format_args!("<td>{}</td>", escaped(cell)));
-        }
-        write(format_args!("<td>{term}</td>"));
+        let texts = [user, cluster, replica, elected_at, received_at].map(Clone::clone);
+        table.row(texts.into_iter().chain([term.to_string()]));
     }
-    out.push_str("</tr></table></body></html>");
-    out
-}
-
-/// Labels of clients are shown as text, whatever they hold.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    table
 }
