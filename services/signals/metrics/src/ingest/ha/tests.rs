@@ -180,7 +180,7 @@ async fn the_page_shows_labels_as_text() {
         async move { String::from_utf8(to_bytes(answer.await.unwrap().into_body(), 1 << 20).await.unwrap().to_vec()).unwrap() }
     };
     let html = get("text/html").await;
-    assert!(html.contains("<td>&lt;script&gt;</td><td>r&quot;1</td>"), "{html}");
+    assert!(html.contains("<td>&lt;script&gt;<td>r&quot;1<td>"), "{html}");
     let json: serde_json::Value = serde_json::from_str(&get("application/json").await).unwrap();
     assert_eq!(json["elected"][0]["userID"], "a");
     assert_eq!(json["elected"][0]["cluster"], "<script>");
