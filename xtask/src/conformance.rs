@@ -112,26 +112,9 @@ fn in_one_process(replay: &Replay<'_>, programs: &Path, directory: &Path, readin
 }
 
 fn all_in_one(replay: &Replay<'_>, programs: &Path, directory: &Path) -> Process {
-    let (http, grpc) = (18_180, 18_195);
-    Process {
-        name: "quartet".to_owned(),
-        role: "all-in-one".to_owned(),
-        zone: String::new(),
-        pid: 0,
-        http: format!("127.0.0.1:{http}"),
-        grpc: format!("127.0.0.1:{grpc}"),
-        data: directory.to_path_buf(),
-        log: directory.with_extension("log"),
-        ready: Some("/ready".to_owned()),
-        program: programs.join("quartet"),
-        args: vec![
-            format!("--config={}", configuration().display()),
-            format!("--server.http_port={http}"),
-            format!("--server.grpc_port={grpc}"),
-            format!("--overrides.{}={}", replay.ask.signal, replay.overrides()),
-        ],
-        env: Vec::new(),
-    }
+    let overrides = format!("--overrides.{}={}", replay.ask.signal, replay.overrides());
+    let args = vec![format!("--config={}", configuration().display()), overrides];
+    Process::all_in_one(programs, directory.to_path_buf(), (18_180, 18_195), args)
 }
 
 /// The run on a process cluster behind its router: pushed, flushed and compacted; then the cases that do not push.

@@ -7,23 +7,22 @@ mod compare;
 mod data;
 mod grammar;
 mod known;
-mod random;
 mod request;
 mod wire;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use compare::Difference;
-use random::Random;
 use request::Ask;
 
 use crate::cluster::process::Process;
 use crate::cluster::{self, ClusterError, orders};
 use crate::http::{Answer, HttpError, Request};
+use crate::random::Random;
 use crate::tools::{self, ToolError};
 
 /// Why the run did not come to its end, or found something.
@@ -121,17 +120,15 @@ fn quartet(programs: &Path, directory: &Path) -> Result<Process, DifferError> {
          overrides: {{{WHOLE}: {{query_sharding_total_shards: 0}}, {SHARDED}: {{query_sharding_total_shards: 3}}}}\n"
     );
     fs::write(&overrides, text).map_err(|source| DifferError::Io { what: "write the limits".to_owned(), source })?;
-    let settings = [
+    let settings = vec![
         format!("--config={}", tools::root().join("deploy/conformance.yaml").display()),
         format!("--overrides.metrics={}", overrides.display()),
-        format!("--server.http_port={HTTP}"),
-        format!("--server.grpc_port={}", HTTP + 1),
         format!("--otlp.grpc_port={}", HTTP + 2),
         format!("--otlp.http_port={}", HTTP + 3),
         "--queries.metrics.split_interval=20m".to_owned(),
         "--queries.metrics.samples_per_shard=1".to_owned(),
     ];
-    Ok(process("quartet", programs.join("quartet"), HTTP, "/ready", settings.to_vec(), directory))
+    Ok(Process::all_in_one(programs, directory.join("quartet"), (HTTP, HTTP + 1), settings))
 }
 
 fn prometheus_of(program: &Path, directory: &Path) -> Result<Process, DifferError> {
@@ -148,24 +145,21 @@ fn prometheus_of(program: &Path, directory: &Path) -> Result<Process, DifferErro
          exemplar-storage"
             .to_owned(),
     ];
-    Ok(process("prometheus", program.to_path_buf(), PROMETHEUS, "/-/ready", settings.to_vec(), directory))
-}
-
-fn process(name: &str, program: PathBuf, port: u16, ready: &str, args: Vec<String>, directory: &Path) -> Process {
-    Process {
-        name: name.to_owned(),
-        role: name.to_owned(),
+    let data = directory.join("prometheus");
+    Ok(Process {
+        name: "prometheus".to_owned(),
+        role: "prometheus".to_owned(),
         zone: String::new(),
         pid: 0,
-        http: format!("127.0.0.1:{port}"),
+        http: format!("127.0.0.1:{PROMETHEUS}"),
         grpc: String::new(),
-        data: directory.join(name),
-        log: directory.join(format!("{name}.log")),
-        ready: Some(ready.to_owned()),
-        program,
-        args,
+        log: data.with_extension("log"),
+        data,
+        ready: Some("/-/ready".to_owned()),
+        program: program.to_path_buf(),
+        args: settings.to_vec(),
         env: Vec::new(),
-    }
+    })
 }
 
 struct Servers {

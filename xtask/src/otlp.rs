@@ -80,21 +80,8 @@ pub(crate) fn all_in_one(programs: &Path, directory: &str) -> Result<Process, Ot
         format!("--config={}", tools::root().join("deploy/conformance.yaml").display()),
         "--limits.metrics.otel_metric_suffixes_enabled=true".to_owned(),
     ];
-    args.extend(PORTS.map(|(key, port)| format!("--{key}={port}")));
-    Ok(Process {
-        name: "quartet".to_owned(),
-        role: "all-in-one".to_owned(),
-        zone: String::new(),
-        pid: 0,
-        http: format!("127.0.0.1:{}", PORTS[0].1),
-        grpc: format!("127.0.0.1:{}", PORTS[1].1),
-        log: data.with_extension("log"),
-        data,
-        ready: Some("/ready".to_owned()),
-        program: programs.join("quartet"),
-        args,
-        env: Vec::new(),
-    })
+    args.extend(PORTS[2..].iter().map(|(key, port)| format!("--{key}={port}")));
+    Ok(Process::all_in_one(programs, data, (PORTS[0].1, PORTS[1].1), args))
 }
 
 /// Each protocol has a tenant of its own name.

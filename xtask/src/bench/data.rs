@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::BenchError;
+use crate::message::Message;
+use crate::random::Random;
 
 /// Between two scrapes, milliseconds.
 const STEP_MS: i64 = 15_000;
@@ -66,7 +68,7 @@ impl Set {
 
 /// A series: its labels as they stand in a body, and how its value goes on.
 struct Series {
-    labels: Vec<u8>,
+    labels: Message,
     kind: Kind,
     value: f64,
 }
@@ -81,19 +83,6 @@ enum Kind {
     Constant,
 }
 
-/// Random numbers of a seed: splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
-
 /// Writes all bodies of a set into one file: before each, its length in four bytes, and in one its part of the scrape, modulo 256.
 pub(super) fn write(set: &Set, path: &Path) -> Result<Written, BenchError> {
     let failed = |source| BenchError::Io { what: format!("write {}", path.display()), source };
@@ -101,20 +90,20 @@ pub(super) fn write(set: &Set, path: &Path) -> Result<Written, BenchError> {
     #[expect(clippy::disallowed_methods, reason = "servers refuse data that is old or of the future")]
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_millis();
     let end_ms = i64::try_from(now).expect("milliseconds of this era") / STEP_MS * STEP_MS;
-    let mut random = Random(7);
+    let mut random = Random::new(7, 0);
     let mut series = all(set.instances, &mut random);
     let mut written = Written { samples: 0, pushes: 0, end_ms };
     let mut snappy = snap::raw::Encoder::new();
     for scrape in 0..set.scrapes {
         let t = end_ms - (set.scrapes - 1 - scrape) * STEP_MS;
         for (number, part) in (0u8..=u8::MAX).cycle().zip(series.chunks_mut(PUSH)) {
-            let mut body = Vec::new();
+            let mut body = Message::default();
             for one in part {
                 one.advance(&mut random);
                 put_series(&mut body, &one.labels, t, one.value);
                 written.samples += 1;
             }
-            let packed = snappy.compress_vec(&body).expect("a body of far less than 4 GiB");
+            let packed = snappy.compress_vec(body.as_bytes()).expect("a body of far less than 4 GiB");
             let len = u32::try_from(packed.len()).expect("a body of far less than 4 GiB");
             let head = [&len.to_le_bytes()[..], &[number]].concat();
             file.write_all(&head).and_then(|()| file.write_all(&packed)).map_err(failed)?;
@@ -157,7 +146,7 @@ fn all(instances: usize, random: &mut Random) -> Vec<Series> {
         }
         add("process_cpu_seconds_total", &[], Kind::Counter(1.37), 0.0);
         for name in ["process_start_time_seconds", "build_info", "up"] {
-            add(name, &[], Kind::Constant, 1.0 + (random.next() * 10.0).floor());
+            add(name, &[], Kind::Constant, 1.0 + (random.unit() * 10.0).floor());
         }
         for worker in 0..40 {
             add("pool_utilisation_ratio", &[("worker", &worker.to_string())], Kind::Gauge(2.0), 0.5);
@@ -170,51 +159,29 @@ impl Series {
     fn advance(&mut self, random: &mut Random) {
         match self.kind {
             Kind::Constant => {}
-            Kind::Counter(rate) if rate.fract() == 0.0 => self.value += (random.next() * 2.0 * rate).round(),
-            Kind::Counter(rate) => self.value += (random.next() * 2.0 * rate * 1000.0).round() / 1000.0,
+            Kind::Counter(rate) if rate.fract() == 0.0 => self.value += (random.unit() * 2.0 * rate).round(),
+            Kind::Counter(rate) => self.value += (random.unit() * 2.0 * rate * 1000.0).round() / 1000.0,
             Kind::Gauge(decimals) => {
                 let scale = 10f64.powf(decimals);
-                self.value = ((self.value + (random.next() - 0.5) * self.value.abs().max(0.1) * 0.1) * scale).round() / scale;
+                self.value = ((self.value + (random.unit() - 0.5) * self.value.abs().max(0.1) * 0.1) * scale).round() / scale;
             }
         }
     }
 }
 
-fn labels(pairs: &[(&str, &str)]) -> Vec<u8> {
-    let mut out = Vec::new();
+fn labels(pairs: &[(&str, &str)]) -> Message {
+    let mut out = Message::default();
     for (name, value) in pairs {
-        let mut label = Vec::new();
-        put_bytes(&mut label, 1, name.as_bytes());
-        put_bytes(&mut label, 2, value.as_bytes());
-        put_bytes(&mut out, 1, &label);
+        let mut label = Message::default();
+        label.bytes(1, name.as_bytes()).bytes(2, value.as_bytes());
+        out.bytes(1, label.as_bytes());
     }
     out
 }
 
-fn put_series(out: &mut Vec<u8>, labels: &[u8], t: i64, value: f64) {
-    let mut sample = vec![1 << 3 | 1];
-    sample.extend(value.to_bits().to_le_bytes());
-    sample.push(2 << 3);
-    put_varint(&mut sample, t.cast_unsigned());
-    let mut series = labels.to_vec();
-    put_bytes(&mut series, 2, &sample);
-    put_bytes(out, 1, &series);
-}
-
-fn put_bytes(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
-    out.push(number << 3 | 2);
-    put_varint(out, bytes.len() as u64);
-    out.extend(bytes);
-}
-
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(low(value) | 0x80);
-        value >>= 7;
-    }
-    out.push(low(value));
-}
-
-fn low(value: u64) -> u8 {
-    u8::try_from(value & 0x7f).expect("seven bits")
+fn put_series(out: &mut Message, labels: &Message, t: i64, value: f64) {
+    let (mut series, mut sample) = (Message::default(), Message::default());
+    sample.double(1, value).signed(2, t);
+    series.fields(labels).bytes(2, sample.as_bytes());
+    out.bytes(1, series.as_bytes());
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,27 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// Everything in one process, with its data in a directory and its log beside it.
+    ///
+    /// * `args`: what it is told beside its ports.
+    pub(crate) fn all_in_one(programs: &Path, data: PathBuf, (http, grpc): (u16, u16), args: Vec<String>) -> Self {
+        let ports = [format!("--server.http_port={http}"), format!("--server.grpc_port={grpc}")];
+        Self {
+            name: "quartet".to_owned(),
+            role: "all-in-one".to_owned(),
+            zone: String::new(),
+            pid: 0,
+            http: format!("127.0.0.1:{http}"),
+            grpc: format!("127.0.0.1:{grpc}"),
+            log: data.with_extension("log"),
+            data,
+            ready: Some("/ready".to_owned()),
+            program: programs.join("quartet"),
+            args: args.into_iter().chain(ports).collect(),
+            env: Vec::new(),
+        }
+    }
+
     /// Starts it; it outlives this command. Nothing waits for it: [`Self::is_alive`] knows a zombie from a process.
     pub(crate) fn start(&mut self) -> Result<(), ClusterError> {
         fs::create_dir_all(&self.data).map_err(ClusterError::io(format!("make the data directory of {}", self.name)))?;

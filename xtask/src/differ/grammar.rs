@@ -1,7 +1,7 @@
 //! Random expressions of PromQL. An expression knows its parts, so that one that shows a difference can be made smaller.
 
 use super::data::{BEGIN, LENGTH};
-use super::random::Random;
+use crate::random::Random;
 
 /// An expression: texts and expressions in turn.
 #[derive(Clone, Debug)]

@@ -2,8 +2,8 @@
 
 use super::data::{BEGIN, LENGTH};
 use super::grammar::{Expr, Grammar};
-use super::random::Random;
 use crate::http::encode;
+use crate::random::Random;
 
 /// A request that both servers are sent.
 #[derive(Clone, Debug)]

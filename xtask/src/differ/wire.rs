@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::message::{Message, zigzag};
+
 /// A series with what it has in the time of one push.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
@@ -53,11 +55,11 @@ pub(super) fn version1(series: &[Series]) -> Vec<u8> {
             let mut exemplar = Message::default();
             put_labels(&mut exemplar, labels);
             exemplar.double(2, *value).signed(3, *at);
-            message.bytes(3, &exemplar.0);
+            message.bytes(3, exemplar.as_bytes());
         }
-        out.bytes(1, &message.0);
+        out.bytes(1, message.as_bytes());
     }
-    out.0
+    out.into_bytes()
 }
 
 /// An `io.prometheus.write.v2.Request`.
@@ -72,7 +74,7 @@ pub(super) fn version2(series: &[Series]) -> Vec<u8> {
         for (at, value, labels) in &one.exemplars {
             let mut exemplar = Message::default();
             exemplar.packed(1, &symbols.labels(labels)).double(2, *value).signed(3, *at);
-            message.bytes(4, &exemplar.0);
+            message.bytes(4, exemplar.as_bytes());
         }
         messages.push(message);
     }
@@ -81,9 +83,9 @@ pub(super) fn version2(series: &[Series]) -> Vec<u8> {
         out.bytes(4, symbol.as_bytes());
     }
     for message in &messages {
-        out.bytes(5, &message.0);
+        out.bytes(5, message.as_bytes());
     }
-    out.0
+    out.into_bytes()
 }
 
 /// Texts of version 2.0, each once.
@@ -113,7 +115,7 @@ fn put_labels(message: &mut Message, labels: &[(String, String)]) {
     for (name, value) in labels {
         let mut label = Message::default();
         label.bytes(1, name.as_bytes()).bytes(2, value.as_bytes());
-        message.bytes(1, &label.0);
+        message.bytes(1, label.as_bytes());
     }
 }
 
@@ -124,10 +126,10 @@ fn put_samples(message: &mut Message, floats: u8, histograms: u8, samples: &[(i6
             Value::Float(value) => {
                 let mut sample = Message::default();
                 sample.double(1, *value).signed(2, *at);
-                message.bytes(floats, &sample.0);
+                message.bytes(floats, sample.as_bytes());
             }
             Value::Histogram(histogram) => {
-                message.bytes(histograms, &put_histogram(histogram, *at).0);
+                message.bytes(histograms, put_histogram(histogram, *at).as_bytes());
             }
         }
     }
@@ -155,7 +157,7 @@ fn put_histogram(histogram: &Histogram, at: i64) -> Message {
         }
         let mut span = Message::default();
         span.zigzag(1, i64::from(*first)).varint(2, buckets.len() as u64);
-        out.bytes(spans, &span.0);
+        out.bytes(spans, span.as_bytes());
         if *gauge {
             let counts_of: Vec<u8> = buckets.iter().flat_map(|&count| half(count).to_le_bytes()).collect();
             out.bytes(counts, &counts_of);
@@ -177,70 +179,7 @@ fn put_histogram(histogram: &Histogram, at: i64) -> Message {
     out.signed(15, at);
     let bounds: Vec<u8> = histogram.bounds.iter().flat_map(|bound| bound.to_le_bytes()).collect();
     if !bounds.is_empty() {
-        out.key(16, 2);
-        out.raw(bounds.len() as u64);
-        out.0.extend(bounds);
+        out.bytes(16, &bounds);
     }
     out
-}
-
-/// A protobuf message that is being written.
-#[derive(Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    fn key(&mut self, number: u8, kind: u8) {
-        self.raw(u64::from(number) << 3 | u64::from(kind));
-    }
-
-    fn raw(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.0.push(low(value) | 0x80);
-            value >>= 7;
-        }
-        self.0.push(low(value));
-    }
-
-    fn varint(&mut self, number: u8, value: u64) -> &mut Self {
-        self.key(number, 0);
-        self.raw(value);
-        self
-    }
-
-    fn signed(&mut self, number: u8, value: i64) -> &mut Self {
-        self.varint(number, value.cast_unsigned())
-    }
-
-    fn zigzag(&mut self, number: u8, value: i64) -> &mut Self {
-        self.varint(number, zigzag(value))
-    }
-
-    fn double(&mut self, number: u8, value: f64) -> &mut Self {
-        self.key(number, 1);
-        self.0.extend(value.to_bits().to_le_bytes());
-        self
-    }
-
-    fn bytes(&mut self, number: u8, bytes: &[u8]) -> &mut Self {
-        self.key(number, 2);
-        self.raw(bytes.len() as u64);
-        self.0.extend(bytes);
-        self
-    }
-
-    fn packed(&mut self, number: u8, values: &[u64]) -> &mut Self {
-        let mut inner = Self::default();
-        for &value in values {
-            inner.raw(value);
-        }
-        self.bytes(number, &inner.0)
-    }
-}
-
-const fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)).cast_unsigned()
-}
-
-fn low(value: u64) -> u8 {
-    u8::try_from(value & 0x7f).expect("seven bits")
 }
