@@ -159,6 +159,11 @@ impl<'a> Evaluator<'a> {
         if self.delayed_names { labels.metric_name().unwrap_or_default() } else { "" }
     }
 
+    /// Whether the order of series means something: at the single step of an instant query, not at those of its subqueries.
+    const fn is_instant(&self, steps: Steps) -> bool {
+        !self.is_range && steps.count == 1
+    }
+
     /// The input of an aggregation, whose groups must not see names that were dropped.
     pub(super) fn aggregated(&mut self, node: &AggregateNode, steps: Steps) -> Result<Batch, EvalError> {
         // The share of a series that `limit_ratio` keeps is that of all its labels.
@@ -233,7 +238,7 @@ impl<'a> Evaluator<'a> {
                 Ok(aggregate::quantile(node, &phis, &input))
             }
             (AggregateOp::Topk | AggregateOp::Bottomk | AggregateOp::Limitk, Some(Value::Scalar(counts))) => {
-                topk::by_count(node, &counts, &input, !self.is_range)
+                topk::by_count(node, &counts, &input, self.is_instant(steps))
             }
             (AggregateOp::LimitRatio, Some(Value::Scalar(ratios))) => {
                 topk::check_ratios(&ratios)?.into_iter().for_each(|annotation| self.annotate(annotation, param_at));
@@ -284,7 +289,7 @@ impl<'a> Evaluator<'a> {
                 if self.several {
                     self.annotate(Annotation::SortInRange, node.at);
                 }
-                if self.is_range {
+                if !self.is_instant(steps) {
                     return Ok(Value::Vector(input));
                 }
                 Ok(Value::Vector(labels::sort(call, &input)))

@@ -233,9 +233,10 @@ impl Lowering<'_> {
 
     fn matrix(&mut self, matrix: &MatrixSelector, span: Span) -> Result<(Kind, bool), EvalError> {
         let vector = &matrix.vector;
+        // Of durations without a value, the first in Prometheus's order is told.
+        let range = matrix.range.positive_ms(self.times)?;
         let fixed = self.fixed(vector.at);
         let offset = self.offset(vector.offset.as_ref())?;
-        let range = matrix.range.positive_ms(self.times)?;
         let lookback = self.options.lookback_ms;
         let (before, after) = match vector.extension {
             None => (0, 0),
@@ -258,11 +259,11 @@ impl Lowering<'_> {
     fn subquery(&mut self, subquery: &SubqueryExpr, span: Span) -> Result<(Kind, bool), EvalError> {
         let fixed = self.fixed(subquery.at);
         let offset = self.offset(subquery.offset.as_ref())?;
-        let range = subquery.range.positive_ms(self.times)?;
         let step = match &subquery.step {
             Some(step) => step.positive_ms(self.times)?,
             None => self.options.subquery_step_ms,
         };
+        let range = subquery.range.positive_ms(self.times)?;
         let outer = span.modified(fixed, offset);
         let inner = Span { first: outer.first.saturating_sub(range - 1), last: outer.last };
         let expr = Box::new(self.node(&subquery.expr, inner)?);

@@ -12,6 +12,15 @@ fn ranges_of_counters() {
 }
 
 #[test]
+fn orders_are_of_instants_and_not_of_subqueries() {
+    let load = "m{k=\"a\"} 1 2 3 4 5 6 7 8 9 10 11\nm{k=\"b\"} _ 9 8 7 6 5 4 3 2 1 0";
+    check(load, "sum_over_time(topk(1, m)[5m:1m])", "{k=\"a\"} 45");
+    check(load, "count_over_time(topk(1, m)[10m1s:1m])", "{k=\"a\"} 7\n{k=\"b\"} 4");
+    check(load, "count_over_time(sort_desc(m)[10m1s:1m])", "{k=\"a\"} 11\n{k=\"b\"} 10");
+    check(load, "first_over_time(sort_by_label(m, \"k\")[5m:1m])", "m{k=\"a\"} 7\nm{k=\"b\"} 4");
+}
+
+#[test]
 fn a_reset_before_the_window_does_not_count() {
     check_range("c_total 100 0 10 20 30 40", "increase(c_total[2m])", "{} _ 0 10 20 20 20");
 }

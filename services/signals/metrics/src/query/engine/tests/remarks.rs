@@ -52,6 +52,7 @@ fn remarks_about_subqueries_point_to_the_beginning() {
 fn bad_durations_come_before_modifiers_that_do_not_fit() {
     let error = |query: &str| evaluate(query, Evaluation::Instant { at_ms: 0 }, &Options::default(), Vec::new()).unwrap_err().to_string();
     assert!(error("resets(m[step()] smoothed)").ends_with("duration must be greater than 0"));
+    assert_eq!(error("m[step():range()]"), "9:16: duration must be greater than 0", "a step comes before its range");
     assert!(error("resets(m[1m] smoothed)").starts_with("smoothed modifier can only be used with"));
 }
 
