@@ -1,10 +1,13 @@
 //! Instruments of the ingester, by the names of Mimir's dashboards where there is one.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use signal::TimeRange;
 
 use crate::config::IngesterConfig;
 use crate::store::SignalStore;
@@ -46,6 +49,10 @@ pub struct IngesterMetrics {
     pub users: Family<SignalLabel, Gauge>,
     /// Bytes of heads.
     pub bytes: Family<SignalLabel, Gauge>,
+    /// When the oldest row in memory is dated, seconds since the Unix epoch; 0: there is none.
+    oldest: Family<SignalLabel, Gauge<f64, AtomicU64>>,
+    /// When the newest row is.
+    newest: Family<SignalLabel, Gauge<f64, AtomicU64>>,
 }
 
 impl IngesterMetrics {
@@ -62,6 +69,8 @@ impl IngesterMetrics {
             series: Family::default(),
             users: Family::default(),
             bytes: Family::default(),
+            oldest: Family::default(),
+            newest: Family::default(),
         };
         let mimir = registry.sub_registry_with_prefix("cortex_ingester");
         mimir.register("shipper_uploads", "Blocks that readers were seen to find", metrics.uploads.clone());
@@ -69,6 +78,9 @@ impl IngesterMetrics {
         mimir.register("inflight_push_requests", "Pushes that are on their way into heads", metrics.inflight_pushes.clone());
         mimir.register("queries", "Scans of heads that were asked for", metrics.queries.clone());
         mimir.register("instance_limits", "Limits of this ingester; 0 is none", metrics.limits.clone());
+        let (oldest, newest) = (metrics.oldest.clone(), metrics.newest.clone());
+        mimir.register("tsdb_head_min_timestamp_seconds", "Time of the oldest row in memory, seconds since the Unix epoch", oldest);
+        mimir.register("tsdb_head_max_timestamp_seconds", "Time of the newest row in memory, seconds since the Unix epoch", newest);
         // The signals say the same of themselves by the names of their dashboards.
         let own = registry.sub_registry_with_prefix("quartet_ingester");
         own.register("series", "Series, streams or live traces in memory", metrics.series.clone());
@@ -98,17 +110,38 @@ impl IngesterMetrics {
     pub fn observe(&self, store: &SignalStore) {
         let label = SignalLabel { signal: store.plugin.name.as_str() };
         let heads = store.heads();
-        let (mut series, mut bytes) = (0u64, 0u64);
+        let (mut series, mut bytes, mut times) = (0u64, 0u64, None);
         for head in &heads {
             let stats = head.head.stats();
             series += stats.series;
             bytes += stats.bytes;
+            times = match (times, stats.range) {
+                (Some(all), Some(range)) => Some(around(all, range)),
+                (one, other) => one.or(other),
+            };
         }
+        self.show_times(&label, times);
         let shown = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         self.series.get_or_create(&label).set(shown(series));
         self.bytes.get_or_create(&label).set(shown(bytes));
         self.users.get_or_create(&label).set(shown(heads.len() as u64));
     }
+}
+
+impl IngesterMetrics {
+    /// Shows the times of the rows in memory.
+    fn show_times(&self, label: &SignalLabel, times: Option<TimeRange>) {
+        #[allow(clippy::cast_precision_loss, reason = "a millisecond more or less")]
+        let seconds = |ns: i64| ns as f64 / 1e9;
+        self.oldest.get_or_create(label).set(times.map_or(0.0, |times| seconds(times.start)));
+        // The end does not belong to the range.
+        self.newest.get_or_create(label).set(times.map_or(0.0, |times| seconds(times.end.saturating_sub(1))));
+    }
+}
+
+/// The range that holds both.
+fn around(one: TimeRange, other: TimeRange) -> TimeRange {
+    TimeRange { start: one.start.min(other.start), end: one.end.max(other.end) }
 }
 
 /// A push on its way.

@@ -27,3 +27,17 @@ fn pushes_queries_and_limits_are_shown() {
     drop((first, second));
     assert!(shown(&registry).contains("cortex_ingester_inflight_push_requests 0\n"));
 }
+
+#[test]
+fn the_times_of_rows_in_memory_are_shown() {
+    let mut registry = Registry::default();
+    let metrics = IngesterMetrics::register(&mut registry);
+    let label = SignalLabel { signal: "metrics" };
+    let range = |start: i64, end: i64| TimeRange { start: start * 1_000_000_000, end: end * 1_000_000_000 + 1 };
+    metrics.show_times(&label, Some(around(range(5, 7), range(3, 6))));
+    let has = |line: &str| shown(&registry).lines().any(|shown| shown == line);
+    assert!(has("cortex_ingester_tsdb_head_min_timestamp_seconds{signal=\"metrics\"} 3.0"));
+    assert!(has("cortex_ingester_tsdb_head_max_timestamp_seconds{signal=\"metrics\"} 7.0"));
+    metrics.show_times(&label, None);
+    assert!(has("cortex_ingester_tsdb_head_max_timestamp_seconds{signal=\"metrics\"} 0.0"));
+}
