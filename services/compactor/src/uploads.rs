@@ -12,12 +12,14 @@ mod rounds;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
+use runtime::config::HumanDuration;
 use runtime::{Clock, Tasks};
 use signal::{Depot, DepotError, Routes, SignalName, UploadId, UploadState, Uploads};
 use storage::bucket::Bucket;
@@ -162,6 +164,10 @@ impl Depot for Shared {
         let folder = self.0.folder(&upload);
         let now_ms = u64::try_from(self.0.context.clock.now_ms()).unwrap_or(0);
         async move { folder.store(&name, len, Ulid::from_parts(now_ms, rand::random()), body).await }.boxed()
+    }
+
+    fn default_retention(&self) -> Option<Duration> {
+        Some(self.0.config.default_retention).filter(|keep| !keep.is_zero()).map(HumanDuration::get)
     }
 
     fn finish(&self, upload: UploadId) -> BoxFuture<'static, Result<(), DepotError>> {

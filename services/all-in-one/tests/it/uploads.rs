@@ -80,10 +80,10 @@ impl Uploader {
         assert_eq!(self.state().await, json!({ "result": "uploading" }));
         ok(&self.file("chunks%2F000001", CHUNKS).await);
     }
+}
 
-    async fn refused(&self, what: &str, answer: Answer, status: u16, text: &str) {
-        assert_eq!((answer.status, answer.body.as_str()), (status, format!("{text}\n").as_str()), "{what}");
-    }
+fn refused(what: &str, answer: &Answer, status: u16, text: &str) {
+    assert_eq!((answer.status, answer.body.as_str()), (status, format!("{text}\n").as_str()), "{what}");
 }
 
 fn ok(answer: &Answer) {
@@ -145,7 +145,7 @@ async fn a_block_of_prometheus_is_uploaded_and_found() {
         ("files", uploader.file("index", INDEX).await),
         ("finish", uploader.post("finish", "").await),
     ] {
-        uploader.refused(what, answer, 409, "block already exists").await;
+        refused(what, &answer, 409, "block already exists");
     }
     assert_eq!(cluster.compactor.gauge(&cluster.town.client, "cortex_block_upload_api_blocks_total").await, Some(1.0));
     assert_eq!(cluster.compactor.gauge(&cluster.town.client, "cortex_block_upload_api_files_total").await, Some(2.0));
@@ -172,7 +172,7 @@ async fn interrupted_at(key: &str) {
     ok(&uploader.post("finish", "").await);
     assert_eq!(uploader.state().await, json!({ "result": "validating" }));
     for (what, answer) in [("start", uploader.start(&meta()).await), ("finish", uploader.post("finish", "").await)] {
-        uploader.refused(what, answer, 400, "block validation in progress").await;
+        refused(what, &answer, 400, "block validation in progress");
     }
     until("the request is made", async || (flaky.ordered() == 0).then_some(())).await;
     let before = blocks(&cluster);
@@ -187,12 +187,12 @@ async fn interrupted_at(key: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compactor_that_stops_before_the_first_block_goes_on_later() {
-    interrupted_at("data.parquet").await;
+    Box::pin(interrupted_at("data.parquet")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compactor_that_stops_before_the_last_word_takes_nothing_over_twice() {
-    interrupted_at("import/").await;
+    Box::pin(interrupted_at("import/")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,16 +201,16 @@ async fn requests_that_cannot_be_have_their_answers() {
     let uploader = Uploader::of(&cluster);
     let nameless = Uploader { block: "01M88CNAFHTFCDGCJS0RMWKA2", ..Uploader::of(&cluster) };
     for what in ["start", "files?path=index", "finish"] {
-        nameless.refused(what, nameless.post(what, "x").await, 400, "invalid block ID").await;
+        refused(what, &nameless.post(what, "x").await, 400, "invalid block ID");
     }
-    nameless.refused("check", nameless.check().await, 400, "invalid block ID").await;
-    uploader.refused("check", uploader.check().await, 404, "block doesn't exist").await;
-    uploader.refused("file", uploader.file("index", INDEX).await, 404, "block upload not started").await;
-    uploader.refused("finish", uploader.post("finish", "").await, 404, "block upload not started").await;
-    uploader.refused("no meta", uploader.post("start", "{").await, 400, "malformed request body").await;
+    refused("check", &nameless.check().await, 400, "invalid block ID");
+    refused("check", &uploader.check().await, 404, "block doesn't exist");
+    refused("file", &uploader.file("index", INDEX).await, 404, "block upload not started");
+    refused("finish", &uploader.post("finish", "").await, 404, "block upload not started");
+    refused("no meta", &uploader.post("start", "{").await, 400, "malformed request body");
     let long = format!("{{\"version\":1{}}}", " ".repeat(1 << 20));
     let text = "The block metadata was too large (maximum size allowed is 1048576 bytes)";
-    uploader.refused("a long meta", uploader.post("start", long).await, 413, text).await;
+    refused("a long meta", &uploader.post("start", long).await, 413, text);
 
     ok(&uploader.start(&meta()).await);
     for (path, bytes, text) in [
@@ -224,10 +224,10 @@ async fn requests_that_cannot_be_have_their_answers() {
         ("chunks%2F000002", CHUNKS, "unexpected file"),
         ("index", CHUNKS, "file size doesn't match meta.json"),
     ] {
-        uploader.refused(path, uploader.file(path, bytes).await, 400, text).await;
+        refused(path, &uploader.file(path, bytes).await, 400, text);
     }
     let several = uploader.client.get(uploader.at, &format!("/api/v1/upload/block/{BLOCK}/check"), Some("a|b")).await;
-    uploader.refused("two tenants", several, 400, "invalid tenant ID").await;
+    refused("two tenants", &several, 400, "invalid tenant ID");
     cluster.stop().await;
 }
 
@@ -239,7 +239,7 @@ async fn a_block_that_does_not_pass_is_told_so() {
     ok(&uploader.file("index", INDEX).await);
     ok(&uploader.post("finish", "").await);
     uploader.reaches(json!({ "result": "failed", "error": "failed to stat chunks/000001: no such file or directory" })).await;
-    uploader.refused("start", uploader.start(&meta()).await, 400, "block validation failed").await;
+    refused("start", &uploader.start(&meta()).await, 400, "block validation failed");
 
     let early = Uploader { block: "01M88CNAFHTFCDGCJS0RMWKA30", ..Uploader::of(&cluster) };
     let mut times = meta();
@@ -268,20 +268,24 @@ async fn a_block_that_does_not_pass_is_told_so() {
 async fn limits_of_the_tenant_hold() {
     let cluster = Cluster::start(Town::new()).await;
     let uploader = Uploader::of(&cluster);
-    uploader.refused("off", uploader.start(&meta()).await, 400, "block upload is disabled").await;
-    uploader.refused("off", uploader.check().await, 400, "block upload is disabled").await;
+    refused("off", &uploader.start(&meta()).await, 400, "block upload is disabled");
+    refused("off", &uploader.check().await, 400, "block upload is disabled");
     cluster.stop().await;
 
-    let mut town = town();
-    town.limits.compactor_blocks_retention_period = runtime::config::HumanDuration::from_secs(86_400);
-    town.limits.compactor_block_upload_max_block_size_bytes = (INDEX.len() + CHUNKS.len()) as u64;
-    let cluster = Cluster::start(town).await;
-    let uploader = Uploader::of(&cluster);
-    let text = "block max time (2023-11-15 00:13:20.001 +0000 UTC) older than retention period";
-    uploader.refused("old", uploader.start(&meta()).await, 422, text).await;
-    let mut larger = meta();
-    larger["thanos"]["files"][1]["size_bytes"] = json!(INDEX.len() + 1);
-    let text = format!("block exceeds the maximum block size limit of {} bytes", INDEX.len() + CHUNKS.len());
-    uploader.refused("large", uploader.start(&larger).await, 400, &text).await;
-    cluster.stop().await;
+    // The same where only the compactor says how long blocks are kept.
+    for (tenants, compactors) in [(86_400, 0), (0, 86_400), (86_400, 1_000_000_000)] {
+        let mut town = town();
+        town.limits.compactor_blocks_retention_period = runtime::config::HumanDuration::from_secs(tenants);
+        town.compactor.default_retention = runtime::config::HumanDuration::from_secs(compactors);
+        town.limits.compactor_block_upload_max_block_size_bytes = (INDEX.len() + CHUNKS.len()) as u64;
+        let cluster = Cluster::start(town).await;
+        let uploader = Uploader::of(&cluster);
+        let text = "block max time (2023-11-15 00:13:20.001 +0000 UTC) older than retention period";
+        refused("old", &uploader.start(&meta()).await, 422, text);
+        let mut larger = meta();
+        larger["thanos"]["files"][1]["size_bytes"] = json!(INDEX.len() + 1);
+        let text = format!("block exceeds the maximum block size limit of {} bytes", INDEX.len() + CHUNKS.len());
+        refused("large", &uploader.start(&larger).await, 400, &text);
+        cluster.stop().await;
+    }
 }

@@ -188,11 +188,13 @@ impl Source {
             match name.as_str() {
                 "index" => index = Some(file),
                 "tombstones" => tombstones = Some(file),
-                // Numbered from 1.
-                name => match name.strip_prefix("chunks/").and_then(|number| number.parse::<u64>().ok()) {
-                    Some(number @ 1..) => drop(chunks.insert(number - 1, file)),
-                    _ => {}
-                },
+                name => {
+                    let number = name.strip_prefix("chunks/").and_then(|number| number.parse::<u64>().ok());
+                    // Numbered from 1.
+                    if let Some(place) = number.and_then(|number| number.checked_sub(1)) {
+                        chunks.insert(place, file);
+                    }
+                }
             }
         }
         let index = index.ok_or_else(|| SourceError::NoIndex { prefix: block.prefix.clone() })?;

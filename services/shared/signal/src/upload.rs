@@ -107,6 +107,9 @@ pub trait Depot: Send + Sync {
     /// * `len`: how many bytes `body` has to have.
     fn store(&self, upload: UploadId, name: String, len: u64, body: Body) -> BoxFuture<'static, Result<(), DepotError>>;
 
+    /// How long rows are kept of tenants whose limits say nothing; `None` is for ever.
+    fn default_retention(&self) -> Option<Duration>;
+
     /// Says that all files are there, and has them turned into blocks in the background.
     fn finish(&self, upload: UploadId) -> BoxFuture<'static, Result<(), DepotError>>;
 }

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{BlockMeta, ChunkBytes, TsdbBlock, TsdbError};
+use super::{BlockMeta, ChunkBytes, ChunkPlace, ChunkReference, TsdbBlock, TsdbError};
 use crate::histogram::{Buckets, Histogram, ResetHint};
 use crate::model::is_stale;
 
@@ -88,6 +88,21 @@ fn deleted_samples_are_there_until_the_tombstones_are_read() {
     };
     assert_eq!(count(Files { tombstones: None, ..golden() }), 300);
     assert!(count(golden()) < 300);
+}
+
+#[test]
+fn a_strict_reader_compares_samples_with_what_the_index_has_of_their_chunk() {
+    let (block, bytes) = golden().open().expect("a block");
+    assert_eq!(dump(&block.strict(), &bytes), include_str!("testdata/expected.txt"));
+    let chunk = ChunkPlace { min_time: 10, max_time: 20, reference: ChunkReference { segment: 0, at: 8 } };
+    assert_eq!(chunk.check([10, 15, 20].into_iter()), Ok(()));
+    assert_eq!(chunk.check([].into_iter()), Ok(()));
+    for times in [[10, 15, 15], [15, 10, 20]] {
+        assert_eq!(chunk.check(times.into_iter()), Err("samples of a chunk are not in the order of their times"));
+    }
+    for times in [[9, 15, 20], [10, 15, 21]] {
+        assert_eq!(chunk.check(times.into_iter()), Err("a sample is outside the times that the index has of its chunk"));
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use http::{HeaderMap, StatusCode};
-use runtime::config::ByteSize;
+use runtime::config::{ByteSize, HumanDuration};
 use runtime::http::{BodyError, read_body};
 use runtime::{Chain, Clock};
 use serde::Serialize;
@@ -81,8 +81,9 @@ impl Api {
         let meta = UploadMeta::read(&body)?;
         let (limits, now_ms) = (self.limits.of(&upload.tenant), self.clock.now_ms());
         meta.check(&limits, now_ms)?;
-        let kept = limits.retention_series.longest(limits.compactor_blocks_retention_period);
-        if !kept.is_zero() && meta.max_time < now_ms.saturating_sub(kept.as_ms()) {
+        let own = Some(limits.retention_series.longest(limits.compactor_blocks_retention_period)).filter(|kept| !kept.is_zero());
+        let kept = own.map(HumanDuration::get).or_else(|| self.depot.default_retention());
+        if kept.is_some_and(|kept| meta.max_time < now_ms.saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX))) {
             return Err(UploadError::TooOld(meta.max_time));
         }
         self.depot.begin(upload.clone(), meta.write().into()).await?;
