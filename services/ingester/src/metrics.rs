@@ -131,8 +131,9 @@ impl IngesterMetrics {
 impl IngesterMetrics {
     /// Shows the times of the rows in memory.
     fn show_times(&self, label: &SignalLabel, times: Option<TimeRange>) {
-        #[allow(clippy::cast_precision_loss, reason = "a millisecond more or less")]
-        let seconds = |ns: i64| ns as f64 / 1e9;
+        // To the millisecond, since a range of rows with such times ends with the millisecond.
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let seconds = |ns: i64| ns.div_euclid(1_000_000) as f64 / 1000.0;
         self.oldest.get_or_create(label).set(times.map_or(0.0, |times| seconds(times.start)));
         // The end does not belong to the range.
         self.newest.get_or_create(label).set(times.map_or(0.0, |times| seconds(times.end.saturating_sub(1))));

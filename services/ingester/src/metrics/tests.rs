@@ -33,7 +33,7 @@ fn the_times_of_rows_in_memory_are_shown() {
     let mut registry = Registry::default();
     let metrics = IngesterMetrics::register(&mut registry);
     let label = SignalLabel { signal: "metrics" };
-    let range = |start: i64, end: i64| TimeRange { start: start * 1_000_000_000, end: end * 1_000_000_000 + 1 };
+    let range = |start: i64, end: i64| TimeRange { start: start * 1_000_000_000, end: end * 1_000_000_000 + 1_000_000 };
     metrics.show_times(&label, Some(around(range(5, 7), range(3, 6))));
     let has = |line: &str| shown(&registry).lines().any(|shown| shown == line);
     assert!(has("cortex_ingester_tsdb_head_min_timestamp_seconds{signal=\"metrics\"} 3.0"));
