@@ -96,6 +96,7 @@ impl<'a> BitReader<'a> {
     }
 
     /// The next `count` bits as a number; `None` when fewer are left. `count` is at most 64.
+    #[inline]
     pub fn read(&mut self, count: u32) -> Option<u64> {
         if count > FILLED {
             let high = self.read(count - FILLED)?;
@@ -117,6 +118,7 @@ impl<'a> BitReader<'a> {
     }
 
     /// The next bit.
+    #[inline]
     pub fn bit(&mut self) -> Option<bool> {
         if self.loaded == 0 {
             self.fill();

@@ -16,15 +16,21 @@ pub(crate) fn is_reserved(label: &str) -> bool {
 
 /// The labels without the metric's name and what goes with it.
 pub(crate) fn without_name(labels: &Labels) -> Labels {
-    if RESERVED.iter().any(|name| labels.get(name).is_some()) { labels.filtered(|name| !is_reserved(name)) } else { labels.clone() }
+    if reserved(labels).next().is_some() { labels.filtered(|name| !is_reserved(name)) } else { labels.clone() }
 }
 
 /// True where all series drop their names, and these are one: then no two of them are equal without it that were not equal before.
 pub(crate) fn have_one_name(keys: &[SeriesKey]) -> bool {
-    let is_one = |key: &SeriesKey, name: Option<&str>| key.drop_name && RESERVED.map(|label| key.labels.get(label)) == [name, None, None];
     let Some(first) = keys.first() else { return true };
     let name = first.labels.metric_name();
-    keys.iter().all(|key| is_one(key, name))
+    keys.iter().all(|key| key.drop_name && reserved(&key.labels).eq(name.map(|name| (METRIC_NAME, name))))
+}
+
+/// The metric's name and what goes with it, of labels.
+fn reserved(labels: &Labels) -> impl Iterator<Item = (&str, &str)> {
+    let [first @ .., last] = RESERVED;
+    debug_assert!(first.iter().all(|name| *name < last), "labels behind the last of them need no look");
+    labels.iter().take_while(move |(name, _)| *name <= last).filter(|(name, _)| is_reserved(name))
 }
 
 /// The labels that count: those of `by` and `on`, or all but those of `without` and `ignoring`.
