@@ -20,6 +20,7 @@ use crate::merge::{SeriesSamples, merge_replicas};
 use crate::model::{Labels, Sample, shard_key};
 use crate::wire::{LeafQuery, LeafRows, SeriesChunks, SeriesShard};
 
+mod account;
 mod golden;
 mod kinds;
 
