@@ -44,7 +44,9 @@ pub(super) fn free(small: &Ask, difference: &Difference) -> bool {
     let takes_range =
         ["predict_linear(", "quantile_over_time(", "double_exponential_smoothing("].iter().any(|name| query.starts_with(name));
     let lost = difference.kind == "labels" && difference.expected.is_empty() && takes_range && query.contains("] @ ");
-    ties || lost || between_windows(small, difference)
+    // The info series are those of the time at which the vector looks; Prometheus evaluates them at another.
+    let info = values && query.starts_with("info(") && [" @ ", " offset "].iter().any(|modifier| query.contains(modifier));
+    ties || lost || info || between_windows(small, difference)
 }
 
 /// A subquery is evaluated at all its steps by Prometheus, also at those that no window has; parts of a split query leave some of those

@@ -8,6 +8,9 @@ use super::params::Params;
 /// The farthest time from the Unix epoch that a query can speak of, ms: what nanoseconds in 64 bits can say, some 292 years.
 pub(super) const FARTHEST_MS: i64 = 9_223_372_036_000;
 
+/// The first time that nanoseconds in 64 bits can say, ms.
+const EARLIEST_MS: i64 = i64::MIN / 1_000_000;
+
 /// The first number of seconds that does not fit into 64 bits.
 const SECONDS_END: f64 = 9_223_372_036_854_775_808.0;
 
@@ -41,7 +44,7 @@ pub(crate) fn parse_time(text: &str) -> Result<i64, TimeError> {
     let ms = match text.parse::<f64>() {
         Ok(seconds) if seconds.is_infinite() && text.contains(|letter: char| letter.is_ascii_digit()) => return Err(invalid()),
         // What is no number of seconds in 64 bits is the earliest of all, as Go's conversion has it.
-        Ok(seconds) if seconds.is_nan() || seconds.abs() >= SECONDS_END => return Ok(-FARTHEST_MS),
+        Ok(seconds) if seconds.is_nan() || seconds.abs() >= SECONDS_END => return Ok(EARLIEST_MS),
         Ok(seconds) => {
             // To the nearest millisecond, the fraction apart so that the whole seconds stay exact.
             let ms = seconds.trunc() * 1000.0 + (seconds.fract() * 1000.0).round();

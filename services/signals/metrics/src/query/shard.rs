@@ -70,6 +70,8 @@ fn distributes_within(expr: &Expr) -> bool {
         Expr::Subquery(_) => false,
         // Looks at series that are not its arguments.
         Expr::Call(Call { func, .. }) if func.id == FunctionId::Info => false,
+        // Looks at ranges, which nobody else brings.
+        Expr::Call(Call { args, .. }) if args.iter().any(|arg| arg.value_type() == ValueType::Matrix) => false,
         Expr::Aggregate(aggregate) if merging(aggregate).is_some() => true,
         _ => expr.children().into_iter().any(distributes_within),
     }

@@ -47,6 +47,8 @@ fn what_stands_around_them_is_not() {
     assert_eq!(parts("sum(m) + scalar(n) + vector(1)"), ["~sum(m)", "n"]);
     assert_eq!(parts("-(sum(m) > 1) or absent(count(n))"), ["~sum(m)", "~count(n)"]);
     assert_eq!(parts("sum(m) or max_over_time(sum(n)[5m:1m])"), ["~sum(m)", "max_over_time(sum(n)[5m:1m])"]);
+    let parameter = "quantile_over_time(scalar(sum(m)), n[1m])";
+    assert_eq!(parts(&format!("sum(m) + {parameter}")), ["~sum(m)", parameter]);
     assert_eq!(parts("topk(scalar(max(m)), sum by (a) (n))"), ["~max(m)", "~sum by (a) (n)"]);
 }
 
