@@ -103,7 +103,9 @@ impl Yard {
     async fn finish(self: Arc<Self>, upload: UploadId) -> Result<(), DepotError> {
         let limit = self.config.upload_concurrency;
         let slot = self.slot(&upload).ok_or(DepotError::Busy { limit })?;
-        if self.folder(&upload).claim(&self.mine()).await? {
+        let (folder, mine) = (self.folder(&upload), self.mine());
+        // Where the answer to a claim was lost and it was made again, it is there already.
+        if folder.claim(&mine).await? || folder.progress().await?.as_ref() == Some(&mine) {
             slot.work();
             Ok(())
         } else {

@@ -35,7 +35,11 @@ impl Yard {
             for (&signal, uploads) in &self.context.signals {
                 for name in bucket.folders(&format!("{}{tenant}/{signal}/", layout::UPLOADS)).await? {
                     let Ok(id) = name.parse() else { continue };
-                    self.look_after(&UploadId { tenant: tenant.clone(), signal, id }, &**uploads).await?;
+                    let upload = UploadId { tenant: tenant.clone(), signal, id };
+                    // One that is damaged keeps nobody from looking after the others.
+                    if let Err(err) = self.look_after(&upload, &**uploads).await {
+                        warn!(%upload, error = %Chain(&err), "an upload could not be looked after");
+                    }
                 }
             }
         }

@@ -304,6 +304,20 @@ async fn what_nobody_goes_on_with_is_removed() {
 }
 
 #[tokio::test]
+async fn a_damaged_upload_does_not_stand_in_the_way_of_others() {
+    let town = Town::new().await;
+    let (yard, _tasks) = town.compactor("one");
+    bring(&yard, 1, "a").await;
+    bring(&yard, 2, "b").await;
+    town.bucket.put(&(layout::upload(&tenant(), SIGNAL.as_str(), Ulid::from(1)) + "state.json"), Bytes::from_static(b"{")).await.unwrap();
+    assert!(matches!(yard.state(&upload(1)).await, Err(DepotError::Damaged { .. })));
+    town.clock.advance(2 * HOUR_NS);
+    yard.round().await.unwrap();
+    assert_eq!(yard.state(&upload(2)).await.unwrap(), UploadState::Unknown);
+    town.stop().await;
+}
+
+#[tokio::test]
 async fn a_tenant_that_is_deleted_has_no_uploads() {
     let town = Town::new().await;
     let (yard, _tasks) = town.compactor("one");

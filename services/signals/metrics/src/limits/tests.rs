@@ -5,6 +5,8 @@ fn defaults_are_mimirs() {
     let limits = MetricsLimits::default();
     assert_eq!(limits.max_label_names_per_series, 30);
     assert_eq!(limits.max_global_series_per_user, 150_000);
+    assert!(!limits.compactor_block_upload_enabled && limits.compactor_block_upload_validation_enabled);
+    assert!(limits.compactor_block_upload_verify_chunks && limits.compactor_block_upload_max_block_size_bytes == 0);
     assert_eq!(limits.ingestion_burst_size, 200_000);
     assert_eq!(limits.creation_grace_period.get().as_secs(), 600);
 }
