@@ -12,7 +12,8 @@ pub(super) fn decided(ask: &Ask, difference: &Difference) -> bool {
     // Start timestamps are not kept; Prometheus has no value where it was not told to keep them, the recorded answers and scripts have 0.
     let starts = query.contains("start_timestamp");
     // The tree is that of the recorded answers, without the members of duration expressions.
-    let tree = ask.endpoint == "parse_query" && *kind == "data";
+    // Of a NaN to fill in, Prometheus cannot write a tree.
+    let tree = ask.endpoint == "parse_query" && (*kind == "data" || expected.contains("unsupported value: NaN"));
     // Which series are first is free.
     let chosen = ["limitk", "limit_ratio"].iter().any(|name| query.contains(name)) && *kind != "status";
     which_series || starts || tree || chosen || list(ask, difference)
@@ -46,7 +47,10 @@ pub(super) fn free(small: &Ask, difference: &Difference) -> bool {
     let lost = difference.kind == "labels" && difference.expected.is_empty() && takes_range && query.contains("] @ ");
     // The info series are those of the time at which the vector looks; Prometheus evaluates them at another.
     let info = values && query.starts_with("info(") && [" @ ", " offset "].iter().any(|modifier| query.contains(modifier));
-    ties || lost || info || between_windows(small, difference)
+    // The parameter counts too; Prometheus takes it at the first step where all else is at a fixed time.
+    let parameter =
+        small.endpoint == "query_range" && ["quantile", "limit_ratio"].iter().any(|name| query.starts_with(name)) && query.contains(" @ ");
+    ties || lost || info || parameter || between_windows(small, difference)
 }
 
 /// A subquery is evaluated at all its steps by Prometheus, also at those that no window has; parts of a split query leave some of those
