@@ -17,7 +17,7 @@ use crate::ingest::relabel::RelabelConfigs;
 
 pub use crate::ingest::otlp::TranslationStrategy;
 pub use list::CommaList;
-pub use queries::{BlockedQueries, BlockedQuery, LimitedQueries, LimitedQuery};
+pub use queries::{BlockedQueries, BlockedQuery, LimitedQueries, LimitedQuery, Stepping};
 pub use retention::{RetentionRule, RetentionRules};
 pub use trackers::{CustomTrackers, Tracked};
 

@@ -18,6 +18,7 @@ use super::log::QueryLog;
 use super::params::Params;
 use super::running::Running;
 use super::{Api, answer, times};
+use crate::limits::Stepping;
 use crate::query;
 use crate::query::access::Access;
 use crate::query::engine::{EvalError, Evaluation};
@@ -64,7 +65,9 @@ async fn range(api: &Api, caller: &Caller, params: &Params, log: &mut QueryLog) 
     }
     log.times(range.start_ms, range.end_ms, range.step_ms);
     let length = Duration::from_millis((range.end_ms - range.start_ms).unsigned_abs());
-    asked.guard.check_blocked(&asked.task.query, length, Some(Duration::from_millis(range.step_ms.unsigned_abs())))?;
+    let aligned = [range.start_ms, range.end_ms].iter().all(|time| time % range.step_ms == 0);
+    let stepping = Stepping { step: Duration::from_millis(range.step_ms.unsigned_abs()), aligned };
+    asked.guard.check_blocked(&asked.task.query, length, Some(stepping))?;
     asked.check_frequency(api, caller)?;
     let expr = asked.parse(api).await?;
     if range.start_ms < asked.task.oldest_ms {

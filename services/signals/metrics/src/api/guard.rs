@@ -11,7 +11,7 @@ use tenancy::Tenants;
 use super::caller::Caller;
 use super::error::PromError;
 use crate::Deps;
-use crate::limits::MetricsLimits;
+use crate::limits::{MetricsLimits, Stepping};
 use crate::query::limit::LimitExceeded;
 use crate::query::promql::{Experimental, Expr};
 
@@ -39,9 +39,9 @@ impl Guard {
         if limit > 0 && size > limit { Err(refused(LimitExceeded::ExpressionSize { size, limit })) } else { Ok(()) }
     }
 
-    /// Refuses a query that is blocked. `step` is that of a range query.
-    pub(super) fn check_blocked(&self, query: &str, length: Duration, step: Option<Duration>) -> Result<(), PromError> {
-        match self.limits.blocked_queries.0.iter().find(|blocked| blocked.blocks(query, length, step)) {
+    /// Refuses a query that is blocked. `stepping` is that of a range query.
+    pub(super) fn check_blocked(&self, query: &str, length: Duration, stepping: Option<Stepping>) -> Result<(), PromError> {
+        match self.limits.blocked_queries.0.iter().find(|blocked| blocked.blocks(query, length, stepping)) {
             Some(blocked) => Err(refused(LimitExceeded::Blocked { reason: blocked.reason.clone() })),
             None => Ok(()),
         }

@@ -25,6 +25,8 @@ pub struct BlockedQuery {
     pub time_range_longer_than: HumanDuration,
     /// Only queries with a shorter step; `0s`: with any.
     pub step_size_shorter_than: HumanDuration,
+    /// Only range queries that do not begin and end at multiples of their step.
+    pub unaligned_range_queries: bool,
     /// The expression, compiled once.
     #[serde(skip)]
     compiled: Compiled,
@@ -50,29 +52,40 @@ struct RawBlockedQuery {
     time_range_longer_than: HumanDuration,
     #[serde(alias = "minimum_step_size")]
     step_size_shorter_than: HumanDuration,
+    unaligned_range_queries: bool,
+}
+
+/// The steps of a range query.
+#[derive(Clone, Copy, Debug)]
+pub struct Stepping {
+    /// Between two of them.
+    pub step: Duration,
+    /// Whether it begins and ends at multiples of the step.
+    pub aligned: bool,
 }
 
 impl TryFrom<RawBlockedQuery> for BlockedQuery {
     type Error = index::RegexError;
 
     fn try_from(raw: RawBlockedQuery) -> Result<Self, index::RegexError> {
-        let RawBlockedQuery { pattern, regex, reason, time_range_longer_than, step_size_shorter_than } = raw;
+        let RawBlockedQuery { pattern, regex, reason, time_range_longer_than, step_size_shorter_than, unaligned_range_queries } = raw;
         let compiled = Compiled(if regex { Some(index::re2::anchored(&pattern)?) } else { None });
-        Ok(Self { pattern, regex, reason, time_range_longer_than, step_size_shorter_than, compiled })
+        Ok(Self { pattern, regex, reason, time_range_longer_than, step_size_shorter_than, unaligned_range_queries, compiled })
     }
 }
 
 impl BlockedQuery {
-    /// True for a query that meets all conditions. `step` is that of a range query.
+    /// True for a query that meets all conditions. `stepping` is that of a range query.
     #[must_use]
-    pub fn blocks(&self, query: &str, length: Duration, step: Option<Duration>) -> bool {
+    pub fn blocks(&self, query: &str, length: Duration, stepping: Option<Stepping>) -> bool {
         let named = match &self.compiled.0 {
             Some(regex) => regex.is_match(query),
             None => self.pattern.is_empty() || self.pattern.trim() == query.trim(),
         };
         let long = self.time_range_longer_than.is_zero() || length > self.time_range_longer_than.get();
-        let fine = self.step_size_shorter_than.is_zero() || step.is_some_and(|step| step < self.step_size_shorter_than.get());
-        named && long && fine
+        let fine = self.step_size_shorter_than.is_zero() || stepping.is_some_and(|of| of.step < self.step_size_shorter_than.get());
+        let unaligned = !self.unaligned_range_queries || stepping.is_some_and(|of| !of.aligned);
+        named && long && fine && unaligned
     }
 }
 
