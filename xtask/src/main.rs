@@ -1,6 +1,7 @@
 //! Developer commands of the workspace: `cargo xtask help` lists them.
 
 mod bench;
+mod charts;
 mod cluster;
 mod conformance;
 mod differ;
@@ -80,6 +81,15 @@ enum Command {
     Otlp,
     /// Export tables out of blocks, and compare what DuckDB reads in them with what PromQL answers.
     Export,
+    /// Render the Helm charts with Helm itself, and check everything that comes out.
+    Charts {
+        /// Write what is generated of the charts instead of comparing it.
+        #[arg(long)]
+        write: bool,
+        /// Where programs of Quartet are: each checks the configuration of its pods.
+        #[arg(long)]
+        programs: Option<PathBuf>,
+    },
     /// The proxy before a cluster; `cluster up` starts it.
     #[command(hide = true)]
     Router {
@@ -161,6 +171,7 @@ fn main() -> ExitCode {
         Command::Differ { seed, queries, minutes, only } => differ::run(&differ::Plan { seed, queries, minutes, only }).map_err(Into::into),
         Command::Otlp => otlp::run().map_err(Into::into),
         Command::Export => export::run().map_err(Into::into),
+        Command::Charts { write, programs } => charts::run(&charts::Ask { write, programs }).map_err(Into::into),
         Command::Router { directory, listen } => router::run(directory, &listen).map_err(Into::into),
         Command::Conformance { signal, cases, cluster, feature, verbose } => {
             conformance::run(&conformance::Ask { signal, cases, cluster, features: feature, verbose }).map_err(Into::into)

@@ -1,4 +1,4 @@
-//! Programs that the tests run beside Quartet: a real S3, memcached, Prometheus, an SDK of OpenTelemetry, DuckDB. They are installed by package name below
+//! Programs that the tests run beside Quartet: a real S3, memcached, Prometheus, an SDK of OpenTelemetry, DuckDB, Helm. They are installed by package name below
 //! `target/tools`, without root, and kept for the next time.
 
 use std::fs;
@@ -15,6 +15,9 @@ const OPENTELEMETRY: [&str; 3] =
 
 /// DuckDB for Python.
 const DUCKDB: [&str; 1] = ["duckdb==1.4.2"];
+
+/// Checks objects of Kubernetes against the schemas of its versions.
+const KUBERNETES_VALIDATE: [&str; 1] = ["kubernetes-validate==1.37.0"];
 
 /// Debian packages that are unpacked for memcached: the program and the library that a bare machine may lack.
 const MEMCACHED: [&str; 2] = ["memcached", "libevent-2.1-7"];
@@ -117,15 +120,30 @@ pub(crate) fn prometheus() -> Result<PathBuf, ToolError> {
 
 /// VictoriaMetrics, the single node: the newest version that the toolchains of today build.
 pub(crate) fn victoria_metrics() -> Result<PathBuf, ToolError> {
-    const TOOL: &str = "victoria-metrics";
-    const PACKAGE: &str = "github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics@v1.151.0";
+    go_install("victoria-metrics", "github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics@v1.151.0")
+}
+
+/// Helm, built from its Go module.
+pub(crate) fn helm() -> Result<PathBuf, ToolError> {
+    go_install("helm", "helm.sh/helm/v4/cmd/helm@v4.3.1")
+}
+
+/// The command of the schemas of Kubernetes.
+pub(crate) fn kubernetes_validate() -> Result<PathBuf, ToolError> {
+    const TOOL: &str = "kubernetes-validate";
+    let python = python_with(TOOL, &KUBERNETES_VALIDATE)?;
+    found(TOOL, python.with_file_name(TOOL))
+}
+
+/// Builds a command of a module as it is published.
+fn go_install(tool: &'static str, package: &str) -> Result<PathBuf, ToolError> {
     let programs = directory().join("bin");
-    let program = programs.join(TOOL);
+    let program = programs.join(tool);
     if !program.exists() {
         make(&programs)?;
-        run(TOOL, Command::new("go").args(["install", PACKAGE]).env("GOBIN", &programs))?;
+        run(tool, Command::new("go").args(["install", package]).env("GOBIN", &programs))?;
     }
-    found(TOOL, program)
+    found(tool, program)
 }
 
 /// Builds a command of a module below `xtask/tools/`: those modules repeat the exclude and replace lines which keep
