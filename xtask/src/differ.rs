@@ -206,7 +206,7 @@ impl Servers {
                     continue;
                 }
                 let (small, tenant_of_small, difference) = self.smaller(&ask, tenant, difference)?;
-                if known::free(&small, &difference) {
+                if known::free(&small, tenant_of_small == SHARDED, &difference) {
                     found.known += 1;
                     continue;
                 }

@@ -360,12 +360,14 @@ pub struct Annotations {
 }
 
 impl Annotations {
-    /// Adds a remark about what stands at byte `at` of the query. One with the same text gives way.
+    /// Adds a remark about what stands at byte `at` of the query. One with the same text gives way; of corrected buckets the first place
+    /// is kept, as in Prometheus.
     pub(crate) fn add(&mut self, mut annotation: Annotation, at: usize) {
         let place = *self.places.entry(annotation.key(at)).or_insert(self.items.len());
         match self.items.get_mut(place) {
             Some(known) => {
                 annotation.absorb(&known.0);
+                let at = if matches!(annotation, Annotation::ForcedMonotonicity(_)) { known.1 } else { at };
                 *known = (annotation, at);
             }
             None => self.items.push((annotation, at)),

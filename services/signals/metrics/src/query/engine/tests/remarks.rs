@@ -1,7 +1,7 @@
 //! Remarks, and labels that hold numbers.
 
 use super::super::dates::Rfc3339;
-use super::super::{Annotations, Evaluation, Options, numbers};
+use super::super::{Annotation, Annotations, Evaluation, ForcedMonotonicity, Options, numbers};
 use super::{evaluate, series};
 
 const RANGE: Evaluation = Evaluation::Range { start_ms: 0, end_ms: 60_000, step_ms: 30_000 };
@@ -32,6 +32,27 @@ fn an_aggregation_names_the_extremes_of_its_parameter_over_all_parts() {
     // Prometheus computes the extremes with NaN, which hides them.
     assert_eq!(named("quantile(time() + (time() == bool 90) * NaN, m)", &parts), ["NaN (1:10)"]);
     assert_eq!(named("quantile(2, m) + quantile(2, m)", &parts), ["2 (1:27)"], "one text is told once");
+}
+
+#[test]
+fn corrected_buckets_are_told_of_the_first_place() {
+    let forced = |t: i64| {
+        let metric = String::new();
+        Annotation::ForcedMonotonicity(ForcedMonotonicity {
+            metric,
+            min_bucket: 1.0,
+            max_bucket: 2.0,
+            max_diff: 0.5,
+            min_t: t,
+            max_t: t,
+            count: 1,
+        })
+    };
+    let mut all = Annotations::default();
+    all.add(forced(0), 3);
+    all.add(forced(1000), 7);
+    let [info] = &all.infos("0123456789", 10)[..] else { panic!("one text is told once") };
+    assert!(info.ends_with("over 2 samples from 1970-01-01T00:00:00Z to 1970-01-01T00:00:01Z (1:4)"), "{info}");
 }
 
 #[test]
