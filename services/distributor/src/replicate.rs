@@ -10,7 +10,7 @@ use proto::quartet as pb;
 use ring::roles::{DISTRIBUTOR, INGESTER};
 use ring::{MemberId, Membership, NoQuorum, Shard};
 use runtime::{ErrorKind, Tasks};
-use signal::{Plugins, Refusal, WriteBatch, WriteError, WriteOutcome, WriteSink};
+use signal::{InstanceLimit, Overloaded, Plugins, Refusal, WriteBatch, WriteError, WriteOutcome, WriteSink};
 use tenancy::{Budget, Reservation};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -43,6 +43,13 @@ struct Parcel {
     address: String,
     /// Indexes of its items in the batch.
     items: Arc<[u32]>,
+}
+
+/// Why an ingester did not take something, for a reason of its own.
+struct Failure {
+    ingester: String,
+    text: String,
+    limit: Option<InstanceLimit>,
 }
 
 impl Replicator {
@@ -131,15 +138,15 @@ impl Replicator {
         mut answers: mpsc::Receiver<(Parcel, Result<pb::PushResponse, Status>)>,
     ) -> Result<WriteOutcome, WriteError> {
         let deadline = Instant::now() + self.0.push_timeout;
-        let mut failed: Option<(String, Status)> = None;
+        let mut failed: Option<Failure> = None;
         while !tally.is_decided() {
             match tokio::time::timeout_at(deadline, answers.recv()).await {
-                Ok(Some((parcel, Ok(response)))) => take(&mut tally, &parcel, response),
+                Ok(Some((parcel, Ok(response)))) => failed = take(&mut tally, parcel, response).or(failed),
                 Ok(Some((parcel, Err(status)))) => {
                     for &item in parcel.items.iter() {
                         tally.take(item as usize, Answer::Failed);
                     }
-                    failed = Some((parcel.name, status));
+                    failed = Some(Failure::of(parcel.name, &status));
                 }
                 Ok(None) | Err(_) => break,
             }
@@ -191,8 +198,8 @@ fn encode(batch: &WriteBatch, items: &[u32]) -> pb::PushRequest {
     }
 }
 
-/// Takes the answer of one ingester: items that it does not name are stored.
-fn take(tally: &mut Tally, parcel: &Parcel, response: pb::PushResponse) {
+/// Takes the answer of one ingester: items that it does not name are stored. Gives the reason of an item that it could not store.
+fn take(tally: &mut Tally, parcel: Parcel, response: pb::PushResponse) -> Option<Failure> {
     let mut refused: Vec<Option<Refusal>> = vec![None; parcel.items.len()];
     for refusal in response.refused {
         if let Some(slot) = refused.get_mut(refusal.item as usize) {
@@ -205,27 +212,41 @@ fn take(tally: &mut Tally, parcel: &Parcel, response: pb::PushResponse) {
             });
         }
     }
+    let mut failed = None;
     for (item, refusal) in parcel.items.iter().zip(refused) {
         let answer = match refusal {
             None => Answer::Stored,
             // A replica that cannot store the item for a reason of its own has failed, whatever it calls it.
             Some(refusal) if refusal.kind.is_client() => Answer::Refused(refusal),
-            Some(_) => Answer::Failed,
+            Some(refusal) => {
+                failed = Some(refusal);
+                Answer::Failed
+            }
         };
         tally.take(*item as usize, answer);
     }
+    failed.map(|refusal| Failure { ingester: parcel.name, limit: refusal.instance_limit(), text: refusal.text })
 }
 
-fn lost(failed: Option<(String, Status)>, timed_out: bool) -> WriteError {
+impl Failure {
+    fn of(ingester: String, status: &Status) -> Self {
+        Self { ingester, text: status.message().to_owned(), limit: signal::rpc::limit(status) }
+    }
+}
+
+fn lost(failed: Option<Failure>, timed_out: bool) -> WriteError {
     match failed {
-        Some((name, status)) => unavailable(format!("failed pushing to ingester {name}: {}", status.message())),
-        None if timed_out => WriteError { kind: ErrorKind::Timeout, text: "exceeded configured distributor remote timeout".to_owned() },
+        Some(Failure { ingester, text, limit }) => {
+            let text = format!("failed pushing to ingester {ingester}: {text}");
+            WriteError { overloaded: limit.map(|limit| Overloaded { ingester, limit }), ..unavailable(text) }
+        }
+        None if timed_out => WriteError::new(ErrorKind::Timeout, "exceeded configured distributor remote timeout"),
         None => unavailable("too few replicas of an item took it".to_owned()),
     }
 }
 
 fn unavailable(text: String) -> WriteError {
-    WriteError { kind: ErrorKind::Unavailable, text }
+    WriteError::new(ErrorKind::Unavailable, text)
 }
 
 impl Inner {

@@ -34,8 +34,18 @@ settings! {
         pub refuse_after_loss: HumanDuration = HumanDuration::from_secs(3600),
         /// Pause between two tries of an upload.
         pub upload_retry: HumanDuration = HumanDuration::from_secs(5),
-        /// Bytes of pushes held in memory at once; above it a push gets 503 and is sent again by its sender.
+        /// Bytes of pushes held in memory at once; above it a push gets 503 and is sent again by its sender. `0B` is no limit.
         pub max_inflight_push: ByteSize = ByteSize(256 << 20),
+        /// Pushes on their way at once; above it a push gets 503. 0 is no limit.
+        pub max_inflight_push_requests: u64 = 30_000,
+        /// Rows per second that it stores, of all tenants, as a moving average; above it pushes get 503. 0 is no limit.
+        pub max_ingestion_rate: f64 = 0.0,
+        /// Tenants with recent rows of one signal; pushes of others get 503. 0 is no limit.
+        pub max_tenants: u64 = 0,
+        /// Series, streams or live traces of one signal in memory, of all tenants; pushes with new ones get 503. 0 is no limit.
+        pub max_series: u64 = 0,
+        /// Scans for queries that run at once; above it a scan is refused, and the query asks other replicas. 0 is no limit.
+        pub max_inflight_reads: u64 = 0,
         /// How long an ingester that leaves is still read after its last block is served.
         pub leave_grace: HumanDuration = HumanDuration::from_secs(360),
         /// How often the log is cleared of what is in blocks.

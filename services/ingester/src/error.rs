@@ -1,6 +1,7 @@
 //! Why an ingester could not do what it was asked.
 
 use runtime::{Classify, ErrorKind};
+use signal::InstanceLimit;
 use storage::wal::WalError;
 
 /// Why a push was not stored. Nothing of it will be seen.
@@ -13,12 +14,9 @@ pub enum PushError {
         /// The state, in words.
         state: &'static str,
     },
-    /// The process works on as many bytes of pushes as it may.
-    #[error("ingester is at its limit of {limit} bytes in flight")]
-    Busy {
-        /// The limit.
-        limit: u64,
-    },
+    /// The process is at a limit of its own.
+    #[error("{0}")]
+    AtLimit(InstanceLimit),
     /// The signal is not enabled here.
     #[error("signal {signal:?} is not enabled")]
     Signal {
@@ -42,11 +40,29 @@ pub enum PushError {
 impl Classify for PushError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotWritable { .. } | Self::Busy { .. } => ErrorKind::Unavailable,
+            Self::NotWritable { .. } | Self::AtLimit(_) => ErrorKind::Unavailable,
             Self::Signal { .. } => ErrorKind::Unsupported,
             Self::Malformed { .. } => ErrorKind::BadInput,
             Self::Wal(err) => err.kind(),
             Self::Lost => ErrorKind::Internal,
+        }
+    }
+}
+
+impl From<InstanceLimit> for PushError {
+    fn from(limit: InstanceLimit) -> Self {
+        Self::AtLimit(limit)
+    }
+}
+
+impl PushError {
+    /// As the internal API answers it.
+    #[must_use]
+    pub fn status(&self) -> tonic::Status {
+        let status = runtime::grpc::status(self);
+        match self {
+            Self::AtLimit(limit) => signal::rpc::with_limit(status, *limit),
+            _ => status,
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod cut;
 pub mod deletes;
 pub mod error;
 pub mod lifecycle;
+pub mod limits;
 pub mod metrics;
 mod pages;
 pub mod push;
@@ -27,17 +28,17 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use ring::{MemberState, Membership};
 use runtime::{App, Chain, Clock, Compute, Role, StartError, StopError, Tasks};
-use signal::Plugins;
+use signal::{Plugins, SeriesRoom};
 use storage::bucket::Bucket;
 use storage::catalog::{Announcer, Catalog};
 use storage::wal::{Replay, Wal, WalConfig, WalMetrics};
-use tenancy::Budget;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 pub use config::IngesterConfig;
 use cut::{Cutter, CutterContext};
 use lifecycle::{Lifecycle, SelfMember, Start};
+use limits::Limits;
 use metrics::IngesterMetrics;
 use push::PushService;
 use read_back::ReadBack;
@@ -72,7 +73,7 @@ pub struct Ingester {
     stores: Arc<[Arc<SignalStore>]>,
     cutter: Arc<Cutter>,
     lifecycle: Lifecycle,
-    inflight: Budget,
+    limits: Limits,
     tasks: Tasks,
     leave_grace: Duration,
     grace: Duration,
@@ -135,8 +136,8 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
     tasks.detach("replay", reading.run(replays, cutter.clone()));
 
     let max_message = app.grpc_max_message();
-    let inflight = Budget::process("ingester.max_inflight_push", Some(config.max_inflight_push.0));
-    app.grpc.add(PushService::new(stores.clone(), lifecycle.clone(), inflight.clone(), metrics.clone()).server(max_message));
+    let limits = Limits::new(config, clock.clone());
+    app.grpc.add(PushService::new(stores.clone(), lifecycle.clone(), limits.clone(), metrics.clone()).server(max_message));
     let admin = admin::Admin::new(stores.clone(), cutter.clone(), lifecycle.clone(), tasks.clone(), app.shutdown());
     app.grpc.add(admin.clone().server());
     app.http.main(admin.routes());
@@ -147,9 +148,9 @@ pub fn start_without_leaf(app: &mut App, config: &IngesterConfig, deps: Deps) ->
         MemberState::Joining => Err("not active in the ring yet".to_owned()),
         _ => Ok(()),
     });
-    let leaf = LeafService::new(stores.clone(), lifecycle.clone(), lost, clock, metrics);
+    let leaf = LeafService::new(stores.clone(), lifecycle.clone(), lost, limits.clone(), clock, metrics);
     let (leave_grace, grace) = (config.leave_grace.get(), app.server.shutdown_grace.get());
-    Ok(Services { ingester: Ingester { stores, cutter, lifecycle, inflight, tasks, leave_grace, grace }, leaf })
+    Ok(Services { ingester: Ingester { stores, cutter, lifecycle, limits, tasks, leave_grace, grace }, leaf })
 }
 
 impl Lost {
@@ -204,6 +205,8 @@ fn open(
         let share = RingShare::new(membership.clone(), plugin.policy.clone(), plugin.name, member.to_owned());
         let context = StoreContext {
             share: Arc::new(share),
+            room: SeriesRoom::new(config.max_series),
+            max_tenants: config.max_tenants,
             clock: app.clock.clone(),
             compute: app.compute.clone(),
             tasks: tasks.clone(),
@@ -300,7 +303,7 @@ impl Ingester {
         let member = self.lifecycle.member();
         self.state(MemberState::ReadOnly).await;
         // What came in before is in the heads, and so in the blocks.
-        while !push::none_on_its_way(&self.inflight) {
+        while !push::none_on_its_way(&self.limits) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let blocks = self.cutter.flush(&[]).await;

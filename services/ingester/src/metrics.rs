@@ -7,7 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use signal::TimeRange;
+use signal::{InstanceLimit, TimeRange};
 
 use crate::config::IngesterConfig;
 use crate::store::SignalStore;
@@ -26,6 +26,13 @@ pub struct LimitLabel {
     pub limit: &'static str,
 }
 
+/// The label `reason`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReasonLabel {
+    /// Which limit was reached.
+    pub reason: &'static str,
+}
+
 /// The instruments.
 #[derive(Clone, Debug)]
 pub struct IngesterMetrics {
@@ -42,7 +49,9 @@ pub struct IngesterMetrics {
     /// Scans of heads that were asked for.
     pub queries: Counter,
     /// Limits of this ingester; 0 is none.
-    pub limits: Family<LimitLabel, Gauge>,
+    pub limits: Family<LimitLabel, Gauge<f64, AtomicU64>>,
+    /// Pushes and scans that were refused since one of them was reached.
+    pub rejected: Family<ReasonLabel, Counter>,
     /// Series, streams or live traces in memory.
     pub series: Family<SignalLabel, Gauge>,
     /// Tenants with a head.
@@ -66,6 +75,7 @@ impl IngesterMetrics {
             inflight_pushes: Gauge::default(),
             queries: Counter::default(),
             limits: Family::default(),
+            rejected: Family::default(),
             series: Family::default(),
             users: Family::default(),
             bytes: Family::default(),
@@ -81,6 +91,7 @@ impl IngesterMetrics {
         let (oldest, newest) = (metrics.oldest.clone(), metrics.newest.clone());
         mimir.register("tsdb_head_min_timestamp_seconds", "Time of the oldest row in memory, seconds since the Unix epoch", oldest);
         mimir.register("tsdb_head_max_timestamp_seconds", "Time of the newest row in memory, seconds since the Unix epoch", newest);
+        mimir.register("instance_rejected_requests", "Pushes and scans that a limit of this ingester refused", metrics.rejected.clone());
         // The signals say the same of themselves by the names of their dashboards.
         let own = registry.sub_registry_with_prefix("quartet_ingester");
         own.register("series", "Series, streams or live traces in memory", metrics.series.clone());
@@ -91,13 +102,26 @@ impl IngesterMetrics {
         metrics
     }
 
-    /// Shows the limits of this ingester. Those that Mimir knows and that there are none of are 0, as there.
+    /// Shows the limits of this ingester, and what they have refused: nothing yet.
+    #[allow(clippy::cast_precision_loss, reason = "limits far below 2^53")]
     pub fn show_limits(&self, config: &IngesterConfig) {
-        let bytes = i64::try_from(config.max_inflight_push.0).unwrap_or(i64::MAX);
-        let none = ["max_inflight_push_requests", "max_ingestion_rate", "max_series", "max_tenants"].map(|limit| (limit, 0));
-        for (limit, value) in none.into_iter().chain([("max_inflight_push_requests_bytes", bytes)]) {
-            self.limits.get_or_create(&LimitLabel { limit }).set(value);
+        for limit in InstanceLimit::ALL {
+            let (label, value) = match limit {
+                InstanceLimit::IngestionRate => ("max_ingestion_rate", config.max_ingestion_rate),
+                InstanceLimit::Tenants => ("max_tenants", config.max_tenants as f64),
+                InstanceLimit::Series => ("max_series", config.max_series as f64),
+                InstanceLimit::InflightPushes => ("max_inflight_push_requests", config.max_inflight_push_requests as f64),
+                InstanceLimit::InflightPushBytes => ("max_inflight_push_requests_bytes", config.max_inflight_push.0 as f64),
+                InstanceLimit::InflightReads => ("max_inflight_read_requests", config.max_inflight_reads as f64),
+            };
+            self.limits.get_or_create(&LimitLabel { limit: label }).set(value);
+            self.rejected.get_or_create(&ReasonLabel { reason: reason(limit) }).inc_by(0);
         }
+    }
+
+    /// Counts a push or a scan that a limit of this ingester refused.
+    pub(crate) fn reject(&self, limit: InstanceLimit) {
+        self.rejected.get_or_create(&ReasonLabel { reason: reason(limit) }).inc();
     }
 
     /// Counts a push as on its way until it is dropped.
@@ -143,6 +167,18 @@ impl IngesterMetrics {
 /// The range that holds both.
 fn around(one: TimeRange, other: TimeRange) -> TimeRange {
     TimeRange { start: one.start.min(other.start), end: one.end.max(other.end) }
+}
+
+/// A limit as the label `reason` of Mimir's dashboards has it.
+const fn reason(limit: InstanceLimit) -> &'static str {
+    match limit {
+        InstanceLimit::IngestionRate => "ingester_max_ingestion_rate",
+        InstanceLimit::Tenants => "ingester_max_tenants",
+        InstanceLimit::Series => "ingester_max_series",
+        InstanceLimit::InflightPushes => "ingester_max_inflight_push_requests",
+        InstanceLimit::InflightPushBytes => "ingester_max_inflight_push_requests_bytes",
+        InstanceLimit::InflightReads => "ingester_max_inflight_read_requests",
+    }
 }
 
 /// A push on its way.

@@ -7,11 +7,12 @@ use std::sync::atomic::{Ordering, fence};
 use proto::quartet as pb;
 use proto::quartet::ingest_server::{Ingest, IngestServer};
 use signal::{Push, PushItem};
-use tenancy::{Budget, Reservation, TenantId};
+use tenancy::TenantId;
 use tonic::{Request, Response, Status};
 
 use crate::error::PushError;
 use crate::lifecycle::Lifecycle;
+use crate::limits::Limits;
 use crate::metrics::IngesterMetrics;
 use crate::store::SignalStore;
 
@@ -20,16 +21,15 @@ use crate::store::SignalStore;
 pub struct PushService {
     stores: Arc<[Arc<SignalStore>]>,
     lifecycle: Lifecycle,
-    inflight: Budget,
+    limits: Limits,
     metrics: IngesterMetrics,
 }
 
 impl PushService {
-    /// The service over the stores of all signals. `inflight` is of the pushes that are on their way into the heads: none is, where nothing
-    /// of it is in use.
+    /// The service over the stores of all signals.
     #[must_use]
-    pub fn new(stores: Arc<[Arc<SignalStore>]>, lifecycle: Lifecycle, inflight: Budget, metrics: IngesterMetrics) -> Self {
-        Self { stores, lifecycle, inflight, metrics }
+    pub fn new(stores: Arc<[Arc<SignalStore>]>, lifecycle: Lifecycle, limits: Limits, metrics: IngesterMetrics) -> Self {
+        Self { stores, lifecycle, limits, metrics }
     }
 
     /// As tonic mounts it.
@@ -41,24 +41,23 @@ impl PushService {
     async fn store(&self, tenant: &TenantId, request: pb::PushRequest) -> Result<pb::PushResponse, PushError> {
         // In this order, by the fence here and the one of `none_on_its_way`: who sees no push on its way after the state forbids them will see
         // none.
-        let room = reserve(&self.inflight, request.payload.len() as u64)?;
+        let room = self.limits.push(request.payload.len() as u64)?;
         fence(Ordering::SeqCst);
         self.lifecycle.writable()?;
         let store = find(&self.stores, &request.signal)?;
         let appended = store.push(tenant, unpack(request)?, room).await?;
+        self.limits.stored(appended.rows);
+        if let Some(limit) = appended.refused.iter().find_map(signal::Refusal::instance_limit) {
+            self.metrics.reject(limit);
+        }
         Ok(pb::PushResponse { refused: appended.refused.into_iter().map(refusal).collect() })
     }
 }
 
-/// The bytes of a push on its way. One without a payload counts too, and one that is alone always fits: else it could never be stored.
-fn reserve(inflight: &Budget, payload: u64) -> Result<Reservation, PushError> {
-    inflight.reserve_or_alone(payload.saturating_add(1)).map_err(|err| PushError::Busy { limit: err.limit })
-}
-
 /// True when no push is on its way into the heads. Asked after the state has forbidden pushes, it stays true.
-pub(crate) fn none_on_its_way(inflight: &Budget) -> bool {
+pub(crate) fn none_on_its_way(limits: &Limits) -> bool {
     fence(Ordering::SeqCst);
-    inflight.used() == 0
+    limits.bytes() == 0
 }
 
 /// The store of a signal.
@@ -97,7 +96,12 @@ impl Ingest for PushService {
         let _on_its_way = self.metrics.push();
         match self.store(&tenant, request.into_inner()).await {
             Ok(response) => Ok(Response::new(response)),
-            Err(err) => Err(runtime::grpc::status(&err)),
+            Err(err) => {
+                if let PushError::AtLimit(limit) = err {
+                    self.metrics.reject(limit);
+                }
+                Err(err.status())
+            }
         }
     }
 }
@@ -129,17 +133,6 @@ mod tests {
         let push = unpack(request(&[1, 0, 2], "abc")).unwrap();
         let items: Vec<&[u8]> = push.items.iter().map(|item| item.bytes.as_ref()).collect();
         assert_eq!(items, [&b"a"[..], b"", b"bc"]);
-    }
-
-    #[test]
-    fn pushes_on_their_way_are_bounded() {
-        let inflight = Budget::process("ingester.max_inflight_push", Some(10));
-        let alone = reserve(&inflight, 100).unwrap();
-        assert!(matches!(reserve(&inflight, 0), Err(PushError::Busy { limit: 10 })));
-        drop(alone);
-        let _first = reserve(&inflight, 0).unwrap();
-        assert_eq!(inflight.used(), 1, "one without a payload is on its way too");
-        assert!(reserve(&inflight, 8).is_ok() && reserve(&inflight, 9).is_err());
     }
 
     #[test]

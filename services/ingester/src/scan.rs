@@ -14,7 +14,9 @@ use tenancy::TenantId;
 use tonic::{Request, Response, Status};
 use tracing::warn;
 
+use crate::error::PushError;
 use crate::lifecycle::Lifecycle;
+use crate::limits::Limits;
 use crate::metrics::IngesterMetrics;
 use crate::push;
 use crate::store::{SignalStore, TenantHead};
@@ -25,6 +27,7 @@ pub struct LeafService {
     stores: Arc<[Arc<SignalStore>]>,
     lifecycle: Lifecycle,
     lost: Option<Lost>,
+    limits: Limits,
     clock: Arc<dyn Clock>,
     metrics: IngesterMetrics,
 }
@@ -45,10 +48,11 @@ impl LeafService {
         stores: Arc<[Arc<SignalStore>]>,
         lifecycle: Lifecycle,
         lost: Option<Lost>,
+        limits: Limits,
         clock: Arc<dyn Clock>,
         metrics: IngesterMetrics,
     ) -> Self {
-        Self { stores, lifecycle, lost, clock, metrics }
+        Self { stores, lifecycle, lost, limits, clock, metrics }
     }
 
     /// As tonic mounts it.
@@ -121,7 +125,16 @@ impl Leaf for LeafService {
     async fn scan(&self, request: Request<pb::ScanRequest>) -> Result<Response<Answers>, Status> {
         let tenant = signal::rpc::tenant(request.metadata())?;
         self.metrics.queries.inc();
-        self.answer(tenant, request.get_ref()).await.map(Response::new)
+        let reading = self.limits.read().map_err(|limit| {
+            self.metrics.reject(limit);
+            PushError::AtLimit(limit).status()
+        })?;
+        let answer = self.answer(tenant, request.get_ref()).await?;
+        // A scan runs until its last row has gone, or until nobody wants it.
+        let answer = answer.inspect(move |_| {
+            let _runs = &reading;
+        });
+        Ok(Response::new(answer.boxed()))
     }
 }
 

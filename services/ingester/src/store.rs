@@ -12,16 +12,17 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use runtime::{Clock, Compute, Tasks};
 use signal::head::Share;
-use signal::{Appended, Head, HeadContext, Pending, Plugin, Push, SegmentId};
+use signal::{Appended, Head, HeadContext, InstanceLimit, Pending, Plugin, Push, SegmentId, SeriesRoom};
 use storage::block::BlockId;
 use storage::catalog::Catalog;
 use storage::wal::{Durable, Replay, Seq, Wal, WalError};
-use tenancy::{Reservation, TenantId};
+use tenancy::TenantId;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::error::PushError;
+use crate::limits::Room;
 use crate::read_back::ReadBack;
 
 /// The heads of one signal over one log.
@@ -36,6 +37,8 @@ pub struct SignalStore {
     heads: RwLock<HashMap<TenantId, Arc<TenantHead>>>,
     directory: PathBuf,
     share: Arc<dyn Share>,
+    room: Arc<SeriesRoom>,
+    max_tenants: u64,
     clock: Arc<dyn Clock>,
     pub(crate) compute: Compute,
     tasks: Tasks,
@@ -46,6 +49,10 @@ pub struct SignalStore {
 pub struct StoreContext {
     /// Divides limits of the whole cluster.
     pub share: Arc<dyn Share>,
+    /// What all heads may hold together.
+    pub room: Arc<SeriesRoom>,
+    /// How many heads there may be; 0 is no limit.
+    pub max_tenants: u64,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Where records are encoded.
@@ -98,8 +105,8 @@ impl SignalStore {
     /// A store over an open log; nothing is replayed yet.
     #[must_use]
     pub fn new(plugin: Plugin, wal: Wal, read_back: ReadBack, context: StoreContext) -> Self {
-        let StoreContext { share, clock, compute, tasks, directory, catalog } = context;
-        Self { plugin, wal, read_back, catalog, heads: RwLock::default(), directory, share, clock, compute, tasks }
+        let StoreContext { share, room, max_tenants, clock, compute, tasks, directory, catalog } = context;
+        Self { plugin, wal, read_back, catalog, heads: RwLock::default(), directory, share, room, max_tenants, clock, compute, tasks }
     }
 
     /// Takes the records again that no block holds, and gives the number of rows. Blocks; ends early when `stop` fires. A record that
@@ -155,28 +162,41 @@ impl SignalStore {
             return head;
         }
         let mut heads = self.heads.write();
-        let open = || {
-            let directory = self.directory.join(tenant.as_str());
-            let context = HeadContext { directory, share: self.share.clone(), clock: self.clock.clone() };
-            Arc::new(TenantHead {
-                tenant: tenant.clone(),
-                head: self.plugin.heads.open(tenant, &context),
-                gate: Arc::default(),
-                last: Mutex::new(None),
-                oldest: AtomicI64::new(0),
-                cuts: Mutex::default(),
-                deletes_done: AtomicU64::new(deletes_done),
-                deletes_unsaid: AtomicBool::new(true),
-            })
-        };
-        heads.entry(tenant.clone()).or_insert_with(open).clone()
+        heads.entry(tenant.clone()).or_insert_with(|| self.open(tenant, deletes_done)).clone()
+    }
+
+    /// The same for a push, while there are fewer heads than there may be.
+    fn head_within_limit(&self, tenant: &TenantId, deletes_done: u64) -> Result<Arc<TenantHead>, InstanceLimit> {
+        if let Some(head) = self.get(tenant) {
+            return Ok(head);
+        }
+        let mut heads = self.heads.write();
+        if self.max_tenants > 0 && heads.len() as u64 >= self.max_tenants && !heads.contains_key(tenant) {
+            return Err(InstanceLimit::Tenants);
+        }
+        Ok(heads.entry(tenant.clone()).or_insert_with(|| self.open(tenant, deletes_done)).clone())
+    }
+
+    fn open(&self, tenant: &TenantId, deletes_done: u64) -> Arc<TenantHead> {
+        let directory = self.directory.join(tenant.as_str());
+        let (share, room, clock) = (self.share.clone(), self.room.clone(), self.clock.clone());
+        Arc::new(TenantHead {
+            tenant: tenant.clone(),
+            head: self.plugin.heads.open(tenant, &HeadContext { directory, share, room, clock }),
+            gate: Arc::default(),
+            last: Mutex::new(None),
+            oldest: AtomicI64::new(0),
+            cuts: Mutex::default(),
+            deletes_done: AtomicU64::new(deletes_done),
+            deletes_unsaid: AtomicBool::new(true),
+        })
     }
 
     /// Stores a push: answers when it is durable and visible. Goes on to its end when the caller goes away, and keeps `room` until then.
-    pub async fn push(self: &Arc<Self>, tenant: &TenantId, push: Push, room: Reservation) -> Result<Appended, PushError> {
+    pub async fn push(self: &Arc<Self>, tenant: &TenantId, push: Push, room: Room) -> Result<Appended, PushError> {
         let (done, answer) = oneshot::channel();
         let store = self.clone();
-        let head = self.head(tenant, self.catalog.number());
+        let head = self.head_within_limit(tenant, self.catalog.number())?;
         self.tasks.detach("push", async move {
             let result = store.store(head, push).await;
             drop(room);

@@ -21,6 +21,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::leaf::{self, LeafClients};
 use crate::metrics::{Gathered, QuerierMetrics};
 
+/// How many blocks that were not answered an error names.
+const NAMED: usize = 20;
+
 /// One question to the blocks.
 pub(crate) struct BlocksScan<'a> {
     pub(crate) clients: &'a dyn LeafClients,
@@ -83,14 +86,7 @@ impl BlocksScan<'_> {
             }
         }
         self.metrics.blocks_asked(Gathered { gateways: asked.len(), refetches, whole: open.is_empty() });
-        match open.first() {
-            None => Ok(gone),
-            Some(ask) => {
-                let why = last.map_or_else(|| "no store-gateway is there".to_owned(), |status| status.message().to_owned());
-                let text = format!("{} blocks were not answered, {} among them: {why}", open.len(), ask.entry.id);
-                Err(QueryError::new(ErrorKind::Unavailable, text))
-            }
-        }
+        if open.is_empty() { Ok(gone) } else { Err(unanswered(&open, last)) }
     }
 
     /// The blocks by the address of the owner whose turn it is.
@@ -143,6 +139,15 @@ impl BlocksScan<'_> {
         }
         Ok(())
     }
+}
+
+/// The error of blocks that nobody has answered.
+fn unanswered(open: &[Ask], last: Option<Status>) -> QueryError {
+    let named: Vec<String> = open.iter().take(NAMED).map(|ask| ask.entry.id.to_string()).collect();
+    let more = if open.len() > NAMED { format!(" and {} more", open.len() - NAMED) } else { String::new() };
+    let why = last.map_or_else(|| "no store-gateway is there".to_owned(), |status| status.message().to_owned());
+    let text = format!("The failed blocks are: {}{more} ({why})", named.join(" "));
+    QueryError::new(ErrorKind::Unavailable, text).with_reason(QueryError::BLOCKS_UNANSWERED)
 }
 
 /// The place of a block on the ring of store-gateways.

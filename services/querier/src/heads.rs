@@ -151,6 +151,11 @@ fn name(sets: &ReadSets, id: MemberId) -> String {
 }
 
 fn too_few(last: Option<(String, Status)>) -> QueryError {
+    let limit = last.as_ref().and_then(|(_, status)| signal::rpc::limit(status));
     let why = last.map_or_else(String::new, |(name, status)| format!(": {name}: {}", status.message()));
-    QueryError::new(ErrorKind::Unavailable, format!("too few ingesters answered to know all recent data{why}"))
+    let err = QueryError::new(ErrorKind::Unavailable, format!("too few ingesters answered to know all recent data{why}"));
+    match limit {
+        Some(limit) => err.with_reason(limit.word()),
+        None => err,
+    }
 }

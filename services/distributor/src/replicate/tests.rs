@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use proto::quartet as pb;
 use ring::{Fixed, Member, MemberState, RingSettings};
 use runtime::{ErrorKind, Tasks};
-use signal::{Item, Plugins, SignalName, WriteBatch, WriteSink};
+use signal::{InstanceLimit, Item, Overloaded, Plugins, Refusal, SignalName, WriteBatch, WriteSink};
 use tenancy::TenantId;
 use tonic::Status;
 
@@ -26,6 +26,10 @@ enum Way {
     Refuses,
     Fails,
     Hangs,
+    /// The first item is of a series that it has no room for.
+    HasNoRoom,
+    /// All of it is too much.
+    IsCrowded,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +53,8 @@ impl Ingesters for Arc<Fakes> {
             Way::Stores => async { Ok(pb::PushResponse::default()) }.boxed(),
             Way::Refuses => async { Ok(pb::PushResponse { refused: vec![refusal] }) }.boxed(),
             Way::Fails => async { Err(Status::unavailable("no disk")) }.boxed(),
+            Way::HasNoRoom => async { Ok(pb::PushResponse { refused: vec![without_room()] }) }.boxed(),
+            Way::IsCrowded => async { Err(signal::rpc::with_limit(Status::unavailable("crowded"), InstanceLimit::InflightPushes)) }.boxed(),
             Way::Hangs => async move {
                 tokio::time::sleep(timeout).await;
                 Err(Status::deadline_exceeded("late"))
@@ -60,6 +66,11 @@ impl Ingesters for Arc<Fakes> {
     fn statistics(&self, _: &str, _: Duration) -> BoxFuture<'static, Result<pb::StatisticsResponse, Status>> {
         async { Err(Status::unimplemented("nobody asks for statistics here")) }.boxed()
     }
+}
+
+fn without_room() -> pb::Refusal {
+    let refusal = Refusal::without_room(0, 1);
+    pb::Refusal { item: 0, kind: refusal.kind.number(), reason: refusal.reason, text: refusal.text, rows: 1 }
 }
 
 fn cluster(ways: [Way; 3]) -> (Replicator, Arc<Fakes>) {
@@ -133,4 +144,17 @@ async fn a_majority_refuses_one_item_and_the_others_are_stored() {
     assert_eq!(outcome.refused.len(), 1);
     assert_eq!((outcome.refused[0].item, outcome.refused[0].reason.as_str()), (0, "old"));
     assert_eq!(outcome.refused[0].text, "too old");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_crowded_replica_is_passed_over_and_two_are_named() {
+    for (way, limit) in [(Way::HasNoRoom, InstanceLimit::Series), (Way::IsCrowded, InstanceLimit::InflightPushes)] {
+        let (replicator, _) = cluster([way, Way::Stores, Way::Stores]);
+        assert!(replicator.write(batch()).await.unwrap().refused.is_empty(), "{way:?}");
+        let (replicator, _) = cluster([way, Way::Stores, way]);
+        let err = replicator.write(batch()).await.unwrap_err();
+        assert_eq!(err.kind, ErrorKind::Unavailable, "it is to be sent again");
+        let Some(Overloaded { ingester, limit: named }) = err.overloaded else { panic!("{err}") };
+        assert!(named == limit && ["ingester-a-0", "ingester-c-0"].contains(&ingester.as_str()), "{ingester}: {named}");
+    }
 }

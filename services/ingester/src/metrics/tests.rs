@@ -15,12 +15,16 @@ fn pushes_queries_and_limits_are_shown() {
     let first = metrics.push();
     let second = metrics.push();
     metrics.queries.inc();
+    metrics.reject(InstanceLimit::Series);
     let bytes = config.max_inflight_push.0;
     for line in [
         "cortex_ingester_inflight_push_requests 2".to_owned(),
         "cortex_ingester_queries_total 1".to_owned(),
-        "cortex_ingester_instance_limits{limit=\"max_series\"} 0".to_owned(),
-        format!("cortex_ingester_instance_limits{{limit=\"max_inflight_push_requests_bytes\"}} {bytes}"),
+        "cortex_ingester_instance_limits{limit=\"max_series\"} 0.0".to_owned(),
+        "cortex_ingester_instance_limits{limit=\"max_inflight_push_requests\"} 30000.0".to_owned(),
+        format!("cortex_ingester_instance_limits{{limit=\"max_inflight_push_requests_bytes\"}} {bytes}.0"),
+        "cortex_ingester_instance_rejected_requests_total{reason=\"ingester_max_series\"} 1".to_owned(),
+        "cortex_ingester_instance_rejected_requests_total{reason=\"ingester_max_inflight_read_requests\"} 0".to_owned(),
     ] {
         assert!(shown(&registry).lines().any(|shown| shown == line), "{line}");
     }

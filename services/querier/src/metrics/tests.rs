@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use proto::quartet as pb;
 use ring::{Fixed, Member, MemberState, Membership, RingSettings};
-use signal::{SignalName, TimeRange};
+use signal::{InstanceLimit, QueryError, SignalName, TimeRange};
 use storage::block::{BlockFacts, BlockId, SignalId};
 use storage::catalog::{Entry, FileRef, Shard};
 use tenancy::TenantId;
@@ -28,7 +28,8 @@ struct Leaves {
 impl LeafClients for Leaves {
     fn scan(&self, address: &str, _: &TenantId, request: pb::ScanRequest) -> BoxFuture<'static, Result<Messages, Status>> {
         if self.silent.contains(&address) {
-            return async { Err(Status::unavailable("silent")) }.boxed();
+            let crowded = signal::rpc::with_limit(Status::unavailable("silent"), InstanceLimit::InflightReads);
+            return async { Err(crowded) }.boxed();
         }
         let done = |ask: &pb::BlockAsk| {
             let entry: Entry = serde_json::from_slice(&ask.entry).unwrap();
@@ -79,7 +80,7 @@ fn block() -> Arc<Entry> {
     })
 }
 
-async fn scan_blocks(metrics: &QuerierMetrics, silent: &'static [&'static str]) -> bool {
+async fn scan_blocks(metrics: &QuerierMetrics, silent: &'static [&'static str]) -> Result<(), QueryError> {
     let (rows, _receiver) = mpsc::channel(1);
     let scan = BlocksScan {
         clients: &Leaves { silent },
@@ -93,10 +94,10 @@ async fn scan_blocks(metrics: &QuerierMetrics, silent: &'static [&'static str]) 
         metrics,
     };
     let ring = membership(ring::roles::STORE_GATEWAY).view().ring(ring::roles::STORE_GATEWAY);
-    scan.run(&ring, plan(vec![block()], &[])).await.is_ok()
+    scan.run(&ring, plan(vec![block()], &[])).await.map(drop)
 }
 
-async fn scan_heads(metrics: &QuerierMetrics, silent: &'static [&'static str]) -> bool {
+async fn scan_heads(metrics: &QuerierMetrics, silent: &'static [&'static str]) -> Result<(), QueryError> {
     let (rows, _receiver) = mpsc::channel(1);
     let scan = HeadsScan {
         clients: &Leaves { silent },
@@ -111,7 +112,7 @@ async fn scan_heads(metrics: &QuerierMetrics, silent: &'static [&'static str]) -
         metrics,
     };
     let ring = membership(ring::roles::INGESTER).view().ring(ring::roles::INGESTER);
-    scan.run(&ring.read_shard("anonymous", SIGNAL.as_str(), 0, 0, 0)).await.is_ok()
+    scan.run(&ring.read_shard("anonymous", SIGNAL.as_str(), 0, 0, 0)).await.map(drop)
 }
 
 fn shown(registry: &Registry) -> Vec<String> {
@@ -124,10 +125,13 @@ fn shown(registry: &Registry) -> Vec<String> {
 async fn questions_to_leaves_are_counted() {
     let mut registry = Registry::default();
     let metrics = QuerierMetrics::register(&mut registry);
-    assert!(scan_blocks(&metrics, &[]).await);
-    assert!(!scan_blocks(&metrics, &["a", "b", "c"]).await);
-    assert!(scan_heads(&metrics, &["b"]).await);
-    assert!(!scan_heads(&metrics, &["a", "b"]).await);
+    assert_eq!(scan_blocks(&metrics, &[]).await, Ok(()));
+    let unanswered = scan_blocks(&metrics, &["a", "b", "c"]).await.unwrap_err();
+    let text = format!("The failed blocks are: {} (silent)", BlockId::new(0));
+    assert_eq!((unanswered.reason.as_str(), unanswered.text.len()), (QueryError::BLOCKS_UNANSWERED, text.len()));
+    assert_eq!(scan_heads(&metrics, &["b"]).await, Ok(()));
+    let crowded = scan_heads(&metrics, &["a", "b"]).await.unwrap_err();
+    assert_eq!(InstanceLimit::of(&crowded.reason), Some(InstanceLimit::InflightReads), "{crowded}");
     let lines = shown(&registry);
     for line in [
         // One store-gateway, then three, the second and third of them asked anew.

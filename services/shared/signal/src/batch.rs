@@ -4,7 +4,7 @@ use bytes::Bytes;
 use runtime::ErrorKind;
 use tenancy::TenantId;
 
-use crate::SignalName;
+use crate::{InstanceLimit, SignalName};
 
 /// What a receiver hands over: items with a shard key each. Replication sees no more than this.
 #[derive(Clone, Debug)]
@@ -64,4 +64,20 @@ pub struct Refusal {
     pub text: String,
     /// Rows that were not stored.
     pub rows: u32,
+}
+
+impl Refusal {
+    /// An item whose series is new, while the ingester has no room for one more. It is no refusal to the client: the replica has failed,
+    /// and where too many have, the push is to be sent again.
+    #[must_use]
+    pub fn without_room(item: u32, rows: u32) -> Self {
+        let limit = InstanceLimit::Series;
+        Self { item, kind: ErrorKind::Unavailable, reason: limit.word().to_owned(), text: limit.to_string(), rows }
+    }
+
+    /// The limit of the ingester that is the reason, if one is.
+    #[must_use]
+    pub fn instance_limit(&self) -> Option<InstanceLimit> {
+        InstanceLimit::of(&self.reason).filter(|_| self.kind == ErrorKind::Unavailable)
+    }
 }

@@ -55,19 +55,23 @@ impl Classify for ScanError {
 }
 
 /// Why a query has no answer. It crosses processes: `reason` is a word that the signal's API knows
-/// (for metrics the `errorType`), `text` is what the client is told.
+/// (for metrics the `errorType`) or one of a role's, which every signal may say in words of its own; `text` is what the client is told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct QueryError {
     /// What kind.
     pub kind: ErrorKind,
-    /// A word of the signal's own; may be empty.
+    /// A word of the signal's own or of a role's; may be empty.
     pub reason: String,
     /// What the client is told.
     pub text: String,
 }
 
 impl QueryError {
+    /// The `reason` of a query for which blocks could not be read: `text` names them. For a query that an ingester refused it is
+    /// [`InstanceLimit::word`](crate::InstanceLimit::word).
+    pub const BLOCKS_UNANSWERED: &str = "blocks_unanswered";
+
     /// An error of a kind.
     pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
         Self { kind, reason: String::new(), text: text.into() }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use runtime::Clock;
 use tenancy::TenantId;
 
-use crate::{Push, Refusal, RowDrop, ScanQuery, ScanStream, SignalError, TimeRange};
+use crate::{Push, Refusal, RowDrop, ScanQuery, ScanStream, SeriesRoom, SignalError, TimeRange};
 
 /// The number of a WAL segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +37,9 @@ pub struct HeadContext {
     pub directory: PathBuf,
     /// Divides limits of the whole cluster.
     pub share: Arc<dyn Share>,
+    /// What all heads of the signal may hold together: a head takes part in it, and refuses new series as [`Refusal::without_room`] while
+    /// there is no room.
+    pub room: Arc<SeriesRoom>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -45,7 +48,7 @@ impl HeadContext {
     /// Of an ingester that has all series: there is no cluster to divide limits among.
     #[must_use]
     pub fn alone(directory: PathBuf, clock: Arc<dyn Clock>) -> Self {
-        Self { directory, share: Arc::new(Whole), clock }
+        Self { directory, share: Arc::new(Whole), room: SeriesRoom::new(0), clock }
     }
 }
 

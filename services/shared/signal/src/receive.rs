@@ -13,7 +13,7 @@ use tonic::server::NamedService;
 use tonic::service::interceptor::InterceptedService;
 
 use crate::otlp::{self, CallDoor, Origins};
-use crate::{Refusal, WriteBatch};
+use crate::{InstanceLimit, Refusal, WriteBatch};
 
 /// A signal's receivers.
 pub trait Receivers: Send + Sync {
@@ -46,6 +46,24 @@ pub struct WriteError {
     pub kind: ErrorKind,
     /// What went wrong.
     pub text: String,
+    /// The ingester that was at a limit of its own, if that is why.
+    pub overloaded: Option<Overloaded>,
+}
+
+/// An ingester that refused a push since it was at a limit of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overloaded {
+    /// Its name in the ring.
+    pub ingester: String,
+    /// Which limit.
+    pub limit: InstanceLimit,
+}
+
+impl WriteError {
+    /// An error that no limit of an ingester has caused.
+    pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), overloaded: None }
+    }
 }
 
 impl Classify for WriteError {

@@ -7,6 +7,11 @@ use tenancy::http::TENANT_HEADER;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Status};
 
+use crate::InstanceLimit;
+
+/// The metadata key that carries [`InstanceLimit::word`].
+const LIMIT: &str = "quartet-instance-limit";
+
 /// The tenant of a call.
 pub fn tenant(metadata: &MetadataMap) -> Result<TenantId, Status> {
     let name = metadata.get(TENANT_HEADER).ok_or_else(|| Status::unauthenticated("no org id"))?;
@@ -20,6 +25,19 @@ pub fn request<T>(tenant: &TenantId, message: T) -> Result<Request<T>, Status> {
     let name = MetadataValue::try_from(tenant.as_str()).map_err(|_| Status::internal("a tenant's name is no header value"))?;
     request.metadata_mut().insert(TENANT_HEADER, name);
     Ok(request)
+}
+
+/// The answer of an ingester that is at a limit of its own.
+#[must_use]
+pub fn with_limit(mut status: Status, limit: InstanceLimit) -> Status {
+    status.metadata_mut().insert(LIMIT, MetadataValue::from_static(limit.word()));
+    status
+}
+
+/// The limit that [`with_limit`] put there.
+#[must_use]
+pub fn limit(status: &Status) -> Option<InstanceLimit> {
+    InstanceLimit::of(status.metadata().get(LIMIT)?.to_str().ok()?)
 }
 
 /// Deletes of rows as a scan's request carries them.

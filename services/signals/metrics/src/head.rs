@@ -85,7 +85,7 @@ impl MetricsHeads {
                 deps: self.deps.clone(),
                 context: context.clone(),
                 index: MutableIndex::new(),
-                state: RwLock::new(State::new(context.directory.clone())),
+                state: RwLock::new(State::new(context.directory.clone(), context.room.part())),
                 pace: Mutex::default(),
                 exemplars: AtomicI64::new(0),
                 figures: Mutex::default(),

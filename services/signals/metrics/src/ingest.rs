@@ -42,6 +42,7 @@ use crate::{Deps, NAME};
 use check::{Checked, Rules};
 pub use config::IngestConfig;
 pub use error::PushError;
+pub(crate) use error::ingester_text;
 pub(crate) use fault::limit_text;
 use http::Receiver;
 use intake::Intake;

@@ -5,9 +5,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use runtime::http::BodyError;
 use runtime::{Classify, ErrorKind};
-use signal::QueryError;
+use signal::{InstanceLimit, QueryError};
 
 use super::json;
+use crate::ingest::ingester_text;
 
 /// The word `errorType` and the status that goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +119,14 @@ impl PromError {
 
 impl From<QueryError> for PromError {
     fn from(err: QueryError) -> Self {
-        Self::new(err.kind().into(), err.text)
+        if err.reason == QueryError::BLOCKS_UNANSWERED {
+            let text = format!("failed to fetch some blocks (err-mimir-store-consistency-check-failed). {}", err.text);
+            return Self::internal(text);
+        }
+        match InstanceLimit::of(&err.reason) {
+            Some(limit) => Self::new(err.kind().into(), ingester_text(limit)),
+            None => Self::new(err.kind().into(), err.text),
+        }
     }
 }
 

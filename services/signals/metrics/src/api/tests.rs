@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use runtime::config::HumanDuration;
 use runtime::{Compute, ErrorKind, ManualClock};
 use serde_json::Value;
-use signal::{PartialStream, Queries, QueryError, QueryExecutor, Routes, SignalName, SubQuery};
+use signal::{InstanceLimit, PartialStream, Queries, QueryError, QueryExecutor, Routes, SignalName, SubQuery};
 use tenancy::http::{AuthConfig, Door, FederationConfig};
 use tenancy::overrides::Limits;
 use tenancy::{Overrides, TenantId};
@@ -384,6 +384,18 @@ async fn failed_queries_are_told_apart() {
         .await;
     let unsupported = PromError::from(QueryError::new(ErrorKind::Unsupported, "no"));
     assert_eq!(unsupported.into_response().status(), StatusCode::NOT_IMPLEMENTED);
+    let answer = |err: QueryError| {
+        let err = PromError::from(err);
+        format!("{} {err}", err.code())
+    };
+    let blocks = QueryError::new(ErrorKind::Unavailable, "The failed blocks are: A B (no store-gateway is there)");
+    expect![
+        "500 failed to fetch some blocks (err-mimir-store-consistency-check-failed). The failed blocks are: A B (no store-gateway is there)"
+    ]
+    .assert_eq(&answer(blocks.with_reason(QueryError::BLOCKS_UNANSWERED)));
+    let crowded = QueryError::new(ErrorKind::Unavailable, "too few ingesters answered").with_reason(InstanceLimit::InflightReads.word());
+    expect!["503 the read request has been rejected because the ingester exceeded the allowed number of inflight read requests (err-mimir-ingester-max-inflight-read-requests). To adjust the related limit, configure -ingester.read-reactive-limiter.max-limit, or contact your service administrator."]
+        .assert_eq(&answer(crowded));
     server
         .check("query?query=up&timeout=1ns", expect![[r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"timeout\": cannot parse \"1ns\" to a valid duration"}"#]])
         .await;

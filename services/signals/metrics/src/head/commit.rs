@@ -66,7 +66,10 @@ fn count_refused(shared: &Shared, refused: &[signal::Refusal]) {
     let user = User::from(&shared.tenant);
     for refusal in refused {
         instruments.ingested_samples_failures.get_or_create(&user).inc_by(u64::from(refusal.rows));
-        instruments.discard_samples(&shared.tenant, &refusal.reason, u64::from(refusal.rows));
+        // What the ingester has no room for is not discarded: it is sent again.
+        if refusal.instance_limit().is_none() {
+            instruments.discard_samples(&shared.tenant, &refusal.reason, u64::from(refusal.rows));
+        }
     }
 }
 

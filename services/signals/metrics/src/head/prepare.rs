@@ -257,6 +257,9 @@ impl Preparing<'_> {
         let (per_user, per_metric) = (self.limits.max_global_series_per_user, self.limits.max_global_series_per_metric);
         let shares = || (self.shared.share(per_user), self.shared.share(per_metric));
         let (user_share, metric_share) = *self.shares.get_or_insert_with(shares);
+        if !state.has_room() {
+            return Err(Cause::NoRoom);
+        }
         if state.series_count() >= user_share {
             return Err(Cause::SeriesPerUser { limit: per_user });
         }

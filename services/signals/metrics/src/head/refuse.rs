@@ -3,7 +3,7 @@
 use std::fmt;
 
 use runtime::ErrorKind;
-use signal::Refusal;
+use signal::{InstanceLimit, Refusal};
 
 use super::series::Shown;
 use crate::ingest::limit_text;
@@ -38,6 +38,8 @@ pub(super) enum Cause {
     Malformed,
     /// The head has given all its numbers.
     Full,
+    /// The ingester has no room for a new series, whosever it is.
+    NoRoom,
 }
 
 impl Cause {
@@ -49,6 +51,7 @@ impl Cause {
             // As in Mimir: it may pass by itself.
             Self::ActiveSeries { .. } => ErrorKind::RateLimited,
             Self::Malformed | Self::Full => ErrorKind::Internal,
+            Self::NoRoom => ErrorKind::Unavailable,
         }
     }
 
@@ -64,6 +67,7 @@ impl Cause {
             Self::ExemplarSeriesMissing { .. } => "exemplar-series-missing",
             Self::Malformed => "malformed",
             Self::Full => "head_full",
+            Self::NoRoom => InstanceLimit::Series.word(),
         }
     }
 
@@ -137,6 +141,7 @@ impl Cause {
             }
             Self::Malformed => "an item of the push is not a series".to_owned(),
             Self::Full => "the head cannot take more series before it is restarted".to_owned(),
+            Self::NoRoom => InstanceLimit::Series.to_string(),
         }
     }
 }

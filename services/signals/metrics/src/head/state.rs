@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use index::MutableIndex;
 use rustc_hash::FxHashMap;
-use signal::{CutId, HeadStats, TimeRange};
+use signal::{CutId, HeadStats, SeriesPart, TimeRange};
 
 use super::active::ActiveSeries;
 use super::exemplars::Exemplars;
@@ -32,7 +32,8 @@ pub(super) struct State {
     numbers: Numbers,
     /// How many series each metric has.
     by_metric: FxHashMap<Box<str>, u64>,
-    count: u64,
+    /// How many there are, as a part of what all heads may hold.
+    count: SeriesPart,
     /// Heap of the series, bytes, about.
     bytes: usize,
     /// The part of it that holds rows which are in no file yet: no cut has taken them.
@@ -83,7 +84,7 @@ pub(super) fn time_range(range: (i64, i64)) -> TimeRange {
 
 impl State {
     /// Nothing is known yet. Full chunks will go into files of this directory.
-    pub(super) fn new(directory: PathBuf) -> Self {
+    pub(super) fn new(directory: PathBuf, count: SeriesPart) -> Self {
         Self {
             files: Files::new(directory),
             exemplars: Exemplars::default(),
@@ -92,7 +93,7 @@ impl State {
             series: Vec::new(),
             numbers: Numbers::default(),
             by_metric: FxHashMap::default(),
-            count: 0,
+            count,
             bytes: 0,
             fresh_bytes: 0,
             rows: Rows::default(),
@@ -139,7 +140,12 @@ impl State {
 
     /// How many series there are, those that wait for their first commit included.
     pub(super) fn series_count(&self) -> u64 {
-        self.count
+        self.count.held()
+    }
+
+    /// Whether the ingester has room for a new series.
+    pub(super) fn has_room(&self) -> bool {
+        self.count.has_room()
     }
 
     /// The number that the next new series is given: those of all series are less.
@@ -165,7 +171,7 @@ impl State {
         let series = Box::new(Series::new(labels));
         self.bytes += series.heap_bytes();
         self.series.push(Some(series));
-        self.count += 1;
+        self.count.add();
         self.active.begins(number);
         Some(number)
     }
@@ -184,7 +190,7 @@ impl State {
     pub(super) fn remove(&mut self, number: u32) {
         let Some(series) = self.series.get_mut(number as usize).and_then(Option::take) else { return };
         self.bytes = self.bytes.saturating_sub(series.heap_bytes());
-        self.count -= 1;
+        self.count.remove();
         self.numbers.remove(series.labels.hash(), number);
         let name = metric(&series.labels);
         if let Some(count) = self.by_metric.get_mut(name) {
@@ -286,7 +292,7 @@ impl State {
         let places = self.series.capacity() * size_of::<Option<Box<Series>>>() + (self.emptied.capacity() + taken) * size_of::<u32>();
         let rest = self.numbers.heap_bytes() + self.files.heap_bytes() + self.exemplars.heap_bytes() + self.metadata.heap_bytes();
         HeadStats {
-            series: self.count,
+            series: self.count.held(),
             bytes: (self.bytes + places + rest) as u64,
             fresh_bytes: self.fresh_bytes as u64 + self.files.fresh_bytes(),
             rows: self.rows.count,

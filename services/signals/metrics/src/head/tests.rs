@@ -7,7 +7,7 @@ use prometheus_client::registry::Registry;
 use runtime::config::HumanDuration;
 use runtime::{Compute, ErrorKind, ManualClock};
 use signal::head::Share;
-use signal::{PushItem, TimeRange};
+use signal::{PushItem, SeriesRoom, TimeRange};
 use storage::block::Contents;
 use syntax::{LabelMatcher, MatchOp};
 use tenancy::Overrides;
@@ -28,6 +28,7 @@ mod cardinality;
 mod figures;
 mod kinds;
 mod life;
+mod room;
 
 const SEGMENT: SegmentId = SegmentId(1);
 
@@ -48,6 +49,11 @@ struct World {
 }
 
 fn world(limits: MetricsLimits) -> World {
+    crowded(limits, 0)
+}
+
+/// A world whose ingester has room for so many series.
+fn crowded(limits: MetricsLimits, room: u64) -> World {
     let clock = Arc::new(ManualClock::at(0));
     let mut registry = Registry::default();
     let instruments = Instruments::register(&mut registry);
@@ -61,7 +67,7 @@ fn world(limits: MetricsLimits) -> World {
         retention: crate::Retention::default(),
         query: QueryConfig::default(),
     };
-    let context = HeadContext { directory: PathBuf::new(), share: Arc::new(Half), clock: clock.clone() };
+    let context = HeadContext { directory: PathBuf::new(), share: Arc::new(Half), room: SeriesRoom::new(room), clock: clock.clone() };
     World { head: MetricsHeads::new(deps).open_head(&TenantId::anonymous(), &context), clock, instruments, registry }
 }
 

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use runtime::ErrorKind;
-use signal::WriteError;
+use signal::{InstanceLimit, Overloaded, WriteError};
 use tenancy::{BudgetExceeded, TenantIdError};
 
 use super::fault::limit_text;
@@ -212,7 +212,10 @@ pub enum PushError {
     },
     /// Nothing is known to be stored.
     #[error(transparent)]
-    Write(#[from] WriteError),
+    Write(WriteError),
+    /// The same, since an ingester is at a limit of its own.
+    #[error("failed pushing to ingester {}: {}", .0.ingester, ingester_text(.0.limit))]
+    Overload(Overloaded),
     /// The computation was lost.
     #[error("the request could not be decoded")]
     Lost(#[from] runtime::compute::Lost),
@@ -244,7 +247,7 @@ impl PushError {
                 StatusCode::TOO_MANY_REQUESTS
             }
             Self::Overloaded(_) => StatusCode::from_u16(OVERLOADED).expect("three digits"),
-            Self::Busy(_) | Self::Inflight | Self::OwnRate => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy(_) | Self::Inflight | Self::OwnRate | Self::Overload(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Refused { kind, .. } => status_of(*kind),
             Self::Write(err) => status_of(err.kind),
             Self::Lost(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -359,6 +362,15 @@ impl From<HaRefusal> for PushError {
     }
 }
 
+impl From<WriteError> for PushError {
+    fn from(err: WriteError) -> Self {
+        match err.overloaded {
+            Some(overloaded) => Self::Overload(overloaded),
+            None => Self::Write(err),
+        }
+    }
+}
+
 impl From<SnappyError> for PushError {
     fn from(err: SnappyError) -> Self {
         match err {
@@ -368,7 +380,33 @@ impl From<SnappyError> for PushError {
     }
 }
 
-/// A message about a limit of this process, with the flag that sets it.
+/// What Mimir says of a limit that an ingester has reached.
+pub(crate) fn ingester_text(limit: InstanceLimit) -> String {
+    let (word, flag) = match limit {
+        InstanceLimit::IngestionRate => ("ingestion-rate", None),
+        InstanceLimit::Tenants => ("tenants", None),
+        InstanceLimit::Series => ("series", None),
+        InstanceLimit::InflightPushes => ("inflight-push-requests", None),
+        InstanceLimit::InflightPushBytes => ("inflight-push-requests-bytes", None),
+        // There a limit that adapts; this is the flag of the greatest it takes.
+        InstanceLimit::InflightReads => ("inflight-read-requests", Some("ingester.read-reactive-limiter.max-limit")),
+    };
+    let (request, what) = match limit {
+        InstanceLimit::IngestionRate => ("write", "the samples ingestion rate limit"),
+        InstanceLimit::Tenants => ("write", "the allowed number of tenants"),
+        InstanceLimit::Series => ("write", "the allowed number of in-memory series"),
+        InstanceLimit::InflightPushes => ("write", "the allowed number of inflight push requests"),
+        InstanceLimit::InflightPushBytes => ("write", "the allowed total size in bytes of inflight push requests"),
+        InstanceLimit::InflightReads => ("read", "the allowed number of inflight read requests"),
+    };
+    instance_text(
+        &format!("the {request} request has been rejected because the ingester exceeded {what}"),
+        &format!("ingester-max-{word}"),
+        &flag.map_or_else(|| format!("ingester.instance-limits.max-{word}"), str::to_owned),
+    )
+}
+
+/// A message about a limit of a process, with the flag that sets it.
 fn instance_text(what: &str, id: &str, flag: &str) -> String {
     format!("{what} (err-mimir-{id}). To adjust the related limit, configure -{flag}, or contact your service administrator.")
 }

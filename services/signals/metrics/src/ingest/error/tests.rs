@@ -103,8 +103,36 @@ fn limits_of_a_process_and_of_pairs() {
 }
 
 #[test]
+fn limits_of_an_ingester() {
+    let overloaded = |limit| Some(Overloaded { ingester: "ingester-a-0".to_owned(), limit });
+    check(
+        WriteError { overloaded: overloaded(InstanceLimit::Series), ..WriteError::new(ErrorKind::Unavailable, "full") }.into(),
+        503,
+        expect![
+            "failed pushing to ingester ingester-a-0: the write request has been rejected because the ingester exceeded the allowed number of in-memory series (err-mimir-ingester-max-series). To adjust the related limit, configure -ingester.instance-limits.max-series, or contact your service administrator."
+        ],
+    );
+    for (limit, text) in [
+        (InstanceLimit::IngestionRate, "the samples ingestion rate limit (err-mimir-ingester-max-ingestion-rate)"),
+        (InstanceLimit::Tenants, "the allowed number of tenants (err-mimir-ingester-max-tenants)"),
+        (InstanceLimit::InflightPushes, "the allowed number of inflight push requests (err-mimir-ingester-max-inflight-push-requests)"),
+        (
+            InstanceLimit::InflightPushBytes,
+            "the allowed total size in bytes of inflight push requests (err-mimir-ingester-max-inflight-push-requests-bytes)",
+        ),
+    ] {
+        let id = text.rsplit_once("(err-mimir-ingester-").map(|(_, id)| id.trim_end_matches(')')).unwrap();
+        let whole = format!(
+            "the write request has been rejected because the ingester exceeded {text}. To adjust the related limit, configure \
+             -ingester.instance-limits.{id}, or contact your service administrator."
+        );
+        assert_eq!(ingester_text(limit), whole);
+    }
+}
+
+#[test]
 fn every_kind_of_write_error_has_a_status() {
-    let status = |kind| PushError::from(WriteError { kind, text: String::new() }).status().as_u16();
+    let status = |kind| PushError::from(WriteError::new(kind, "")).status().as_u16();
     assert_eq!(status(ErrorKind::Unavailable), 503);
     assert_eq!(status(ErrorKind::Timeout), 500);
     assert_eq!(status(ErrorKind::RateLimited), 429);
@@ -118,7 +146,7 @@ fn every_kind_of_write_error_has_a_status() {
 fn only_what_may_pass_later_says_when_to_come_again() {
     let retry = |err: PushError| err.response(1, 0).headers().get(header::RETRY_AFTER).is_some();
     assert!(retry(PushError::IngestionBurst { burst: 1, items: 2 }));
-    assert!(retry(PushError::Write(WriteError { kind: ErrorKind::Unavailable, text: String::new() })));
+    assert!(retry(PushError::Write(WriteError::new(ErrorKind::Unavailable, ""))));
     assert!(!retry(PushError::Corrupt));
 }
 

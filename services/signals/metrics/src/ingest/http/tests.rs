@@ -222,7 +222,7 @@ async fn refusals_of_ingesters_come_first() {
 #[tokio::test]
 async fn a_failed_write_is_the_servers_fault_and_says_when_to_come_again() {
     let world = world(MetricsLimits::default());
-    *world.sink.answer.lock() = Some(Err(WriteError { kind: ErrorKind::Unavailable, text: "no quorum".to_owned() }));
+    *world.sink.answer.lock() = Some(Err(WriteError::new(ErrorKind::Unavailable, "no quorum")));
     let response = world.respond("a", &[("retry-attempt", "3")], good()).await;
     assert_eq!(response.status(), 503);
     let seconds: u64 = response.headers()[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
@@ -334,7 +334,7 @@ async fn version_2_is_told_what_is_stored() {
     let refusal = Refusal { item: 0, kind: ErrorKind::BadInput, reason: "x".to_owned(), text: "x".to_owned(), rows: 1 };
     *world.sink.answer.lock() = Some(Ok(WriteOutcome { refused: vec![refusal] }));
     assert_eq!(push_version_2(&world, &request).await, (400, ["1", "0", "0"].map(str::to_owned)), "an ingester refused a sample");
-    *world.sink.answer.lock() = Some(Err(WriteError { kind: ErrorKind::Unavailable, text: "no quorum".to_owned() }));
+    *world.sink.answer.lock() = Some(Err(WriteError::new(ErrorKind::Unavailable, "no quorum")));
     assert_eq!(push_version_2(&world, &request).await, (503, ["0", "0", "0"].map(str::to_owned)));
 }
 

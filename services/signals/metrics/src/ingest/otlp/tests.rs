@@ -240,7 +240,7 @@ async fn failures_are_such_that_clients_come_again() {
     assert_eq!(push(&http.main, "/otlp/v1/metrics", &[PROTOBUF], request.encode_to_vec()).await.0, 429);
     assert!(sink.got.lock().is_empty());
     let (http, sink, _) = world(MetricsLimits::default()).http();
-    *sink.fail.lock() = Some(WriteError { kind: ErrorKind::Internal, text: "broken".to_owned() });
+    *sink.fail.lock() = Some(WriteError::new(ErrorKind::Internal, "broken"));
     assert_eq!(push(&http.main, "/otlp/v1/metrics", &[PROTOBUF], request.encode_to_vec()).await.0, 503);
 }
 
@@ -293,7 +293,7 @@ async fn pushes_over_grpc() {
     let refused = client.export(named(gauge("..."), Some("a"))).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(refused.message().starts_with("otlp parse error: normalization for metric"), "{}", refused.message());
-    *sink.fail.lock() = Some(WriteError { kind: ErrorKind::Unavailable, text: "away".to_owned() });
+    *sink.fail.lock() = Some(WriteError::new(ErrorKind::Unavailable, "away"));
     assert_eq!(client.export(named(gauge("one"), Some("a"))).await.unwrap_err().code(), Code::Unavailable);
     running.stop().await.unwrap();
 }
