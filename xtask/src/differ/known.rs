@@ -44,6 +44,7 @@ pub(super) fn free(small: &Ask, sharded: bool, difference: &Difference) -> bool 
     // Of these, where a parameter is not the same at all steps, Prometheus 3.14 loses a subquery at a fixed time.
     let takes_range =
         ["predict_linear(", "quantile_over_time(", "double_exponential_smoothing("].iter().any(|name| query.starts_with(name));
+    let lost = difference.kind == "labels" && difference.expected.is_empty() && takes_range && query.contains("] @ ");
     // Prometheus brings a selector's conditions into another order when it looks for series, and then reads the labels off.
     let absent = difference.kind == "labels" && query.starts_with("absent");
     // Series that only their names told apart lie in different shards.
@@ -52,7 +53,6 @@ pub(super) fn free(small: &Ask, sharded: bool, difference: &Difference) -> bool 
     let behind = difference.kind == "labels" && query.contains(" smoothed") && difference.found.is_empty() && small.endpoint == "query";
     // A fault of Prometheus.
     let fault = difference.expected.contains("unexpected error: runtime error");
-    let lost = difference.kind == "labels" && difference.expected.is_empty() && takes_range && query.contains("] @ ");
     // The info series are those of the time at which the vector looks; Prometheus evaluates them at another.
     let info = values && query.starts_with("info(") && [" @ ", " offset "].iter().any(|modifier| query.contains(modifier));
     // The parameter counts too; Prometheus takes it at the first step where all else is at a fixed time.
