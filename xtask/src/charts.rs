@@ -2,6 +2,7 @@
 //! Helm renders of them is checked object by object and against the schemas of Kubernetes.
 
 mod checks;
+mod effects;
 mod generated;
 mod helm;
 mod kubernetes;
@@ -89,7 +90,10 @@ pub(crate) fn run(ask: &Ask) -> Result<(), ChartsError> {
     let releases = render(&helm)?;
     let mut faults: Vec<String> = releases.iter().flat_map(|release| checks::release(release, &settings)).collect();
     faults.extend(checks::side_by_side(releases.iter().filter(|release| release.alone())));
+    faults.extend(generated::versions()?);
     faults.extend(refusals::run(&helm)?);
+    faults.extend(effects::run(&helm)?);
+    faults.extend(notes(&helm)?);
     if let Some(programs) = &ask.programs {
         faults.extend(checks::with_programs(&releases, programs)?);
     }
@@ -122,6 +126,18 @@ fn render(helm: &Helm) -> Result<Vec<Release>, ChartsError> {
     releases.push(helm.render(ALL_IN_ONE, ALL_IN_ONE, "alone", &[])?);
     releases.push(helm.render(ALL_IN_ONE, ALL_IN_ONE, "bucket", &bucket)?);
     Ok(releases)
+}
+
+/// Charts that do not say what to do next.
+fn notes(helm: &Helm) -> Result<Vec<String>, ChartsError> {
+    let mut faults = Vec::new();
+    for chart in COMPONENTS.iter().chain([&ALL_IN_ONE, &UMBRELLA]) {
+        let notes = helm.notes(chart, &["--set", "global.storage.url=s3://metrics"])?;
+        if !notes.contains(&format!("helm test {chart} --namespace {NAMESPACE}")) {
+            faults.push(format!("{chart}: the notes do not say how to test it: {notes}"));
+        }
+    }
+    Ok(faults)
 }
 
 /// Values that switch on what is off, in a file.

@@ -7,19 +7,21 @@ All templates take one argument: a dict of `root`, the chart's own scope, and `r
   gossips    whether it is a member of the ring
   ports      of its own, besides http and grpc: list of dicts name, port
   clients    whether it is meant for clients: NetworkPolicy and Service follow
+  closed     whether a NetworkPolicy lets in no clients that are not named
   data       directory of its disk
   retain     whether the disk outlives its pod
   local      whether it can do without a bucket
 */}}
 
+{{/* With a zone of 15 characters at most it leaves room for the label that Kubernetes makes of a StatefulSet's name and a hash. */}}
 {{- define "common.fullname" -}}
 {{- $name := default .root.Chart.Name .root.Values.nameOverride -}}
 {{- if .root.Values.fullnameOverride -}}
-{{- .root.Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- .root.Values.fullnameOverride | trunc 36 | trimSuffix "-" -}}
 {{- else if contains $name .root.Release.Name -}}
-{{- .root.Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- .root.Release.Name | trunc 36 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" (.root.Release.Name | trunc (sub 39 (len $name) | int) | trimSuffix "-") $name -}}
+{{- printf "%s-%s" (.root.Release.Name | trunc (sub 35 (len $name) | int) | trimSuffix "-") $name -}}
 {{- end -}}
 {{- end -}}
 

@@ -49,7 +49,7 @@ metadata:
   namespace: {{ .root.Release.Namespace }}
   labels:
     {{- include "common.labels" . | nindent 4 }}
-  {{- with .root.Values.serviceAccount.annotations }}
+  {{- with mustMerge (deepCopy .root.Values.serviceAccount.annotations) .root.Values.global.serviceAccount.annotations }}
   annotations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -204,9 +204,11 @@ spec:
         {{- if .role.gossips }}
         - { port: 7946 }
         {{- end }}
-    {{- if .role.clients }}
+    {{- $clients := .root.Values.clients }}
+    {{- if not (or $clients .role.closed) }}{{- $clients = list (dict "podSelector" (dict)) }}{{- end }}
+    {{- if and .role.clients $clients }}
     - from:
-        {{- toYaml (default (list (dict "podSelector" (dict))) .root.Values.clients) | nindent 8 }}
+        {{- toYaml $clients | nindent 8 }}
       ports:
         - { port: 8080 }
         {{- range .role.ports }}

@@ -118,7 +118,7 @@ metadata:
   labels:
     {{- include "common.podLabels" . | nindent 4 }}
     quartet/cluster: {{ .root.Values.global.cluster.id | quote }}
-    {{- with .root.Values.podLabels }}
+    {{- with mustMerge (deepCopy .root.Values.podLabels) .root.Values.global.podLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
   annotations:

@@ -68,6 +68,26 @@ fn of_chart(chart: &str) -> Result<Vec<Node>, ChartsError> {
     Ok(nodes)
 }
 
+/// Names of all values that a chart has of its own; those of the chart that installs others are theirs.
+pub(super) fn names(chart: &str) -> Result<Vec<String>, ChartsError> {
+    let nodes = if chart == UMBRELLA { vec![switches()?] } else { of_chart(chart)? };
+    let mut names = Vec::new();
+    nodes.iter().for_each(|node| node.names("", &mut names));
+    Ok(names)
+}
+
+/// Charts whose version of Quartet is not that of the workspace.
+pub(super) fn versions() -> Result<Vec<String>, ChartsError> {
+    let mut faults = Vec::new();
+    for chart in COMPONENTS.iter().chain([&ALL_IN_ONE, &UMBRELLA]) {
+        let manifest = yaml(&folder().join(chart).join("Chart.yaml"))?;
+        if manifest["appVersion"] != env!("CARGO_PKG_VERSION") {
+            faults.push(format!("{chart}: appVersion is {}, not {}", manifest["appVersion"], env!("CARGO_PKG_VERSION")));
+        }
+    }
+    Ok(faults)
+}
+
 fn component(chart: &str, settings: &Settings) -> Result<Vec<Generated>, ChartsError> {
     let nodes = of_chart(chart)?;
     Ok(vec![schema(chart, &nodes, &["common"], settings)?, readme(chart, &nodes)?])

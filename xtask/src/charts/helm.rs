@@ -38,6 +38,14 @@ impl Helm {
         Ok((!output.status.success()).then(|| said(&output)))
     }
 
+    /// What a chart says after its installation.
+    pub(super) fn notes(&self, chart: &str, args: &[&str]) -> Result<String, ChartsError> {
+        let chart_path = path(chart);
+        let output = self.run(&[&["install", chart, &chart_path, "--namespace", NAMESPACE, "--dry-run=client"], args].concat())?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.split_once("NOTES:\n").map(|(_, notes)| notes.to_owned()).unwrap_or_default())
+    }
+
     fn run(&self, args: &[&str]) -> Result<Output, ChartsError> {
         let output = self.output(args)?;
         if output.status.success() {

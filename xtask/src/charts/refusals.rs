@@ -4,7 +4,7 @@ use super::ChartsError;
 use super::helm::Helm;
 
 /// Chart, arguments, and what the message must name.
-const REFUSED: [(&str, &[&str], &str); 16] = [
+const REFUSED: [(&str, &[&str], &str); 18] = [
     ("distributor", &[], "global.storage.url is missing: name the bucket"),
     ("quartet", &[], "global.storage.url is missing: name the bucket"),
     ("distributor", &["--set", "global.storage.url=memory://"], "/global/storage/url"),
@@ -24,12 +24,19 @@ const REFUSED: [(&str, &[&str], &str); 16] = [
         "2 zones cannot hold 3 copies",
     ),
     ("ingester", &["--set", "global.storage.url=s3://b,replicasOfZones.zone-x=2"], "\"zone-x\" is none of global.cluster.zones"),
+    ("quartet", &["--set", "global.storage.url=s3://b,ingester.replica=2"], "additional properties 'replica' not allowed"),
+    ("quartet", &["--set", "global.storage.url=s3://b,ingestor.replicas=2"], "additional properties 'ingestor' not allowed"),
     (
         "querier",
         &["--set", "global.storage.url=s3://b,autoscaling.enabled=true,autoscaling.minReplicas=20"],
         "autoscaling.minReplicas, 20, is more than autoscaling.maxReplicas, 10",
     ),
 ];
+
+/// The values that are refused, each `name=text`.
+pub(super) fn values() -> impl Iterator<Item = &'static str> {
+    REFUSED.iter().flat_map(|(_, args, _)| args.iter()).filter(|arg| !arg.starts_with("--")).flat_map(|arg| arg.split(','))
+}
 
 /// What Helm takes, or refuses with other words.
 pub(super) fn run(helm: &Helm) -> Result<Vec<String>, ChartsError> {

@@ -159,6 +159,15 @@ impl Node {
         }
     }
 
+    /// Names of all values.
+    pub(super) fn names(&self, at: &str, out: &mut Vec<String>) {
+        let name = if at.is_empty() { self.key.clone() } else { format!("{at}.{}", self.key) };
+        match &self.kind {
+            Kind::Group(inner) => inner.iter().for_each(|node| node.names(&name, out)),
+            _ => out.push(name),
+        }
+    }
+
     /// The values as YAML, each with its comment.
     pub(super) fn yaml(&self, depth: usize, out: &mut String) {
         let pad = "  ".repeat(depth);
