@@ -159,3 +159,24 @@ async fn a_querier_that_is_behind_reads_the_log_first() {
     assert!(blocks(&cluster.querier) > 0, "it had to look");
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_that_nobody_serves_fail_a_query_by_their_names() {
+    let cluster = Cluster::start(Town::new()).await;
+    let (client, now, mut truth) = (cluster.town.client.clone(), now_ms(), Truth::default());
+    truth.write(&client, cluster.distributor.http, 5, &times(now)).await;
+    cluster.flush().await;
+    until("the querier knows the blocks", async || (blocks(&cluster.querier) > 0).then_some(())).await;
+    let Cluster { town, ingesters, distributor, query_frontend, querier, store_gateway, compactor } = cluster;
+    store_gateway.stop().await.expect("it stops in order");
+    let answer = client.query(query_frontend.http, "count({__name__=~'.+'})", now).await;
+    assert_eq!(answer.status, 500, "{answer:?}");
+    let text = "failed to fetch some blocks (err-mimir-store-consistency-check-failed). The failed blocks are: ";
+    assert!(answer.body.contains(text) && answer.body.contains(r#""errorType":"internal""#), "{answer:?}");
+
+    let store_gateway = town.store_gateway("store-gateway-0").await;
+    client.ready(store_gateway.http).await;
+    let cluster = Cluster { town, ingesters, distributor, query_frontend, querier, store_gateway, compactor };
+    truth.check(&client, cluster.query_frontend.http, now, "served again").await;
+    cluster.stop().await;
+}

@@ -16,7 +16,7 @@ use proto::opentelemetry::proto::metrics::v1::{Gauge, Metric, NumberDataPoint, R
 use runtime::config::ByteSize;
 use runtime::grpc::{Channels, ClientConfig};
 use runtime::{App, Compute, ErrorKind, ManualClock};
-use signal::{Receivers, Refusal as WriteRefusal, Routes, WriteBatch, WriteError, WriteOutcome, WriteSink};
+use signal::{InstanceLimit, Overloaded, Receivers, Refusal as WriteRefusal, Routes, WriteBatch, WriteError, WriteOutcome, WriteSink};
 use tenancy::Overrides;
 use tenancy::http::{AuthConfig, Door};
 use tonic::Code;
@@ -295,5 +295,9 @@ async fn pushes_over_grpc() {
     assert!(refused.message().starts_with("otlp parse error: normalization for metric"), "{}", refused.message());
     *sink.fail.lock() = Some(WriteError::new(ErrorKind::Unavailable, "away"));
     assert_eq!(client.export(named(gauge("one"), Some("a"))).await.unwrap_err().code(), Code::Unavailable);
+    let overloaded = Overloaded { ingester: "ingester-a-0".to_owned(), limit: InstanceLimit::Series };
+    *sink.fail.lock() = Some(WriteError { overloaded: Some(overloaded), ..WriteError::new(ErrorKind::Unavailable, "full") });
+    let refused = client.export(named(gauge("one"), Some("a"))).await.unwrap_err();
+    assert!(refused.code() == Code::Unavailable && refused.message().contains("(err-mimir-ingester-max-series)"), "{refused}");
     running.stop().await.unwrap();
 }
