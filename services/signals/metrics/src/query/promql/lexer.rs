@@ -52,7 +52,7 @@ impl<'a> Lexer<'a> {
             'a'..='z' | 'A'..='Z' | '_' if self.bracket.is_some() => self.word_in_brackets(start, first),
             ':' if self.bracket.is_some() => self.colon(start),
             'a'..='z' | 'A'..='Z' | '_' | ':' => Ok(self.word(start)),
-            _ if self.begins_duration() && !"()+-*/%^,]".contains(first) => {
+            _ if first == '#' || (self.begins_duration() && !"()+-*/%^,]".contains(first)) => {
                 self.cursor.bump();
                 Err(self.error(CharacterError::InDuration(first), start))
             }
@@ -237,7 +237,8 @@ impl<'a> Lexer<'a> {
     fn skip_space(&mut self) {
         loop {
             self.cursor.eat_while(is_space);
-            if !self.cursor.eat('#') {
+            // Prometheus knows no comments within brackets.
+            if self.bracket.is_some() || !self.cursor.eat('#') {
                 return;
             }
             self.cursor.eat_while(|c| c != '\n' && c != '\r');

@@ -34,6 +34,8 @@ fn characters() {
         ("up]", "1:3: parse error: unexpected right bracket ']'"),
         ("up[5m[", "1:6: parse error: unexpected left bracket '['"),
         ("up['5m']", "1:4: parse error: unexpected character in duration expression: '\\''"),
+        ("up[#\n5m]", "1:4: parse error: unexpected character in duration expression: '#'"),
+        ("up[5m # long\n]", "1:7: parse error: unexpected character in duration expression: '#'"),
         ("up[@5m]", "1:4: parse error: unexpected character in duration expression: '@'"),
         ("rate(up[5m", "1:11: parse error: unclosed left parenthesis"),
         ("up[5m", "1:6: parse error: unclosed left bracket"),
