@@ -9,12 +9,15 @@ mod kubernetes;
 mod objects;
 mod refusals;
 mod settings;
+mod start;
 mod values;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
+use crate::cluster::ClusterError;
+use crate::http::HttpError;
 use crate::tools::{self, ToolError};
 use helm::Helm;
 use objects::Release;
@@ -39,6 +42,10 @@ const NAMESPACE: &str = "monitoring";
 pub(crate) enum ChartsError {
     #[error(transparent)]
     Tool(#[from] ToolError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    Http(#[from] HttpError),
     #[error("{what}")]
     Io { what: String, source: io::Error },
     #[error("{}", path.display())]
@@ -64,6 +71,8 @@ pub(crate) struct Ask {
     pub write: bool,
     /// Where programs of Quartet are that check the configuration of each pod.
     pub programs: Option<PathBuf>,
+    /// Whether they run, too.
+    pub start: bool,
 }
 
 fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> ChartsError {
@@ -103,7 +112,10 @@ pub(crate) fn run(ask: &Ask) -> Result<(), ChartsError> {
     kubernetes::validate(&releases)?;
     let objects: usize = releases.iter().map(|release| release.objects.len()).sum();
     println!("charts: {} releases with {objects} objects are as they should be", releases.len());
-    Ok(())
+    match &ask.programs {
+        Some(programs) if ask.start => start::run(&one_of_each(&helm)?, programs),
+        _ => Ok(()),
+    }
 }
 
 /// What is rendered: every chart with its defaults, with each preset, and with everything switched on.
@@ -126,6 +138,13 @@ fn render(helm: &Helm) -> Result<Vec<Release>, ChartsError> {
     releases.push(helm.render(ALL_IN_ONE, ALL_IN_ONE, "alone", &[])?);
     releases.push(helm.render(ALL_IN_ONE, ALL_IN_ONE, "bucket", &bucket)?);
     Ok(releases)
+}
+
+/// The smallest cluster with three copies.
+fn one_of_each(helm: &Helm) -> Result<Release, ChartsError> {
+    let single = COMPONENTS.iter().filter(|chart| **chart != "ingester").map(|chart| format!("{chart}.replicas=1"));
+    let sets: Vec<String> = single.chain(["global.storage.url=s3://metrics".to_owned()]).collect();
+    helm.render(UMBRELLA, UMBRELLA, "one of each", &["--set", &sets.join(",")])
 }
 
 /// Charts that do not say what to do next.

@@ -89,6 +89,9 @@ enum Command {
         /// Where programs of Quartet are: each checks the configuration of its pods.
         #[arg(long)]
         programs: Option<PathBuf>,
+        /// Run them as the pods of a cluster, on loopback.
+        #[arg(long, requires = "programs")]
+        start: bool,
     },
     /// The proxy before a cluster; `cluster up` starts it.
     #[command(hide = true)]
@@ -171,7 +174,7 @@ fn main() -> ExitCode {
         Command::Differ { seed, queries, minutes, only } => differ::run(&differ::Plan { seed, queries, minutes, only }).map_err(Into::into),
         Command::Otlp => otlp::run().map_err(Into::into),
         Command::Export => export::run().map_err(Into::into),
-        Command::Charts { write, programs } => charts::run(&charts::Ask { write, programs }).map_err(Into::into),
+        Command::Charts { write, programs, start } => charts::run(&charts::Ask { write, programs, start }).map_err(Into::into),
         Command::Router { directory, listen } => router::run(directory, &listen).map_err(Into::into),
         Command::Conformance { signal, cases, cluster, feature, verbose } => {
             conformance::run(&conformance::Ask { signal, cases, cluster, features: feature, verbose }).map_err(Into::into)
