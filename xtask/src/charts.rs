@@ -113,7 +113,10 @@ pub(crate) fn run(ask: &Ask) -> Result<(), ChartsError> {
     let objects: usize = releases.iter().map(|release| release.objects.len()).sum();
     println!("charts: {} releases with {objects} objects are as they should be", releases.len());
     match &ask.programs {
-        Some(programs) if ask.start => start::run(&one_of_each(&helm)?, programs),
+        Some(programs) if ask.start => {
+            start::run(&helm.render(ALL_IN_ONE, ALL_IN_ONE, "alone", &[])?, programs)?;
+            start::run(&one_of_each(&helm)?, programs)
+        }
         _ => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::objects::{Pods, Release, list};
-use super::{ChartsError, io};
+use super::{ALL_IN_ONE, ChartsError, io};
 use crate::cluster::process::Process;
 use crate::http::{Answer, Request};
 use crate::tools;
@@ -56,7 +56,7 @@ pub(super) fn run(release: &Release, programs: &Path) -> Result<(), ChartsError>
     cluster.write()?;
     cluster.ask()?;
     for at in 0..cluster.processes.len() {
-        if cluster.processes[at].role == "ingester" {
+        if ["ingester", ALL_IN_ONE].contains(&cluster.processes[at].role.as_str()) {
             cluster.move_away(at)?;
         }
     }
@@ -139,7 +139,7 @@ impl Cluster {
 
     fn send(&self, role: &str, method: &str, path: &str, body: &[u8]) -> Result<Answer, ChartsError> {
         let wanted = || ChartsError::Faults(vec![format!("the release has no {role}")]);
-        let process = self.processes.iter().find(|process| process.role == role).ok_or_else(wanted)?;
+        let process = self.processes.iter().find(|process| process.role == role || process.role == ALL_IN_ONE).ok_or_else(wanted)?;
         let headers = [("X-Scope-OrgID", "default")];
         Ok(Request { headers: &headers, body, ..Request::new(method, &process.http, path) }.send()?)
     }
