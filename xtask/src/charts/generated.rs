@@ -173,3 +173,17 @@ fn yaml(path: &Path) -> Result<Value, ChartsError> {
     let text = fs::read_to_string(path).map_err(io(format!("read {}", path.display())))?;
     serde_yaml_ng::from_str(&text).map_err(|source| ChartsError::Yaml { path: path.to_path_buf(), source })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings;
+
+    /// Schemas name every setting: one that is new or gone makes them stale.
+    #[test]
+    fn what_is_generated_is_as_it_stands() {
+        let settings = settings::read().expect("the page of settings");
+        if let Err(err) = super::run(&settings, false) {
+            panic!("{err}");
+        }
+    }
+}
