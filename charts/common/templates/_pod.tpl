@@ -167,9 +167,10 @@ spec:
         matchLabels:
           {{- include "common.podLabels" . | nindent 10 }}
     {{- if not .zone.topology }}
+    # Nodes without this label would be left out if it had to hold.
     - maxSkew: 1
       topologyKey: topology.kubernetes.io/zone
-      whenUnsatisfiable: {{ .root.Values.spread }}
+      whenUnsatisfiable: ScheduleAnyway
       labelSelector:
         matchLabels:
           {{- include "common.podLabels" . | nindent 10 }}
