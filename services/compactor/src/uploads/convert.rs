@@ -83,6 +83,11 @@ impl Slot {
         let about = folder.about().await?.ok_or(ConvertError::Gone)?;
         let whole = Uploaded { upload: self.upload.clone(), about, files: folder.files().await? };
         let entries = self.steps(&*uploads, folder, &whole).await?;
+        if self.is_taken().await? {
+            return Ok(folder.remove().await?);
+        }
+        // Whoever deletes a tenant removes its uploads.
+        folder.about().await?.ok_or(ConvertError::Gone)?;
         self.take(&entries).await?;
         let note =
             Imported { blocks: entries.iter().map(|entry| entry.id).collect(), rows: entries.iter().map(|entry| entry.facts.rows).sum() };
@@ -152,16 +157,18 @@ impl Slot {
         if taken { Ok(()) } else { Err(ConvertError::NotTaken) }
     }
 
-    /// Says why it cannot become blocks, and removes all else of it.
+    /// Says why it cannot become blocks, and removes its files. What blocks there are of it nobody knows, and the sweep of the catalog
+    /// removes them; where another process has announced them meanwhile, they stay.
     async fn fail(&self, folder: &Folder, error: String) -> Result<(), ConvertError> {
-        let mut done = Vec::new();
-        let mut from = 0;
-        while let Some(step) = folder.step(from).await? {
-            from = step.next;
-            done.extend(step.entries);
+        if self.is_taken().await? {
+            return Ok(folder.remove().await?);
         }
         folder.set(&Progress::Failed { error }).await?;
-        self.remove_blocks(&done).await?;
         Ok(folder.remove_files().await?)
+    }
+
+    /// Whether another process has taken it over to the end.
+    async fn is_taken(&self) -> Result<bool, ConvertError> {
+        Ok(imported::read(&*self.yard.context.bucket, &self.upload.tenant, self.upload.id).await?.is_some())
     }
 }

@@ -113,8 +113,15 @@ impl Folder {
     ///
     /// * `parts`: a name that was never used before.
     pub(super) async fn store(&self, name: &str, len: u64, parts: Ulid, body: Body) -> Result<(), DepotError> {
+        let key = self.key(&format!("files/{name}"));
         let note = parts::write(&*self.bucket, &self.prefix, len, PART_BYTES, parts, body).await?;
-        Ok(self.bucket.put(&self.key(&format!("files/{name}")), json(&note)).await?)
+        let before = self.read::<FileNote>(key.clone()).await?;
+        self.bucket.put(&key, json(&note)).await?;
+        match before {
+            // It was sent again.
+            Some(before) => Ok(parts::remove(&*self.bucket, &self.prefix, before).await?),
+            None => Ok(()),
+        }
     }
 
     /// All files that are whole.

@@ -85,6 +85,14 @@ async fn write_parts(bucket: &dyn Bucket, folder: &str, note: FileNote, body: Bo
     Ok(())
 }
 
+/// Removes the parts of a file.
+pub(super) async fn remove(bucket: &dyn Bucket, folder: &str, note: FileNote) -> Result<(), StoreError> {
+    for number in 0..note.len.div_ceil(note.part_len.max(1)) {
+        bucket.delete(&part(folder, note.parts, number)).await?;
+    }
+    Ok(())
+}
+
 /// The key of a part.
 fn part(folder: &str, parts: Ulid, number: u64) -> String {
     format!("{folder}parts/{parts}/{number:06}")

@@ -273,7 +273,11 @@ async fn what_cannot_become_blocks_says_why_and_is_forgotten_later() {
     yard.clone().finish(upload(1)).await.unwrap();
     wait_for(&yard, 1, UploadState::Failed { error: "not a letter".to_owned() }).await;
     idle(&yard).await;
-    assert_eq!((town.objects("uploads/").await, town.objects("tenants/").await), (2, 0), "its files and blocks are removed");
+    assert_eq!(
+        (town.objects("uploads/").await, town.objects("tenants/").await),
+        (2, 2 * 2),
+        "its files are removed; its blocks are left to the sweep"
+    );
     assert_eq!(town.letters(), "");
     town.clock.advance(HOUR_NS / 2);
     yard.round().await.unwrap();

@@ -25,6 +25,13 @@ use crate::tsdb::{ChunkBytes, Health, TsdbBlock, TsdbError};
 /// About how many bytes of chunks, as the TSDB has them, a batch has.
 const BATCH_BYTES: usize = 32 << 20;
 
+/// Series of a batch at most, and chunks of all of them: what many series share, or what has no chunks, costs no bytes of chunks.
+const BATCH_SERIES: usize = 100_000;
+const BATCH_CHUNKS: usize = 500_000;
+
+/// Bytes of labels of a batch, about.
+const BATCH_LABEL_BYTES: usize = 64 << 20;
+
 /// Bytes of chunks of one batch at most: those of one that holds a single series, or whose chunks lie far apart.
 const MAX_BATCH_BYTES: u64 = 1 << 30;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use signal::{BlockFormat, Cut, CutId, TimeRange, WriteOptions};
 
-use super::{ImportError, Imported};
+use super::{BATCH_CHUNKS, BATCH_LABEL_BYTES, BATCH_SERIES, ImportError, Imported};
 use crate::block::MetricsBlocks;
 use crate::block::cut::{CutData, SeriesRows};
 use crate::chunk::{encode_histogram_run, encode_run};
@@ -16,6 +16,10 @@ use crate::tsdb::{ChunkBytes, SeriesEntry, TsdbBlock, TsdbError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     series: Vec<SeriesEntry>,
+    /// Chunks of all of them.
+    chunks: usize,
+    /// Bytes of their labels, about.
+    label_bytes: usize,
     /// What must be read of each file below `chunks/`, by its number from 0: from where to where. Ends beyond the file's end mean its end.
     pub wanted: BTreeMap<u64, Range<usize>>,
     /// Where the next batch begins.
@@ -26,8 +30,8 @@ impl Batch {
     /// The batch that begins at a place of the index: as many series as have about so many bytes of chunks. None: nothing is left there.
     pub fn read(block: &TsdbBlock, from: u64, batch_bytes: usize) -> Result<Option<Self>, TsdbError> {
         let mut series = block.series_from(from).peekable();
-        let mut batch = Self { series: Vec::new(), wanted: BTreeMap::new(), next: from };
-        while batch.bytes() < batch_bytes {
+        let mut batch = Self { series: Vec::new(), chunks: 0, label_bytes: 0, wanted: BTreeMap::new(), next: from };
+        while !batch.is_full(batch_bytes) {
             match series.next() {
                 Some(entry) => batch.push(entry?),
                 None => break,
@@ -38,6 +42,13 @@ impl Batch {
         }
         batch.end(series.peek().and_then(|next| next.as_ref().ok()));
         Ok(Some(batch))
+    }
+
+    fn is_full(&self, batch_bytes: usize) -> bool {
+        self.bytes() >= batch_bytes
+            || self.series.len() >= BATCH_SERIES
+            || self.chunks >= BATCH_CHUNKS
+            || self.label_bytes >= BATCH_LABEL_BYTES
     }
 
     /// Bytes from the first to the last chunk.
@@ -52,6 +63,8 @@ impl Batch {
             *range = range.start.min(at)..range.end.max(at + 1);
         }
         self.next = entry.next;
+        self.chunks += entry.chunks.len();
+        self.label_bytes += entry.labels.heap_bytes();
         self.series.push(entry);
     }
 
