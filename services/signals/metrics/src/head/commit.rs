@@ -86,6 +86,8 @@ fn count_failed(shared: &Shared, failed: Failed) {
 struct Storing<'a> {
     shared: &'a Shared,
     now: i64,
+    /// Whether it came before, and was written to the log then.
+    again: bool,
     /// How many exemplars the head may have.
     exemplars: u64,
     stored: Stored,
@@ -93,12 +95,12 @@ struct Storing<'a> {
 
 impl<'a> Storing<'a> {
     fn new(shared: &'a Shared) -> Self {
-        Self { shared, now: shared.now_ms(), exemplars: shared.max_exemplars(), stored: Stored::default() }
+        Self { shared, now: shared.now_ms(), again: false, exemplars: shared.max_exemplars(), stored: Stored::default() }
     }
 
     /// Stores what came of a series and makes it visible.
     fn series(&mut self, state: &mut State, number: u32, parts: Parts<'_>) {
-        let Self { shared, now, stored, .. } = self;
+        let Self { shared, now, again, stored, .. } = self;
         state.change(number, |series, files| {
             for sample in parts.samples {
                 if series.put(*sample, files) == Put::Stored {
@@ -112,7 +114,9 @@ impl<'a> Storing<'a> {
                     stored.samples += 1;
                 }
             }
-            series.touch(*now);
+            // The log does not say when it came: not before its samples were taken, as a rule.
+            let newest = parts.samples.last().map(|sample| sample.t).max(parts.histograms.last().map(|sample| sample.t));
+            series.touch(if *again { newest.map_or(*now, |newest| newest.min(*now)) } else { *now });
             if !std::mem::replace(&mut series.visible, true) {
                 shared.index.add(number, series.labels.iter());
             }
@@ -149,7 +153,7 @@ pub(super) fn replay(shared: &Shared, replay: &mut Replay, record: &[u8], segmen
     // All of it is read before any of it is taken.
     let entries = RecordReader::new(record).and_then(|reader| reader.collect::<Result<Vec<Entry>, DecodeError>>());
     let mut entries = entries.map_err(|err| SignalError::internal(format!("record of segment {}: {err}", segment.0)))?;
-    let mut storing = Storing::new(shared);
+    let mut storing = Storing { again: true, ..Storing::new(shared) };
     let mut created = 0;
     let mut state = shared.state.write();
     let (numbers, result) = replay.meanings(&mut state, &mut entries, segment, &mut created);

@@ -98,16 +98,23 @@ impl Drop for PendingPush {
             return;
         }
         let mut removed = 0;
+        let since = self.shared.now_ms().saturating_sub(IDLE_MS);
+        let bounded = self.shared.deps.limits.of(&self.shared.tenant).max_active_series_per_user > 0;
         let mut state = self.shared.state.write();
         for (number, parts) in self.runs() {
-            let unused = state.change(number, |series, _| {
+            let left = state.change(number, |series, _| {
                 series.release(parts.samples, parts.histograms);
-                !series.visible && series.holders == 0
+                (series.holders == 0).then(|| (series.visible, series.is_idle_since(since)))
             });
-            if unused == Some(true) {
-                state.remove(number);
-                state.active.goes(number);
-                removed += 1;
+            match left.flatten() {
+                Some((false, _)) => {
+                    state.remove(number);
+                    state.active.goes(number);
+                    removed += 1;
+                }
+                // It would have become active, or has fallen idle meanwhile and was counted since it waited.
+                Some((true, true)) if bounded => state.active.goes(number),
+                _ => {}
             }
         }
         drop(state);
@@ -177,11 +184,13 @@ struct Preparing<'a> {
 impl Preparing<'_> {
     /// `known`: the number of the series, if it was found.
     fn item(&mut self, state: &mut State, item: &Decoded, known: Option<u32>, labels: &[(&[u8], &[u8])], parts: Parts<'_>) {
-        let number = match known.or_else(|| state.find(item.hash, |known| known.are(labels))) {
-            Some(number) if self.stays_active(state, number, item, parts) => number,
-            Some(_) => return,
+        let (number, becomes_active) = match known.or_else(|| state.find(item.hash, |known| known.are(labels))) {
+            Some(number) => match self.activity(state, number, item, parts) {
+                Some(becomes_active) => (number, becomes_active),
+                None => return,
+            },
             None => match self.create(state, item, labels, parts) {
-                Some(number) => number,
+                Some(number) => (number, false),
                 None => return,
             },
         };
@@ -201,6 +210,9 @@ impl Preparing<'_> {
         let end = self.parts.end(number);
         let taken = self.parts.between(start, end);
         if taken.samples.is_empty() && taken.histograms.is_empty() && taken.exemplars.is_empty() {
+            if becomes_active {
+                state.active.goes(number);
+            }
             return;
         }
         state.change(number, |series, _| {
@@ -212,25 +224,22 @@ impl Preparing<'_> {
         self.runs.push(end);
     }
 
-    /// Whether a series that is there may get samples: an idle one becomes active by them, if the tenant's limit allows it.
-    fn stays_active(&mut self, state: &mut State, number: u32, item: &Decoded, parts: Parts<'_>) -> bool {
+    /// Whether a series that is there becomes active by its samples: it was idle. None: the tenant's limit does not allow it.
+    fn activity(&mut self, state: &mut State, number: u32, item: &Decoded, parts: Parts<'_>) -> Option<bool> {
         let limit = self.limits.max_active_series_per_user;
         let rows = parts.samples.len() + parts.histograms.len();
-        if limit == 0 || rows == 0 {
-            return true;
-        }
         let since = self.shared.now_ms().saturating_sub(IDLE_MS);
-        if !state.get(number).is_some_and(|series| series.holders == 0 && series.is_idle_since(since)) {
-            return true;
+        if limit == 0 || rows == 0 || !state.get(number).is_some_and(|series| series.holders == 0 && series.is_idle_since(since)) {
+            return Some(false);
         }
         if state.active.count() < self.active_share(limit) {
             state.active.begins(number);
-            return true;
+            return Some(true);
         }
         self.failed.exemplars += parts.exemplars.len() as u64;
         let rows = u32::try_from(rows).unwrap_or(u32::MAX);
         self.refusals.add(item.index, Cause::ActiveSeries { limit }, rows, || state.get(number).map(|series| series.labels.clone()));
-        false
+        None
     }
 
     /// This head's share of the limit of active series: worked out when the first series asks.

@@ -123,3 +123,31 @@ fn a_large_head_is_counted_in_parts() {
     assert!(world.head.shared.count_active(&mut figures, 3));
     assert_eq!(figures.active, 3);
 }
+
+#[test]
+fn what_stores_nothing_makes_no_series_active() {
+    let world = world(MetricsLimits { max_active_series_per_user: 4, ..unordered(3600) });
+    let prepared = |samples: &[(i64, f64)]| world.head.prepare(&push(&[("a", samples)]), SEGMENT);
+    world.good(&[("a", &[(1000, 1.0)])]);
+    world.clock.advance(21 * MINUTE_NS);
+    world.head.tidy();
+    for _ in 0..5 {
+        // Known already, another value for the same time, and a push that is never committed.
+        world.head.commit(prepared(&[(1000, 1.0)]).pending);
+        world.head.commit(prepared(&[(1000, 2.0)]).pending);
+        drop(prepared(&[(2000, 1.0)]));
+    }
+    world.good(&[("b", &[(2000, 1.0)]), ("c", &[(2000, 1.0)])]);
+    assert_eq!(world.refused(&[("d", &[(2000, 1.0)])]).reason, "per_user_active_series_limit");
+}
+
+#[test]
+fn what_the_log_has_of_long_ago_is_not_active() {
+    let writer = world(unordered(3600));
+    let record = writer.head.prepare(&push(&[("old", &[(1000, 1.0)]), ("new", &[(1_500_000, 1.0)])]), SEGMENT).record;
+    let reader = world(unordered(3600));
+    reader.clock.advance(25 * MINUTE_NS);
+    reader.head.replay(&record, SEGMENT).unwrap();
+    reader.head.tidy();
+    reader.shows(&[r#"cortex_ingester_active_series{user="anonymous"} 1"#]);
+}
