@@ -152,8 +152,7 @@ impl Gather {
             LeafRows::Chunks(rows) => rows,
             _ => return Err(QueryError::new(ErrorKind::Internal, "a leaf sent no chunks")),
         };
-        let (mut fresh, mut overhead) = (0u64, 0);
-        let mut counted = shared.counted.lock();
+        let (mut found, mut fresh, mut overhead) = (Found::default(), 0u64, 0);
         for row in rows {
             let labels = shared.scope.label(tenant, row.labels);
             let hash = labels.hash();
@@ -176,12 +175,12 @@ impl Gather {
             });
             let series = &mut self.series[place];
             if series.chunks.is_empty() {
-                counted.series(&series.labels, &shared.limits)?;
+                found.series.push(series.labels.clone());
             }
-            counted.chunks(&chunks, &shared.limits)?;
+            found.chunks += chunks.len() as u64;
             series.chunks.append(&mut chunks);
         }
-        drop(counted);
+        shared.counted.lock().add(Found { bytes: fresh, ..found }, &shared.limits)?;
         // Chunks are slices of the batch: one of them keeps all of it.
         let kept = if fresh > 0 { batch.len() } else { 0 };
         shared.reserve((kept + overhead) as u64)
@@ -205,22 +204,27 @@ impl Gathering {
     }
 }
 
-impl Counted {
-    /// Counts a series against the limits: once, whichever selectors found it.
-    fn series(&mut self, labels: &Labels, limits: &MetricsLimits) -> Result<(), LimitExceeded> {
-        let limit = limits.max_fetched_series_per_query;
-        let new = self.series.insert(labels.clone());
-        if new && exceeds(self.series.len() as u64, limit) { Err(LimitExceeded::Series { limit }) } else { Ok(()) }
-    }
+/// What a batch of a leaf brought that was not known.
+#[derive(Default)]
+struct Found {
+    series: Vec<Labels>,
+    chunks: u64,
+    bytes: u64,
+}
 
-    /// Counts chunks against the limits.
-    fn chunks(&mut self, chunks: &[Chunk], limits: &MetricsLimits) -> Result<(), LimitExceeded> {
-        self.fetched.chunks += chunks.len() as u64;
-        let limit = limits.max_fetched_chunks_per_query;
-        if exceeds(self.fetched.chunks, limit) {
-            return Err(LimitExceeded::Chunks { limit });
+impl Counted {
+    /// Counts it against the limits; a series once, whichever selectors found it.
+    fn add(&mut self, found: Found, limits: &MetricsLimits) -> Result<(), LimitExceeded> {
+        self.series.extend(found.series);
+        self.fetched.chunks += found.chunks;
+        self.fetched.bytes += found.bytes;
+        let (series, chunks) = (limits.max_fetched_series_per_query, limits.max_fetched_chunks_per_query);
+        if exceeds(self.series.len() as u64, series) {
+            return Err(LimitExceeded::Series { limit: series });
         }
-        self.fetched.bytes += chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum::<u64>();
+        if exceeds(self.fetched.chunks, chunks) {
+            return Err(LimitExceeded::Chunks { limit: chunks });
+        }
         let limit = limits.max_fetched_chunk_bytes_per_query;
         if exceeds(self.fetched.bytes, limit) { Err(LimitExceeded::ChunkBytes { limit }) } else { Ok(()) }
     }

@@ -247,6 +247,14 @@ impl Annotation {
         }
     }
 
+    /// The same where the name of the metric is gone, for remarks of aggregations.
+    pub(crate) fn without_metric(self) -> Self {
+        match self {
+            Self::MixedBuckets { .. } => Self::MixedBuckets { metric: String::new() },
+            other => other,
+        }
+    }
+
     /// The text that tells remarks apart: one answer has each once.
     fn text(&self) -> String {
         match self {

@@ -74,12 +74,13 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, call: &CallNode, steps: Steps)
     if call.function == FunctionId::HistogramFraction {
         let mut out = each(&histograms, &input, |_, step, buckets| Some(fraction(params[0][step], params[1][step], buckets)));
         native::fractions(evaluator, &natives, &input, [&params[0], &params[1]], forced_at, &mut out);
-        return Ok(out);
+        return out.merge_same_labels();
     }
     if call.function == FunctionId::HistogramQuantile {
         let mut out = quantiles(evaluator, &histograms, &input, &params[0], forced_at, steps);
         native::quantiles(evaluator, &natives, &input, &params[0], forced_at, &mut out);
-        return Ok(out);
+        // A series may be classic for a while and native then.
+        return out.merge_same_labels();
     }
     let Kind::Text(label) = &call.args[1].kind else { unreachable!("the parser lets only a text stand here") };
     let label = String::from_utf8_lossy(label);

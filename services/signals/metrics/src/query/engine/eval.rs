@@ -247,7 +247,11 @@ impl<'a> Evaluator<'a> {
             (op, _) => {
                 let mut remarks = Vec::new();
                 let folded = aggregate::fold(op, node, &input, &mut remarks);
-                remarks.into_iter().for_each(|remark| self.annotate(remark, node.expr.at));
+                let without_names = !self.delayed_names && input.keys().iter().any(|key| key.drop_name);
+                for remark in remarks {
+                    let remark = if without_names { remark.without_metric() } else { remark };
+                    self.annotate(remark, node.expr.at);
+                }
                 Ok(folded)
             }
         }

@@ -91,3 +91,10 @@ fn histograms_of_a_subquery_forget_what_they_knew_of_resets() {
     let load = "h {{count:8}} {{count:9}} {{count:1 counter_reset_hint:reset}} {{count:2}} {{count:3}} {{count:4}} {{count:5}}";
     check_eval(load, "eval instant at 6m resets(h[6m1s:3m])\n{} 1");
 }
+
+#[test]
+fn a_series_may_be_classic_for_a_while_and_native_then() {
+    let load = "h_bucket{le=\"1\"} 1x4 stale\nh_bucket{le=\"+Inf\"} 1x4 stale\nh _x5 {{schema:0 count:2 sum:2 buckets:[2]}}x5";
+    check(load, "count_over_time(histogram_quantile(0.5, sum by (le) (h_bucket) or sum(h))[11m:1m])", "{} 11");
+    check(load, "count_over_time(histogram_fraction(0, 1, sum by (le) (h_bucket) or sum(h))[11m:1m])", "{} 11");
+}
