@@ -123,7 +123,7 @@ pub async fn start(
         announcer: announcer.clone(),
         channels: node.channels.clone(),
         members: None,
-        max_bytes: settings.storage.local.max_bytes.0,
+        max_bytes: settings.storage.max_bytes().0,
         door: door.clone(),
     };
     let compactor = compactor::start(app, roles.compactor, compactor_deps)?;

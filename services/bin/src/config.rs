@@ -125,7 +125,7 @@ impl Config {
             overrides: &self.overrides,
             ingest: &self.ingest,
             queries: &self.queries,
-            retention: Retention { age: self.compactor.default_retention, bytes: self.storage.local.max_bytes },
+            retention: Retention { age: self.compactor.default_retention, bytes: self.storage.max_bytes() },
         }
     }
 

@@ -36,7 +36,7 @@ fn greet(app: &App, config: &crate::config::Config) {
         keep if keep.is_zero() => "for ever".to_owned(),
         keep => format!("for {keep}"),
     };
-    let room = match config.storage.local.max_bytes {
+    let room = match config.storage.max_bytes() {
         bytes if bytes.0 == 0 => String::new(),
         bytes => format!(", and at most {bytes} of blocks (the oldest go first)"),
     };

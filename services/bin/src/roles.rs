@@ -128,7 +128,7 @@ pub async fn compactor(app: &mut App, config: &Config) -> Result<Member<compacto
         catalog: node.catalog,
         announcer,
         channels: node.channels,
-        max_bytes: config.storage.local.max_bytes.0,
+        max_bytes: config.storage.max_bytes().0,
         door: door(config)?,
     };
     let role = compactor::start(app, &config.compactor, deps)?;

@@ -33,10 +33,19 @@ settings! {
     }
 }
 
+impl StorageConfig {
+    /// Bytes that all blocks may take, 0 without a limit: a bucket that is not on this machine has none.
+    #[must_use]
+    pub fn max_bytes(&self) -> ByteSize {
+        let elsewhere = ["s3://", "gs://", "az://"].iter().any(|scheme| self.url.starts_with(scheme));
+        if elsewhere { ByteSize(0) } else { self.local.max_bytes }
+    }
+}
+
 settings! {
     /// A store that shares a disk with other things.
     pub struct LocalConfig {
-        /// Bytes that all blocks may take; above it the oldest are removed. 0 is no limit.
+        /// Bytes that all blocks may take; above it the oldest are removed. 0 is no limit. Without effect on `s3://`, `gs://` and `az://`.
         pub max_bytes: ByteSize = ByteSize(0),
     }
 }
