@@ -8,6 +8,7 @@ use crate::drill;
 use crate::export;
 use crate::otlp;
 use crate::promqltest;
+use crate::promtool;
 use crate::tools::{self, ToolError};
 
 /// Why a change does not pass.
@@ -24,6 +25,8 @@ pub(crate) enum GateError {
     #[error(transparent)]
     Otlp(#[from] otlp::OtlpError),
     #[error(transparent)]
+    Promtool(#[from] promtool::PromtoolError),
+    #[error(transparent)]
     Export(#[from] export::ExportError),
     #[error(transparent)]
     Conformance(#[from] conformance::ConformanceError),
@@ -39,6 +42,7 @@ pub(crate) fn run() -> Result<(), GateError> {
     cargo("tests", &["test", "--quiet", "--workspace"])?;
     if tools {
         timed("process cluster drills", drill::run_gate)?;
+        timed("metrics from promtool", promtool::run)?;
         timed("metrics from an SDK of OpenTelemetry", otlp::run)?;
         timed("tables that DuckDB reads", export::run)?;
     }
@@ -52,6 +56,7 @@ fn install() -> Result<bool, GateError> {
         tools::weed()?;
         tools::memcached()?;
         tools::prometheus()?;
+        tools::promtool()?;
         tools::opentelemetry()?;
         tools::duckdb()?;
         Ok(())

@@ -13,6 +13,7 @@ mod http;
 mod message;
 mod otlp;
 mod promqltest;
+mod promtool;
 mod protobuf;
 mod random;
 mod relay;
@@ -103,6 +104,8 @@ enum Command {
         #[arg(long)]
         listen: String,
     },
+    /// Push metrics with promtool to an all-in-one, and ask for them with it.
+    Promtool,
     /// Replay recorded answers of the original systems against Quartet.
     Conformance {
         /// `metrics`.
@@ -173,6 +176,7 @@ fn main() -> ExitCode {
         Command::Bench { name, small, only } => bench::run(&name, small, &only).map_err(Into::into),
         Command::Differ { seed, queries, minutes, only } => differ::run(&differ::Plan { seed, queries, minutes, only }).map_err(Into::into),
         Command::Otlp => otlp::run().map_err(Into::into),
+        Command::Promtool => promtool::run().map_err(Into::into),
         Command::Export => export::run().map_err(Into::into),
         Command::Charts { write, programs, start } => charts::run(&charts::Ask { write, programs, start }).map_err(Into::into),
         Command::Router { directory, listen } => router::run(directory, &listen).map_err(Into::into),

@@ -118,6 +118,11 @@ pub(crate) fn prometheus() -> Result<PathBuf, ToolError> {
     go_tool("prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus")
 }
 
+/// Its tool, from the same module.
+pub(crate) fn promtool() -> Result<PathBuf, ToolError> {
+    go_tool("promtool", "prometheus", "github.com/prometheus/prometheus/cmd/promtool")
+}
+
 /// VictoriaMetrics, the single node: the newest version that the toolchains of today build.
 pub(crate) fn victoria_metrics() -> Result<PathBuf, ToolError> {
     go_install("victoria-metrics", "github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics@v1.151.0")
