@@ -144,7 +144,7 @@ settings! {
         pub otel_created_timestamp_zero_ingestion_enabled: bool = false,
         /// Ingesters that hold a tenant's series; 0 is all.
         pub ingestion_tenant_shard_size: u64 = 0,
-        /// Store-gateways that serve a tenant's blocks; 0 is all.
+        /// Store-gateways that serve a tenant's blocks. No effect: any of them may own a block, whoever's it is.
         pub store_gateway_tenant_shard_size: u64 = 0,
         /// How far back ingesters are asked. No effect: a range is asked of every ingester that may hold it.
         pub query_ingesters_within: HumanDuration = HumanDuration::from_secs(13 * 3600),
