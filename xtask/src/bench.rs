@@ -9,7 +9,7 @@ mod peers;
 mod queries;
 mod send;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use data::Set;
@@ -90,13 +90,8 @@ fn one(peer: &Peer, set: &Set, bodies: &Path, written: data::Written) -> Result<
     Ok(Row { peer: peer.name, samples: written.samples, ingest, wall, settled, disk, restart, queries })
 }
 
-fn remove(path: &PathBuf) -> Result<(), BenchError> {
-    match std::fs::remove_dir_all(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(BenchError::Io { what: format!("remove {}", path.display()), source })
-        }
-        _ => Ok(()),
-    }
+fn remove(path: &Path) -> Result<(), BenchError> {
+    tools::remove(path).map_err(|source| BenchError::Io { what: format!("remove {}", path.display()), source })
 }
 
 /// The table of a set: a column for each server.

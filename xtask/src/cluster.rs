@@ -98,10 +98,7 @@ impl Cluster {
         if let Ok(old) = Self::open(&plan.directory) {
             old.down();
         }
-        match fs::remove_dir_all(&plan.directory) {
-            Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(ClusterError::io("clear the cluster's directory")(err)),
-            _ => {}
-        }
+        tools::remove(&plan.directory).map_err(ClusterError::io("clear the cluster's directory"))?;
         fs::create_dir_all(&plan.directory).map_err(ClusterError::io("make the cluster's directory"))?;
         let mut cluster = Self { directory: plan.directory.clone(), processes: Vec::new() };
         let started = cluster.start_all(plan, &programs);

@@ -78,10 +78,8 @@ fn replay_all(ask: &Ask) -> Result<Vec<(&'static str, Outcome)>, ConformanceErro
     }
     let programs = cluster::build()?;
     let directory = tools::target().join("conformance").join(&ask.signal);
-    match fs::remove_dir_all(&directory) {
-        Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(io("clear the directory of the runs")(err)),
-        _ => fs::create_dir_all(&directory).map_err(io("make the directory of the runs"))?,
-    }
+    tools::remove(&directory).map_err(io("clear the directory of the runs"))?;
+    fs::create_dir_all(&directory).map_err(io("make the directory of the runs"))?;
     let reading = without_pushes(ask, &folder, &directory)?;
     let replay = Replay { ask, folder: &folder };
 

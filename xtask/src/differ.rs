@@ -86,12 +86,7 @@ struct Found {
 
 fn one_seed(plan: &Plan, seed: u64, programs: &Path, prometheus: &Path, found: &mut Found) -> Result<(), DifferError> {
     let directory = tools::target().join("differ");
-    match fs::remove_dir_all(&directory) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            return Err(DifferError::Io { what: "clear the directory of the run".to_owned(), source });
-        }
-        _ => {}
-    }
+    tools::remove(&directory).map_err(|source| DifferError::Io { what: "clear the directory of the run".to_owned(), source })?;
     fs::create_dir_all(&directory).map_err(|source| DifferError::Io { what: "make the directory of the run".to_owned(), source })?;
     let servers = Servers { quartet: quartet(programs, &directory)?, prometheus: prometheus_of(prometheus, &directory)? };
     let mut running = [servers.quartet.clone(), servers.prometheus.clone()];

@@ -1,6 +1,5 @@
 //! The SDK of OpenTelemetry sends metrics over gRPC and HTTP to an all-in-one, and PromQL finds them.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -70,12 +69,7 @@ pub(crate) fn run() -> Result<(), OtlpError> {
 /// An all-in-one that has not started, with an empty directory of this name beside the builds.
 pub(crate) fn all_in_one(programs: &Path, directory: &str) -> Result<Process, OtlpError> {
     let data = tools::target().join(directory);
-    match fs::remove_dir_all(&data) {
-        Err(err) if err.kind() != io::ErrorKind::NotFound => {
-            return Err(OtlpError::Io { what: "clear the directory of the run", source: err });
-        }
-        _ => {}
-    }
+    tools::remove(&data).map_err(|source| OtlpError::Io { what: "clear the directory of the run", source })?;
     let mut args = vec![
         format!("--config={}", tools::root().join("deploy/conformance.yaml").display()),
         "--limits.metrics.otel_metric_suffixes_enabled=true".to_owned(),

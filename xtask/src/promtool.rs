@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::cluster::process::Process;
 use crate::cluster::{self, ClusterError};
+use crate::otlp::{self, OtlpError};
 use crate::tools::{self, ToolError};
 
 /// Why the metrics did not arrive as they should.
@@ -19,6 +19,8 @@ pub(crate) enum PromtoolError {
     Tool(#[from] ToolError),
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    Server(#[from] OtlpError),
     #[error("{what}")]
     Io { what: &'static str, source: io::Error },
     #[error("promtool {command}: {output}")]
@@ -26,10 +28,6 @@ pub(crate) enum PromtoolError {
     #[error("promtool {command} prints {found:?}, not {expected:?}")]
     Differs { command: String, found: String, expected: &'static str },
 }
-
-/// Ports of the process.
-const HTTP: u16 = 18_290;
-const GRPC: u16 = 18_291;
 
 /// Whose metrics they are.
 const TENANT: &str = "promtool";
@@ -65,16 +63,9 @@ const ASKED: [(&[&str], &str); 6] = [
 /// Pushes, and asks.
 pub(crate) fn run() -> Result<(), PromtoolError> {
     let promtool = tools::promtool()?;
-    let data = tools::target().join("promtool");
-    match fs::remove_dir_all(&data) {
-        Err(err) if err.kind() != io::ErrorKind::NotFound => {
-            return Err(PromtoolError::Io { what: "clear the directory of the run", source: err });
-        }
-        _ => {}
-    }
-    let args = vec![format!("--config={}", tools::root().join("deploy/conformance.yaml").display())];
-    let mut server = Process::all_in_one(&cluster::build()?, data.clone(), (HTTP, GRPC), args);
+    let mut server = otlp::all_in_one(&cluster::build()?, "promtool")?;
     server.start()?;
+    let data = &server.data;
     let ready = server.wait_ready(Duration::from_secs(60)).map_err(PromtoolError::from);
     let outcome = ready.and_then(|()| {
         let metrics = data.join("metrics.txt");

@@ -163,6 +163,14 @@ fn go_tool(tool: &'static str, module: &str, package: &str) -> Result<PathBuf, T
     found(tool, program)
 }
 
+/// Removes a directory with all that is in it; none is as good as one that was removed.
+pub(crate) fn remove(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
+        _ => Ok(()),
+    }
+}
+
 fn make(path: &Path) -> Result<(), ToolError> {
     fs::create_dir_all(path).map_err(|source| ToolError::Io { path: path.to_path_buf(), source })
 }

@@ -41,9 +41,7 @@ impl Drop for Cluster {
 /// Starts all pods of a release and asks them.
 pub(super) fn run(release: &Release, programs: &Path) -> Result<(), ChartsError> {
     let directory = tools::target().join("charts/run");
-    if directory.exists() {
-        fs::remove_dir_all(&directory).map_err(io("clear the directory of the pods"))?;
-    }
+    tools::remove(&directory).map_err(io("clear the directory of the pods"))?;
     let mut cluster = Cluster { directory, processes: Vec::new(), port: FIRST_PORT };
     for pods in release.pods().iter().filter(|pods| pods.serves) {
         for ordinal in 0..pods.owner.0["spec"]["replicas"].as_u64().unwrap_or(1) {
